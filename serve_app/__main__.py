@@ -1,0 +1,95 @@
+"""`make serve`: runs serve_config.yaml with API_HOST and API_PORT, says when it is ready, and stops cleanly.
+
+The work is done by `serve run`. Around it: host and port from the settings, Ray's token authentication chosen on purpose, a line
+when the service is ready, and SIGTERM treated as Ctrl-C, which `serve run` alone does not.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import yaml
+
+from serve_app.settings import Settings, get_settings
+
+CONFIG = Path("serve_config.yaml")
+DASHBOARD = "http://localhost:8265"
+STOP_WITHIN_S = 30.0
+
+
+def main(config: Path = CONFIG) -> int:
+    """Runs the service until it ends or is told to; returns the exit status."""
+    settings = get_settings()
+    os.environ.setdefault("RAY_AUTH_MODE", "token")  # the dashboard can run code: nobody gets in without the token
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    with tempfile.TemporaryDirectory() as folder:
+        bound = Path(folder) / config.name
+        bound.write_text(yaml.safe_dump(with_address(yaml.safe_load(config.read_text()), settings)))
+        command = [sys.executable, "-m", "ray.serve.scripts", "run", str(bound)]
+        # A group of its own: Ctrl-C on the terminal reaches it through us, once.
+        service = subprocess.Popen(command, start_new_session=True)
+        stop = _Stop(service)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
+        if _wait_until_ready(service, settings):
+            print(_ready_message(settings), flush=True)
+        status = service.wait()
+        return 0 if stop.asked else status
+
+
+def with_address(config: dict[str, object], settings: Settings) -> dict[str, object]:
+    """The config with the settings' host and port."""
+    options = config.get("http_options")
+    return config | {"http_options": (options if isinstance(options, dict) else {}) | {"host": settings.api_host, "port": settings.api_port}}
+
+
+class _Stop:
+    """Passes the first signal on as Ctrl-C, a later one as kill."""
+
+    def __init__(self, service: subprocess.Popen[bytes]) -> None:
+        self._service = service
+        self.asked = False
+
+    def __call__(self, number: int, frame: object) -> None:
+        if self._service.poll() is None:
+            self._service.send_signal(signal.SIGKILL if self.asked else signal.SIGINT)
+        self.asked = True
+
+
+def _wait_until_ready(service: subprocess.Popen[bytes], settings: Settings) -> bool:
+    """True when /health says so; False when the service ended first."""
+    while service.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{_address(settings)}/health", timeout=5) as answer:
+                if json.load(answer).get("status") == "healthy":
+                    return True
+        except (OSError, ValueError, urllib.error.URLError):
+            pass
+        time.sleep(0.3)
+    return False
+
+
+def _address(settings: Settings) -> str:
+    host = "localhost" if settings.api_host in ("0.0.0.0", "127.0.0.1", "::") else settings.api_host
+    return f"http://{host}:{settings.api_port}"
+
+
+def _ready_message(settings: Settings) -> str:
+    address = _address(settings)
+    return f"""
+Ready. Try it:   curl -F file=@photo.jpg {address}/predict
+API:             {address}/docs
+Ray dashboard:   {DASHBOARD} (it asks for the token that `.venv/bin/ray get-auth-token` prints)
+Stop:            Ctrl-C
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

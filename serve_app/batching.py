@@ -1,0 +1,115 @@
+"""One worker that drains its queue: batches form from what waited while the model was busy.
+
+`@serve.batch` closes its batches on a timer even while the model is busy, so under load its batches stay small, and a timer long
+enough to fill them makes idle requests wait. Here nobody waits for a timer: an idle worker takes what is there, however little,
+and a busy one finds everything that has queued up when it is free again.
+"""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class BatchWorker(Generic[Item, Result]):
+    """Runs `run_batch` in one thread of its own, on up to `max_batch_size` queued items at a time.
+
+    torch runs nowhere but in this thread. When a batch fails, its items are run one by one, so that a poisoned item fails alone.
+
+    Args:
+        run_batch: a list of items in, a list of as many results out.
+        max_batch_size: most items in a batch.
+        on_batch: called after each batch with its size and its seconds.
+        on_start: called once in the thread, before anything else; sets thread counts.
+    """
+
+    def __init__(
+        self,
+        run_batch: Callable[[list[Item]], Sequence[Result]],
+        max_batch_size: int,
+        *,
+        on_batch: Callable[[int, float], None] = lambda size, seconds: None,
+        on_start: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.max_batch_size = max_batch_size
+        self._run_batch = run_batch
+        self._on_batch = on_batch
+        self._on_start = on_start
+        self._queue: deque[tuple[Item, Future[Result]]] = deque()
+        self._wake = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="model", daemon=True)
+        self._thread.start()
+
+    async def submit(self, item: Item) -> Result:
+        """Queues an item and awaits its result.
+
+        Raises:
+            Exception: what `run_batch` raised for this item alone.
+            RuntimeError: the worker is closed.
+        """
+        return await asyncio.wrap_future(self._enqueue(item))
+
+    def close(self) -> None:
+        """Refuses new items, finishes those queued and ends the thread."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        self._thread.join()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread still takes items."""
+        return self._thread.is_alive() and not self._closed
+
+    def _enqueue(self, item: Item) -> Future[Result]:
+        future: Future[Result] = Future()
+        with self._wake:
+            if self._closed:
+                raise RuntimeError("the batch worker is closed")
+            self._queue.append((item, future))
+            self._wake.notify()
+        return future
+
+    def _work(self) -> None:
+        self._on_start()
+        while batch := self._next_batch():
+            started = time.perf_counter()
+            self._run(batch)
+            self._on_batch(len(batch), time.perf_counter() - started)
+
+    def _next_batch(self) -> list[tuple[Item, Future[Result]]]:
+        """Waits for items; an empty list means that the worker is closed and its queue is empty."""
+        with self._wake:
+            while True:
+                while not self._queue and not self._closed:
+                    self._wake.wait()
+                batch = []
+                while self._queue and len(batch) < self.max_batch_size:
+                    item, future = self._queue.popleft()
+                    if future.set_running_or_notify_cancel():  # nobody waits for a cancelled one any more
+                        batch.append((item, future))
+                if batch or self._closed:
+                    return batch
+
+    def _run(self, batch: list[tuple[Item, Future[Result]]]) -> None:
+        try:
+            results = self._run_batch([item for item, _ in batch])
+            if len(results) != len(batch):
+                raise RuntimeError(f"{len(batch)} items gave {len(results)} results")
+        # Everything, also SystemExit: a future that is never set would hang its caller.
+        except BaseException as error:
+            if len(batch) == 1:
+                batch[0][1].set_exception(error if isinstance(error, Exception) else RuntimeError(repr(error)))
+                return
+            for pair in batch:
+                self._run([pair])
+            return
+        for (_, future), result in zip(batch, results, strict=True):
+            future.set_result(result)

@@ -1,0 +1,68 @@
+"""Checkpoints from the Hugging Face hub, or a mirror of it (HF_ENDPOINT). Tokens and offline mode are the library's: HF_TOKEN, HF_HUB_OFFLINE."""
+
+import re
+from pathlib import Path
+
+from huggingface_hub import get_cached_repo_tree, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from serve_app.checkpoints._errors import CheckpointError, CheckpointUnreachable
+from serve_app.checkpoints._layout import TAKEN, check_names
+
+_URI = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+?)/?(@(?P<revision>\w[\w.-]*(/\w[\w.-]*)*))?", re.IGNORECASE | re.ASCII)
+
+
+def fetch(uri: str, cache_dir: Path) -> tuple[Path, str]:
+    """Downloads what is not in the cache yet; returns the folder and `org/name`. Without network, a complete copy in the cache is used.
+
+    Raises:
+        CheckpointError: no such repository or revision, no access, no network, or the files are no checkpoint.
+    """
+    parts = _URI.fullmatch(uri)
+    if parts is None:
+        raise _malformed(uri)
+    repo, revision = parts["repo"], parts["revision"]
+    try:
+        folder = snapshot_download(repo, revision=revision, cache_dir=cache_dir, allow_patterns=list(TAKEN))
+        names = [file.path for file in get_cached_repo_tree(repo, revision=revision, cache_dir=cache_dir)]
+    except HFValidationError as error:
+        raise _malformed(uri) from error
+    except GatedRepoError as error:
+        raise CheckpointError(uri, "the repository is gated", "Accept its terms on its page, then set HF_TOKEN") from error
+    except RepositoryNotFoundError as error:
+        raise CheckpointError(
+            uri, "the hub has no such repository, or it is private", "Check the name; for a private one set HF_TOKEN"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise CheckpointError(
+            uri, f"the repository has no revision {revision or 'main'}", "Name one of its branches, tags or commits"
+        ) from error
+    except HfHubHTTPError as error:
+        raise CheckpointError(uri, f"the hub refused: {error}", "Check HF_TOKEN and HF_ENDPOINT") from error
+    except LocalEntryNotFoundError as error:
+        raise _unreachable(uri, error) from error
+    except OSError:  # the disk's, not the hub's
+        raise
+    except Exception as error:  # the library lets errors of its HTTP client through, and has changed that client before
+        raise _unreachable(uri, error) from error
+    check_names(uri, names)
+    return Path(folder), repo
+
+
+def _malformed(uri: str) -> CheckpointError:
+    return CheckpointError(uri, "the URI is malformed", "Write hf://org/name or hf://org/name@revision")
+
+
+def _unreachable(uri: str, error: Exception) -> CheckpointUnreachable:
+    return CheckpointUnreachable(
+        uri,
+        f"the hub cannot be reached and the cache has no complete copy ({error})",
+        "Check the network, HF_ENDPOINT and HF_HUB_OFFLINE, or name a folder or s3:// instead",
+    )

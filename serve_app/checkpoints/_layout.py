@@ -1,0 +1,114 @@
+"""Which files make a checkpoint, whether they are whole, and which revision they are."""
+
+import hashlib
+import json
+from collections.abc import Collection
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+from safetensors import SafetensorError, safe_open
+
+from serve_app.checkpoints._errors import CheckpointError
+from serve_app.decision import DECISION_FILE
+
+CONFIG_FILE = "config.json"
+PREPROCESSOR_FILE = "preprocessor_config.json"
+WEIGHTS_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+SHARDS = "model-*-of-*.safetensors"
+# The only files that are ever downloaded.
+TAKEN = (CONFIG_FILE, PREPROCESSOR_FILE, DECISION_FILE, "metrics.json", "MODEL_CARD.md", WEIGHTS_FILE, INDEX_FILE, SHARDS)
+MANIFEST_FILE = "manifest.json"
+
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+
+
+class ManifestFile(BaseModel):
+    """Size in bytes and sha256 (hex) of one published file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: int = Field(ge=0)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class Manifest(BaseModel):
+    """`manifest.json`, published last: the files, by name, that belong together."""
+
+    model_config = ConfigDict(frozen=True)
+
+    files: dict[str, ManifestFile]
+
+
+def is_taken(name: str) -> bool:
+    """Whether a file of this name belongs to a checkpoint."""
+    return any(fnmatchcase(name, pattern) for pattern in TAKEN)
+
+
+def check_names(uri: str, names: Collection[str]) -> None:
+    """Checks, before anything is downloaded, that the required files are among `names`.
+
+    Raises:
+        CheckpointError: a file is missing, or there are only pickled weights.
+    """
+    missing = [name for name in (CONFIG_FILE, PREPROCESSOR_FILE) if name not in names]
+    if WEIGHTS_FILE not in names and INDEX_FILE not in names:
+        pickled = sorted(name for name in names if name.endswith(_PICKLED))
+        if pickled:
+            raise CheckpointError(
+                uri,
+                f"it has only pickled weights ({', '.join(pickled)}), and unpickling can run any code",
+                f"Load it where you trust it and save it with `model.save_pretrained(folder)`, which writes {WEIGHTS_FILE}",
+            )
+        missing.append(WEIGHTS_FILE)
+    if missing:
+        raise CheckpointError(
+            uri, f"it lacks {', '.join(missing)}", "Save both the model and its image processor there with `save_pretrained`"
+        )
+
+
+def check_weights(uri: str, folder: Path) -> None:
+    """Checks that each safetensors file is as long as its header says, reading no more than the header.
+
+    Raises:
+        CheckpointError: a file is missing, truncated or damaged.
+    """
+    for file in _weight_files(uri, folder):
+        try:
+            # The library checks the length of the header (100 MB at most), its JSON, and that the tensors fill the file exactly.
+            with safe_open(file, framework="numpy"):
+                pass
+        except SafetensorError as error:
+            raise CheckpointError(
+                uri,
+                f"{file.name} ({file.stat().st_size} bytes) is truncated or damaged: {error}",
+                "Copy or publish it again; delete it from the cache first if it came from the hub",
+            ) from error
+
+
+def revision_of(uri: str, folder: Path) -> str:
+    """First 12 hex digits of a sha256 over the files that decide answers: configuration, preprocessing, decision and weights."""
+    files = [folder / name for name in (CONFIG_FILE, PREPROCESSOR_FILE, DECISION_FILE)] + _weight_files(uri, folder)
+    digest = hashlib.sha256()
+    for file in files:
+        if file.exists():
+            with file.open("rb") as stream:
+                digest.update(f"{file.name} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def _weight_files(uri: str, folder: Path) -> list[Path]:
+    """The one file, or the shards that the index names, as transformers chooses them."""
+    if (folder / WEIGHTS_FILE).exists():
+        return [folder / WEIGHTS_FILE]
+    try:
+        index = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
+        shards = sorted({str(shard) for shard in index["weight_map"].values()})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(uri, f"{INDEX_FILE} is damaged ({error!r})", "Copy or publish it again") from error
+    for shard in shards:
+        # An index is data from outside: it must not lead out of the folder.
+        if not fnmatchcase(shard, SHARDS) or not (folder / Path(shard).name).is_file():
+            raise CheckpointError(uri, f"{INDEX_FILE} names {shard}, which is not there", "Copy or publish all shards")
+    return [folder / Path(shard).name for shard in shards]

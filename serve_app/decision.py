@@ -1,0 +1,76 @@
+"""What belongs to a checkpoint besides its weights: `decision.json`, published beside them.
+
+Every number here was chosen by measuring that checkpoint, so it travels with it. A checkpoint without the file gets the original
+system's values, which are the defaults below.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+DECISION_FILE = "decision.json"
+
+
+class DecisionError(ValueError):
+    """`decision.json`, or an override of it, is not valid."""
+
+
+class Decision(BaseModel):
+    """Base of the two decisions: read from a checkpoint's folder, overridden by what is not None."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def read(cls, folder: Path, overrides: Mapping[str, Any] | None = None) -> Self:
+        """Reads `folder/decision.json` (the defaults, when there is none) and applies the overrides that are not None.
+
+        Raises:
+            DecisionError: the file is no JSON object, or a key or a value is not allowed.
+        """
+        path = folder / DECISION_FILE
+        try:
+            values = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            return cls(**(values | {key: value for key, value in (overrides or {}).items() if value is not None}))
+        except (ValidationError, TypeError, ValueError) as error:
+            raise DecisionError(f"{DECISION_FILE} with the overrides {dict(overrides or {})} is not valid: {error}") from error
+
+    def write(self, folder: Path) -> None:
+        """Writes `folder/decision.json`."""
+        (folder / DECISION_FILE).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+class DetectorDecision(Decision):
+    """When a detected box is a person that counts: the person rule.
+
+    Attributes:
+        score_threshold: the score must be above this.
+        min_area: the box's share of the photo's area must be above this.
+        min_height: the box's share of the photo's height must be above this.
+        max_overlap: of two boxes with a larger intersection over union, the one with the lower score is a duplicate.
+        input_size: side of the square that the photo is resized to, pixels; None: what `preprocessor_config.json` says.
+    """
+
+    score_threshold: float = Field(0.7, ge=0, le=1)
+    min_area: float = Field(0.05, ge=0, le=1)
+    min_height: float = Field(0.20, ge=0, le=1)
+    max_overlap: float = Field(0.7, gt=0, le=1)
+    input_size: int | None = Field(None, ge=32, le=2048)
+
+
+class ClassifierDecision(Decision):
+    """How a person is cropped for the classifier, and how its logits become probabilities.
+
+    Attributes:
+        crop_margin: how far the crop reaches beyond the box on each side, as a share of the box's shorter side.
+        crop_aspect: the crop is at most this many times as tall as it is wide, measured from the top: head and shoulders.
+        temperature: logits are divided by it (Guo et al. 2017, On Calibration of Modern Neural Networks).
+        input_size: side of the square crop, pixels; None: what `preprocessor_config.json` says.
+    """
+
+    crop_margin: float = Field(0.0, ge=0, le=1)
+    crop_aspect: float = Field(10.0, gt=0)
+    temperature: float = Field(1.0, gt=0)
+    input_size: int | None = Field(None, ge=16, le=1024)

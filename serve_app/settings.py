@@ -1,0 +1,82 @@
+"""Settings of a deployment's surroundings, from the environment and `.env`: each is documented here and nowhere else.
+
+What belongs to a checkpoint (thresholds, crop, temperature) is in its `decision.json`; what Serve may change on the running
+service is in `serve_config.yaml` under `user_config`. Precedence: user_config, then environment, then `.env`, then these defaults.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+EMBEDDED_WEIGHTS = Path(__file__).parent / "weights"
+EMBEDDED_DETECTOR = str(EMBEDDED_WEIGHTS / "person-detector")
+EMBEDDED_CLASSIFIER = str(EMBEDDED_WEIGHTS / "gender-classifier")
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+class Settings(BaseSettings):
+    """All settings. AWS_* variables (region, profile, keys, AWS_ENDPOINT_URL) are read by boto3 itself."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    # --- where it listens -------------------------------------------------------------------------------------------
+    api_host: str = Field("127.0.0.1", description="Address that `make serve` listens on; 0.0.0.0 for all")
+    api_port: int = Field(8000, description="Port that `make serve` listens on", ge=1, le=65535)
+    root_path: str = Field("", description="Public prefix that an edge strips (such as /api), so that /docs names public addresses")
+    allowed_origins: Annotated[list[str], NoDecode] = Field(
+        ["*"], description="Origins that browsers may call from, separated by commas; * for all"
+    )
+    debug: bool = Field(False, description="Log at level DEBUG")
+
+    # --- models -----------------------------------------------------------------------------------------------------
+    detector_uri: str = Field(EMBEDDED_DETECTOR, description="Person detector: a folder, s3://bucket/prefix/ or hf://org/name@revision")
+    classifier_uri: str | None = Field(
+        None, description="Gender classifier, likewise; when unset, MODEL_BUCKET decides, and without that the embedded one"
+    )
+    model_bucket: str | None = Field(None, description="With MODEL_PREFIX: the classifier is s3://MODEL_BUCKET/MODEL_PREFIX")
+    model_prefix: str = Field("", description="See MODEL_BUCKET")
+    model_cache_dir: Path = Field(Path("~/.cache/gender-presentation"), description="Where downloaded checkpoints are kept")
+    device: Device = Field("auto", description="Where models run: auto (CUDA when there is one), cpu or cuda")
+
+    # --- limits -----------------------------------------------------------------------------------------------------
+    max_image_bytes: int = Field(10_000_000, description="Largest photo accepted, bytes", gt=0)
+    max_image_pixels: int = Field(50_000_000, description="Largest photo accepted, pixels as declared by its header", gt=0)
+    max_batch_files: int = Field(10, description="Most photos in one /predict-batch", gt=0)
+    image_formats: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF"), description="Accepted formats, as Pillow names them, separated by commas"
+    )
+    request_deadline_s: float = Field(20.0, description="Seconds from the end of an upload to its answer; then `timeout`", gt=0)
+    upload_deadline_s: float = Field(30.0, description="Seconds that a body may take to arrive", gt=0)
+    max_photos_in_flight: int = Field(64, description="Photos that one ingress replica works on; more are refused as `overloaded`", gt=0)
+    max_upload_bytes_in_flight: int = Field(
+        200_000_000, description="Bytes of bodies that one ingress replica holds at a time; more are refused as `overloaded`", gt=0
+    )
+    quarantine_s: float = Field(600.0, description="Seconds for which a photo that killed a decoder twice is refused by its sha256", ge=0)
+
+    page_dir: Path = Field(Path("ui/dist"), description="The built page; served at / when the folder is there")
+
+    @field_validator("allowed_origins", "image_formats", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [part.strip() for part in value.split(",") if part.strip()]
+        return value
+
+    @property
+    def effective_classifier_uri(self) -> str:
+        """The classifier's URI after CLASSIFIER_URI, MODEL_BUCKET and the embedded default, in this order."""
+        if self.classifier_uri:
+            return self.classifier_uri
+        if self.model_bucket:
+            return f"s3://{self.model_bucket}/{self.model_prefix.strip('/')}".rstrip("/") + "/"
+        return EMBEDDED_CLASSIFIER
+
+
+@cache
+def get_settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()

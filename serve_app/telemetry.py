@@ -1,0 +1,54 @@
+"""Logs and metrics: one JSON line per request, with its id, code and stage times; never a file name, a pixel or a path."""
+
+import logging
+from collections.abc import Mapping
+
+from ray.serve import metrics
+
+logger = logging.getLogger("ray.serve")
+
+SECONDS_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]
+CONFIDENCE_BUCKETS = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0]
+BATCH_SIZE_BUCKETS = [1, 2, 4, 8, 16, 32, 64]
+
+
+class IngressMetrics:
+    """What the ingress counts."""
+
+    def __init__(self) -> None:
+        self._answers = metrics.Counter("gender_answers", "Answers by code.", tag_keys=("code",))
+        self._confidence = metrics.Histogram("gender_confidence", "Confidence of predictions.", CONFIDENCE_BUCKETS, tag_keys=("label",))
+        self._stages = metrics.Histogram("gender_stage_seconds", "Seconds spent in each stage.", SECONDS_BUCKETS, tag_keys=("stage",))
+        self._retries = metrics.Counter("gender_retries", "Calls repeated because a replica died.")
+
+    def answered(self, code: str, label: str | None, confidence: float, stages: Mapping[str, float]) -> None:
+        """Counts one answer; `stages` are seconds by name."""
+        self._answers.inc(1, {"code": code})
+        if label is not None:
+            self._confidence.observe(confidence, {"label": label})
+        for stage, seconds in stages.items():
+            self._stages.observe(seconds, {"stage": stage})
+
+    def retried(self) -> None:
+        """Counts a call repeated because a replica died."""
+        self._retries.inc()
+
+
+class BatchMetrics:
+    """What a model's worker counts: batch sizes and their seconds."""
+
+    def __init__(self, model: str) -> None:
+        self._tags = {"model": model}
+        self._sizes = metrics.Histogram("gender_batch_size", "Photos in a batch.", BATCH_SIZE_BUCKETS, tag_keys=("model",))
+        self._seconds = metrics.Histogram("gender_batch_seconds", "Seconds a batch took in the model.", SECONDS_BUCKETS, tag_keys=("model",))
+
+    def __call__(self, size: int, seconds: float) -> None:
+        """Counts one batch."""
+        self._sizes.observe(size, self._tags)
+        self._seconds.observe(seconds, self._tags)
+
+
+def log_answer(request_id: str, code: str, stages: Mapping[str, float]) -> None:
+    """One line per photo: Serve's JSON log adds deployment, replica and time."""
+    timings = {f"{stage}_ms": round(seconds * 1000, 1) for stage, seconds in stages.items()}
+    logger.info("answer", extra={"answer_request_id": request_id, "code": code, **timings})

@@ -1,0 +1,120 @@
+"""Photos with the boxes of the people in them, in the COCO format, augmented for training."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageEnhance
+from transformers import BaseImageProcessor
+
+Boxes = np.ndarray  # (n, 4) float32, [x0, y0, x1, y1] relative to the image, 0 to 1
+
+
+@dataclass(frozen=True)
+class LabelledPhoto:
+    """A photo's file, the boxes of its people and the collection that it comes from."""
+
+    path: Path
+    boxes: Boxes
+    source: str
+
+
+def read_coco(index: Path) -> list[LabelledPhoto]:
+    """Reads a COCO file whose only category is `person`; file names are relative to its folder."""
+    document = json.loads(index.read_text())
+    boxes: dict[int, list[list[float]]] = {image["id"]: [] for image in document["images"]}
+    for annotation in document["annotations"]:
+        x, y, width, height = annotation["bbox"]
+        boxes[annotation["image_id"]].append([x, y, x + width, y + height])
+    photos = []
+    for image in document["images"]:
+        size = np.array([image["width"], image["height"]] * 2, dtype=np.float32)
+        relative = np.array(boxes[image["id"]], dtype=np.float32).reshape(-1, 4) / size
+        photos.append(LabelledPhoto(index.parent / image["file_name"], relative.clip(0, 1), image.get("source", "")))
+    return photos
+
+
+def close_ups(paths: Sequence[Path]) -> list[LabelledPhoto]:
+    """Photos that one person fills from edge to edge, such as face crops: the box is the whole photo."""
+    whole = np.array([[0, 0, 1, 1]], dtype=np.float32)
+    return [LabelledPhoto(path, whole, "close_up") for path in paths]
+
+
+class DetectionDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
+    """Augmented photos as the detector takes them.
+
+    An item is `pixel_values` (3, H, W), `class_labels` (n,) and `boxes` (n, 4) as relative centre x, centre y, width, height.
+    What an item looks like depends on the seed, the epoch and its index only, never on which worker made it.
+    """
+
+    def __init__(self, photos: Sequence[LabelledPhoto], processor: BaseImageProcessor, seed: int) -> None:
+        self.photos = photos
+        self.processor = processor
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        photo = self.photos[index]
+        rng = np.random.default_rng([self.seed, index])
+        with Image.open(photo.path) as file:
+            image, boxes = augment(file.convert("RGB"), photo.boxes, rng)
+        pixels = self.processor(images=image, return_tensors="pt")["pixel_values"][0]
+        x0, y0, x1, y1 = torch.from_numpy(boxes).unbind(-1)
+        return {
+            "pixel_values": pixels,
+            "class_labels": torch.zeros(len(boxes), dtype=torch.long),
+            "boxes": torch.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0], dim=-1),
+        }
+
+
+def augment(image: Image.Image, boxes: Boxes, rng: np.random.Generator) -> tuple[Image.Image, Boxes]:
+    """Random crop (half the time), flip and colour."""
+    if rng.random() < 0.5:
+        image, boxes = _random_crop(image, boxes, rng)
+    if rng.random() < 0.5:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        boxes = boxes[:, [2, 1, 0, 3]] * np.float32([-1, 1, -1, 1]) + np.float32([1, 0, 1, 0])
+    for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+        if rng.random() < 0.4:
+            image = enhance(image).enhance(rng.uniform(0.6, 1.4))
+    if rng.random() < 0.05:
+        image = image.convert("L").convert("RGB")
+    return image, boxes
+
+
+def _random_crop(image: Image.Image, boxes: Boxes, rng: np.random.Generator) -> tuple[Image.Image, Boxes]:
+    """A window of 35 to 100 % of each side; a person stays when at least 30 % of the box does.
+
+    A window that cuts someone to less than that, but not out, would teach the model that a visible person is background:
+    another one is tried.
+    """
+    for _ in range(10):
+        width, height = rng.uniform(0.35, 1.0, size=2)
+        x, y = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
+        window = np.float32([x, y, x + width, y + height])
+        clipped = np.concatenate([np.maximum(boxes[:, :2], window[:2]), np.minimum(boxes[:, 2:], window[2:])], axis=1)
+        inside = _area(clipped) / np.maximum(_area(boxes), 1e-9)
+        if np.any((inside > 0.02) & (inside < 0.3)):
+            continue
+        pixels = tuple(int(round(v)) for v in window * np.float32([*image.size, *image.size]))
+        if pixels[2] - pixels[0] < 32 or pixels[3] - pixels[1] < 32:
+            continue
+        origin, scale = np.float32([x, y, x, y]), np.float32([width, height, width, height])
+        return image.crop(pixels), ((clipped[inside >= 0.3] - origin) / scale).clip(0, 1)
+    return image, boxes
+
+
+def _area(boxes: Boxes) -> np.ndarray:
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    return sides[:, 0] * sides[:, 1]
+
+
+def collate(items: Sequence[dict[str, torch.Tensor]]) -> tuple[torch.Tensor, list[dict[str, torch.Tensor]]]:
+    """Stacks the pixels; the labels stay a list because their number differs from photo to photo."""
+    pixels = torch.stack([item["pixel_values"] for item in items])
+    return pixels, [{"class_labels": item["class_labels"], "boxes": item["boxes"]} for item in items]
