@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -21,7 +22,6 @@ from serve_app.settings import Settings, get_settings
 
 CONFIG = Path("serve_config.yaml")
 DASHBOARD = "http://localhost:8265"
-STOP_WITHIN_S = 30.0
 
 
 def main(config: Path = CONFIG) -> int:
@@ -29,37 +29,39 @@ def main(config: Path = CONFIG) -> int:
     settings = get_settings()
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # the dashboard can run code: nobody gets in without the token
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "serve_app.request_ids:serve_proxy_middlewares")
     with tempfile.TemporaryDirectory() as folder:
         bound = Path(folder) / config.name
         bound.write_text(yaml.safe_dump(with_address(yaml.safe_load(config.read_text()), settings)))
         command = [sys.executable, "-m", "ray.serve.scripts", "run", str(bound)]
-        # A group of its own: Ctrl-C on the terminal reaches it through us, once.
-        service = subprocess.Popen(command, start_new_session=True)
-        stop = _Stop(service)
+        # The handler comes first: a shell starts background jobs with Ctrl-C ignored, and `serve run` would inherit that.
+        stop = _Stop()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
+        # A group of its own: Ctrl-C on the terminal reaches it through us, once.
+        service = stop.service = subprocess.Popen(command, start_new_session=True)
         if _wait_until_ready(service, settings):
             print(_ready_message(settings), flush=True)
         status = service.wait()
         return 0 if stop.asked else status
 
 
-def with_address(config: dict[str, object], settings: Settings) -> dict[str, object]:
+def with_address(config: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """The config with the settings' host and port."""
-    options = config.get("http_options")
-    return config | {"http_options": (options if isinstance(options, dict) else {}) | {"host": settings.api_host, "port": settings.api_port}}
+    address = {"host": settings.api_host, "port": settings.api_port}
+    return config | {"http_options": config.get("http_options", {}) | address}
 
 
 class _Stop:
     """Passes the first signal on as Ctrl-C, a later one as kill."""
 
-    def __init__(self, service: subprocess.Popen[bytes]) -> None:
-        self._service = service
+    def __init__(self) -> None:
+        self.service: subprocess.Popen[bytes] | None = None
         self.asked = False
 
     def __call__(self, number: int, frame: object) -> None:
-        if self._service.poll() is None:
-            self._service.send_signal(signal.SIGKILL if self.asked else signal.SIGINT)
+        if self.service and self.service.poll() is None:
+            self.service.send_signal(signal.SIGKILL if self.asked else signal.SIGINT)
         self.asked = True
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from serve_app.codes import Code, error_text
+from serve_app.codes import MEANINGS, Code, error_text
 
 Box = Annotated[
     tuple[float, float, float, float],
@@ -50,7 +50,13 @@ class Answer(Body):
 
     @classmethod
     def refusal(
-        cls, code: Code, request_id: str, *, people: list[Person] | None = None, model: ModelRevisions | None = None, text: str | None = None
+        cls,
+        code: Code,
+        request_id: str,
+        *,
+        people: list[Person] | None = None,
+        model: ModelRevisions | None = None,
+        text: str | None = None,
     ) -> Self:
         """An answer without a prediction; its text comes from the table of codes unless a more exact one is given."""
         people = people or []
@@ -86,6 +92,12 @@ class Fault(Body):
     detail: str
     code: Code
     request_id: str
+
+    @classmethod
+    def of(cls, code: Code, request_id: str, text: str | None = None) -> Self:
+        """The fault of a code; its text comes from the table of codes unless a more exact one is given."""
+        text = text or MEANINGS[code].text
+        return cls(error=text, detail=text, code=code, request_id=request_id)
 
 
 class ModelInfo(Body):

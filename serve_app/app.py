@@ -3,10 +3,11 @@
 No `from __future__ import annotations` here: Serve checks the arguments only when the annotation is a class, not a string.
 """
 
-import logging
+from typing import cast
 
 from pydantic import BaseModel, ConfigDict, Field
-from ray.serve import Application
+from ray import serve
+from ray.serve import Application, Deployment
 
 from serve_app.gender_classifier import GenderClassifier
 from serve_app.ingress import Ingress
@@ -46,8 +47,16 @@ class AppArgs(BaseModel):
 def build(args: AppArgs) -> Application:
     """The graph: Ingress -> PersonDetector, GenderClassifier."""
     settings = get_settings()
-    if settings.debug:
-        logging.getLogger("ray.serve").setLevel(logging.DEBUG)
-    detector = PersonDetector.bind(settings, **args.detector.model_dump())
-    classifier = GenderClassifier.bind(settings, **args.classifier.model_dump())
-    return Ingress.bind(detector, classifier, settings)
+    detector = deployment(PersonDetector).bind(settings, **args.detector.model_dump())
+    classifier = deployment(GenderClassifier).bind(settings, **args.classifier.model_dump())
+    return http_deployment(Ingress).bind(detector, classifier, settings)
+
+
+def deployment(model_class: type) -> Deployment:
+    """A deployment of a class with `reconfigure`, which Serve calls before the first request because there is a user_config."""
+    return serve.deployment(user_config={})(model_class)
+
+
+def http_deployment(ingress_class: type) -> Deployment:
+    """A deployment of a class that builds its own app on the replica."""
+    return cast(Deployment, serve.deployment(serve.ingress()(ingress_class)))

@@ -90,7 +90,7 @@ class BatchWorker(Generic[Item, Result]):
             while True:
                 while not self._queue and not self._closed:
                     self._wake.wait()
-                batch = []
+                batch: list[tuple[Item, Future[Result]]] = []
                 while self._queue and len(batch) < self.max_batch_size:
                     item, future = self._queue.popleft()
                     if future.set_running_or_notify_cancel():  # nobody waits for a cancelled one any more

@@ -43,13 +43,14 @@ class Classifier:
         model = load_model(AutoModelForImageClassification, checkpoint, pick_device(device))
         labels = [str(name).lower() for name in model.config.id2label.values()]
         if len(labels) != len(LABELS) or set(labels) != LABELS:
-            raise CheckpointError(f"{checkpoint.uri}: the classifier's labels must be male and female; this one has {labels[:10]}")
+            raise CheckpointError(checkpoint.uri, f"its labels are {labels[:10]}, not male and female", "Use a gender classifier")
         return cls(model, load_processor(checkpoint), decision, checkpoint)
 
     @property
     def device(self) -> torch.device:
         """Where the model runs."""
-        return self._model.device
+        device: torch.device = self._model.device
+        return device
 
     def logits(self, crops: Sequence[RGB]) -> Tensor:
         """Logits (n, 2) of crops of shape (size, size, 3), uint8, made with `crop_spec`; columns in the checkpoint's order."""

@@ -1,37 +1,32 @@
 """Bytes to an upright RGB photo, in bounded memory and time.
 
-The header is read first and the declared size checked, so that a file that promises 10^12 pixels costs nothing. JPEGs are decoded
-in draft mode (at 1/2, 1/4 or 1/8 of their size, in the DCT domain), straight to about what the models need. Whatever Pillow
-raises on broken bytes becomes an `ImageRefused` with a code; nothing else leaves this module.
+What a file declares is read first and checked (see `image_headers`), so that a file that promises 10^12 pixels costs nothing. JPEGs
+are decoded in draft mode (at 1/2, 1/4 or 1/8 of their size, in the DCT domain), straight to about what the models need. Whatever
+Pillow raises on broken bytes becomes an `ImageRefused` with a code; nothing else leaves this module.
 """
 
 import io
-import struct
 import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from serve_app.codes import Code
 from serve_app.cropping import RGB
+from serve_app.image_headers import SIGNATURES, jpeg_scans, tiff_layout, webp_size
 
 # Our own limit is checked on the header; Pillow's guard would only warn, or raise at another number.
 Image.MAX_IMAGE_PIXELS = None
+# Pillow warns of odd metadata; the pixels are what counts. Not `catch_warnings`, which threads undo for each other.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
-# How files of the accepted formats begin. A file that begins so and cannot be opened is damaged; any other is not an image.
-MAGIC: dict[str, tuple[bytes, ...]] = {
-    "JPEG": (b"\xff\xd8\xff",),
-    "MPO": (b"\xff\xd8\xff",),
-    "PNG": (b"\x89PNG\r\n\x1a\n",),
-    "WEBP": (b"RIFF",),
-    "GIF": (b"GIF87a", b"GIF89a"),
-    "BMP": (b"BM",),
-    "TIFF": (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
-}
-WEBP_FORM = b"WEBP"
+# Files within the limits of bytes and pixels can still take minutes or gigabytes. Photos stay far below these:
+MAX_JPEG_SCANS = 50  # each goes over all pixels; a progressive JPEG has about ten
+MAX_TIFF_PARTS = 50_000  # strips or tiles; each is an object in Python
+MAX_BMP_RLE_PIXELS = 2_000_000  # Pillow unpacks run lengths in Python
 
 # What undoes each EXIF orientation.
 UPRIGHT: dict[int, Image.Transpose] = {
@@ -50,16 +45,20 @@ class DecodeLimits:
     """What is accepted, and how large the photo comes out.
 
     Attributes:
-        formats: Pillow's names of the accepted formats; each must be in `MAGIC`.
+        formats: Pillow's names of the accepted formats, of those in `image_headers.SIGNATURES`.
         max_pixels: most pixels that the header may declare.
         long_side: larger photos are reduced to this long side, pixels. 1024 leaves 200 pixels to a person of 20 % of the height.
-        full_size_pixels: photos that still decode to more pixels than this (after draft mode) do so one at a time.
+        full_size_pixels: photos that need more pixels than this in memory (after draft mode) are decoded one at a time.
     """
 
     formats: Sequence[str]
     max_pixels: int
     long_side: int = 1024
     full_size_pixels: int = 12_000_000
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.formats) - set(SIGNATURES):
+            raise ValueError(f"no such image formats: {sorted(unknown)}; known are {sorted(SIGNATURES)}")
 
 
 class ImageRefused(Exception):
@@ -79,37 +78,43 @@ def decode(data: bytes, limits: DecodeLimits) -> RGB:
     Raises:
         ImageRefused: NOT_AN_IMAGE, IMAGE_TOO_LARGE or CORRUPT_IMAGE.
     """
-    if not _looks_like_an_image(data, limits.formats):
+    if not any(SIGNATURES[name].match(data) for name in limits.formats):
         raise ImageRefused(Code.NOT_AN_IMAGE)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata; the pixels are what counts
-            return _decode(data, limits)
+        _check_header(data, limits)
+        return _decode(data, limits)
     except ImageRefused:
         raise
     except Exception as error:  # Pillow raises a dozen kinds on broken bytes: OSError, ValueError, SyntaxError, struct.error, ...
         raise ImageRefused(Code.CORRUPT_IMAGE) from error
 
 
-def _looks_like_an_image(data: bytes, formats: Sequence[str]) -> bool:
-    for name in formats:
-        if data.startswith(MAGIC[name]) and (name != "WEBP" or data[8:12] == WEBP_FORM):
-            return True
-    return False
+def _check_header(data: bytes, limits: DecodeLimits) -> None:
+    """Checks what would be spent before Pillow tells the size, or whatever the size."""
+    if SIGNATURES["WEBP"].match(data):
+        _check_size(*webp_size(data), limits)
+    elif SIGNATURES["TIFF"].match(data):
+        layout = tiff_layout(data)
+        if layout.parts > MAX_TIFF_PARTS or layout.tile_pixels > limits.max_pixels:
+            raise ImageRefused(Code.IMAGE_TOO_LARGE)
+    elif SIGNATURES["JPEG"].match(data) and jpeg_scans(data) > MAX_JPEG_SCANS:
+        raise ImageRefused(Code.CORRUPT_IMAGE)
 
 
 def _decode(data: bytes, limits: DecodeLimits) -> RGB:
-    if data[8:12] == WEBP_FORM:
-        _check_size(*_webp_size(data), limits)  # Pillow's WebP reader reserves the whole canvas when it opens a file
-    try:
-        image = Image.open(io.BytesIO(data), formats=list(limits.formats))
-    except UnidentifiedImageError as error:
-        raise ImageRefused(Code.CORRUPT_IMAGE) from error
-    with image:
+    # Pillow reads MPO, a JPEG with further pictures behind it, under the name of JPEG.
+    readers = {"JPEG" if name == "MPO" else name for name in limits.formats}
+    with Image.open(io.BytesIO(data), formats=sorted(readers)) as image:
+        if image.format not in limits.formats:
+            raise ImageRefused(Code.NOT_AN_IMAGE)
         _check_size(*image.size, limits)
+        if image.width * image.height > MAX_BMP_RLE_PIXELS and any(tile.codec_name == "bmp_rle" for tile in image.tile):
+            raise ImageRefused(Code.IMAGE_TOO_LARGE)
+        # A progressive JPEG keeps all its coefficients in memory, whatever it is decoded to.
+        needed = image.width * image.height if image.info.get("progressive") else 0
         shrink = limits.long_side / max(image.size)
-        image.draft(None, (int(image.width * shrink), int(image.height * shrink)))
-        if image.width * image.height <= limits.full_size_pixels:
+        image.draft(None, (max(1, int(image.width * shrink)), max(1, int(image.height * shrink))))
+        if max(needed, image.width * image.height) <= limits.full_size_pixels:
             return _pixels(image, limits)
         with _one_large_at_a_time:
             return _pixels(image, limits)
@@ -124,47 +129,44 @@ def _check_size(width: int, height: int, limits: DecodeLimits) -> None:
 
 def _pixels(image: Image.Image, limits: DecodeLimits) -> RGB:
     image.load()
-    turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))  # after load(), which turns a TIFF by itself
-    longest = max(image.size)
-    # Whole-number reduction first, on the pixels as they are stored: cheap, and everything after it is small.
-    factor = longest // limits.long_side
-    if factor > 1 and image.mode in ("L", "RGB", "RGBA", "CMYK", "LA", "YCbCr"):
-        image = image.reduce(factor)
-    rgb = _to_rgb(image)
-    if max(rgb.size) > limits.long_side:
-        rgb.thumbnail((limits.long_side, limits.long_side), Image.Resampling.BILINEAR)
+    turn = UPRIGHT.get(_orientation(image))  # after load(), which turns a TIFF by itself
+    averageable = _averageable(image)
+    # Whole-number reduction first: cheap, and everything after it is small.
+    factor = max(image.size) // limits.long_side
+    rgb = _to_rgb(averageable.reduce(factor) if factor > 1 else averageable)
+    rgb.thumbnail((limits.long_side, limits.long_side), Image.Resampling.BILINEAR)
     return np.asarray(rgb if turn is None else rgb.transpose(turn))
 
 
+def _orientation(image: Image.Image) -> object:
+    """The EXIF orientation, 1 to 8 in good files."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # damaged metadata takes nothing from the pixels; Pillow raises as many kinds here as on pixels
+        return None
+
+
+def _averageable(image: Image.Image) -> Image.Image:
+    """The image in a mode whose pixels can be averaged, at most four bytes each: no palettes and no packed pixels."""
+    if image.mode.startswith("I;16"):
+        return image.convert("I")
+    if image.has_transparency_data and image.mode not in ("LA", "RGBA"):
+        return image.convert("RGBA")
+    return image if image.mode in ("I", "F", "L", "LA", "RGB", "RGBA", "CMYK") else image.convert("RGB")
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Palettes, alpha (over white), CMYK, 16 bit and float pixels to 8-bit RGB."""
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+    """Alpha (over white), CMYK, 16-bit and float pixels to 8-bit RGB."""
+    if image.mode in ("I", "F"):
         return _from_deep_pixels(image)
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        alpha = image.convert("RGBA")
-        white = Image.new("RGBA", alpha.size, "white")
-        return Image.alpha_composite(white, alpha).convert("RGB")
+    if image.mode in ("LA", "RGBA"):
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA")).convert("RGB")
     return image.convert("RGB")
 
 
 def _from_deep_pixels(image: Image.Image) -> Image.Image:
-    values = np.asarray(image, dtype=np.float32)
-    top = float(values.max(initial=0.0))
-    # 16-bit files use their whole range; floats are 0 to 1 or 0 to 255 by convention.
-    scale = 255.0 if image.mode == "F" and top <= 1.0 else 1.0 if top <= 255.0 else 255.0 / 65535.0
-    grey = np.nan_to_num(values * scale).clip(0, 255).astype(np.uint8)
-    return Image.fromarray(grey).convert("RGB")
-
-
-def _webp_size(data: bytes) -> tuple[int, int]:
-    """Width and height from the first chunk (developers.google.com/speed/webp/docs/riff_container)."""
-    kind, body = data[12:16], data[20:30]
-    if kind == b"VP8X":
-        return int.from_bytes(body[4:7], "little") + 1, int.from_bytes(body[7:10], "little") + 1
-    if kind == b"VP8L":
-        bits = int.from_bytes(body[1:5], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    if kind == b"VP8 ":
-        width, height = struct.unpack("<HH", body[6:10])
-        return width & 0x3FFF, height & 0x3FFF
-    raise ImageRefused(Code.CORRUPT_IMAGE)
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
+    top = float(values.max())
+    # 16-bit files use their whole range; floats are 0 to 1 (and a little over, after sharpening) or 0 to 255 by convention.
+    scale = 255.0 if image.mode == "F" and top < 2.0 else 1.0 if top <= 255.0 else 255.0 / 65535.0
+    return Image.fromarray((values * scale).clip(0, 255).astype(np.uint8)).convert("RGB")

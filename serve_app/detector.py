@@ -59,13 +59,14 @@ class Detector:
         model = load_model(AutoModelForObjectDetection, checkpoint, pick_device(device))
         labels = {str(name).lower(): int(index) for index, name in model.config.id2label.items()}
         if PERSON not in labels:
-            raise CheckpointError(f"{checkpoint.uri}: a person detector needs the class 'person'; this one has {sorted(labels)[:10]}")
+            raise CheckpointError(checkpoint.uri, f"it has no class {PERSON!r}, only {sorted(labels)[:10]}", "Use a detector of people")
         return cls(model, load_processor(checkpoint), decision, checkpoint, labels[PERSON])
 
     @property
     def device(self) -> torch.device:
         """Where the model runs."""
-        return self._model.device
+        device: torch.device = self._model.device
+        return device
 
     def prepare(self, photo: RGB) -> PreparedPhoto:
         """Resizes and normalises one photo, shape (H, W, 3), uint8."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -16,7 +15,7 @@ from serve_app.graph import Classification, ModelDescription, OtherCropWanted
 from serve_app.model_slot import ModelSlot
 from serve_app.models import set_threads
 from serve_app.settings import Settings
-from serve_app.telemetry import BatchMetrics
+from serve_app.telemetry import BatchMetrics, log_with_serve, quieten_batch_warning
 
 Work = tuple[Classifier, RGB]
 Probabilities = dict[str, float]
@@ -26,7 +25,6 @@ COLLECT_AT_MOST = 64
 COLLECTIONS_AT_ONCE = 1024
 
 
-@serve.deployment(user_config={})
 class GenderClassifier:
     """Classifies in one thread of its own.
 
@@ -40,6 +38,8 @@ class GenderClassifier:
     """
 
     def __init__(self, settings: Settings, max_batch_size: int, torch_threads: int) -> None:
+        log_with_serve(settings)
+        quieten_batch_warning()
         self._settings = settings
         self._worker: BatchWorker[Work, Probabilities] = BatchWorker(
             classify_batch, max_batch_size, on_batch=BatchMetrics("classifier"), on_start=lambda: set_threads(torch_threads)
@@ -75,7 +75,7 @@ class GenderClassifier:
             raise RuntimeError("the model's thread has died")
 
     @serve.batch(max_batch_size=COLLECT_AT_MOST, batch_wait_timeout_s=0.0, max_concurrent_batches=COLLECTIONS_AT_ONCE)
-    async def _collect(self, work: list[Work]) -> Sequence[Probabilities | BaseException]:
+    async def _collect(self, work: list[Work]) -> list[Probabilities | BaseException]:
         # Failures are values here: an exception would fail every caller of the batch, and a cancellation would hang them.
         return await asyncio.gather(*(self._worker.submit(item) for item in work), return_exceptions=True)
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
-logger = logging.getLogger("ray.serve")
+logger = logging.getLogger(__name__)
 
 Model = TypeVar("Model")
 UserConfig = dict[str, Any]

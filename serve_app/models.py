@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import AutoImageProcessor, BaseImageProcessor, PreTrainedModel
+from transformers.utils import logging as transformers_logging
 
 from serve_app.checkpoints import Checkpoint, CheckpointError
 from serve_app.cropping import RGB
 from serve_app.settings import Device
+
+transformers_logging.disable_progress_bar()  # half a second of bar, in the log of every replica
 
 
 def pick_device(wanted: Device) -> torch.device:
@@ -38,9 +41,13 @@ def load_model(auto_class: Any, checkpoint: Checkpoint, device: torch.device, **
             checkpoint.path, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
         )
     except Exception as error:
-        raise CheckpointError(f"{checkpoint.uri}: transformers cannot load this checkpoint: {error}") from error
+        raise CheckpointError(
+            checkpoint.uri, f"transformers cannot load it ({error})", "Check config.json, or save the model again with `save_pretrained`"
+        ) from error
     if missing := sorted(report["missing_keys"]):
-        raise CheckpointError(f"{checkpoint.uri}: the weights lack {len(missing)} parameters, such as {missing[0]}")
+        raise CheckpointError(
+            checkpoint.uri, f"its weights lack {len(missing)} parameters, such as {missing[0]}", "Save the model again with `save_pretrained`"
+        )
     model = model.to(device).eval()
     if device.type == "cpu":
         model = model.to(memory_format=torch.channels_last)  # convolutions run 1.5 times as fast
@@ -58,7 +65,9 @@ def load_processor(checkpoint: Checkpoint) -> BaseImageProcessor:
         # Pillow's processors: torchvision is not needed, and training and serving resize alike wherever they run.
         processor: BaseImageProcessor = AutoImageProcessor.from_pretrained(checkpoint.path, local_files_only=True, backend="pil")
     except Exception as error:
-        raise CheckpointError(f"{checkpoint.uri}: preprocessor_config.json cannot be used: {error}") from error
+        raise CheckpointError(
+            checkpoint.uri, f"preprocessor_config.json cannot be used ({error})", "Save the image processor again with `save_pretrained`"
+        ) from error
     return processor
 
 

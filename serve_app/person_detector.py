@@ -6,8 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import Any
 
-from ray import serve
-
 from serve_app.batching import BatchWorker
 from serve_app.checkpoints import resolve
 from serve_app.codes import Code
@@ -19,12 +17,11 @@ from serve_app.graph import Detection, ModelDescription
 from serve_app.model_slot import ModelSlot
 from serve_app.models import blank_photo, set_threads
 from serve_app.settings import Settings
-from serve_app.telemetry import BatchMetrics
+from serve_app.telemetry import BatchMetrics, log_with_serve
 
 Work = tuple[Detector, PreparedPhoto]
 
 
-@serve.deployment(user_config={})
 class PersonDetector:
     """Decodes in a few threads of its own, detects in one, and applies the person gate.
 
@@ -36,6 +33,7 @@ class PersonDetector:
     """
 
     def __init__(self, settings: Settings, max_batch_size: int, torch_threads: int, decode_threads: int) -> None:
+        log_with_serve(settings)
         self._settings = settings
         self._limits = DecodeLimits(settings.image_formats, settings.max_image_pixels)
         self._decoders = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")

@@ -6,9 +6,9 @@ service is in `serve_config.yaml` under `user_config`. Precedence: user_config, 
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 EMBEDDED_WEIGHTS = Path(__file__).parent / "weights"
@@ -65,6 +65,14 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
+
+    @model_validator(mode="after")
+    def _a_full_batch_must_fit(self) -> Self:
+        if self.max_batch_files > self.max_photos_in_flight:
+            raise ValueError("MAX_PHOTOS_IN_FLIGHT must be at least MAX_BATCH_FILES, or full batches would always be refused")
+        if self.max_batch_files * self.max_image_bytes > self.max_upload_bytes_in_flight:
+            raise ValueError("MAX_UPLOAD_BYTES_IN_FLIGHT must hold MAX_BATCH_FILES photos of MAX_IMAGE_BYTES")
+        return self
 
     @property
     def effective_classifier_uri(self) -> str:

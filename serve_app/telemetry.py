@@ -5,11 +5,14 @@ from collections.abc import Mapping
 
 from ray.serve import metrics
 
-logger = logging.getLogger("ray.serve")
+from serve_app.settings import Settings
+
+logger = logging.getLogger(__name__)
+serve_logger = logging.getLogger("ray.serve")
 
 SECONDS_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]
 CONFIDENCE_BUCKETS = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0]
-BATCH_SIZE_BUCKETS = [1, 2, 4, 8, 16, 32, 64]
+BATCH_SIZE_BUCKETS = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]
 
 
 class IngressMetrics:
@@ -40,7 +43,7 @@ class BatchMetrics:
     def __init__(self, model: str) -> None:
         self._tags = {"model": model}
         self._sizes = metrics.Histogram("gender_batch_size", "Photos in a batch.", BATCH_SIZE_BUCKETS, tag_keys=("model",))
-        self._seconds = metrics.Histogram("gender_batch_seconds", "Seconds a batch took in the model.", SECONDS_BUCKETS, tag_keys=("model",))
+        self._seconds = metrics.Histogram("gender_batch_seconds", "Seconds in the model.", SECONDS_BUCKETS, tag_keys=("model",))
 
     def __call__(self, size: int, seconds: float) -> None:
         """Counts one batch."""
@@ -48,7 +51,20 @@ class BatchMetrics:
         self._seconds.observe(seconds, self._tags)
 
 
+def log_with_serve(settings: Settings) -> None:
+    """Sends what our modules log to where Serve's own lines go, with Serve's fields; called in each replica."""
+    ours = logging.getLogger("serve_app")
+    ours.parent = serve_logger  # not its handlers: Serve replaces those when its logging_config changes
+    ours.setLevel(logging.DEBUG if settings.debug else logging.INFO)
+
+
 def log_answer(request_id: str, code: str, stages: Mapping[str, float]) -> None:
     """One line per photo: Serve's JSON log adds deployment, replica and time."""
     timings = {f"{stage}_ms": round(seconds * 1000, 1) for stage, seconds in stages.items()}
-    logger.info("answer", extra={"answer_request_id": request_id, "code": code, **timings})
+    # The fields reach the JSON file; the terminal shows the text only.
+    logger.info("%s in %.0f ms", code, stages.get("total", 0.0) * 1000, extra={"photo_request_id": request_id, "code": code, **timings})
+
+
+def quieten_batch_warning() -> None:
+    """Drops Serve's warning that our batches cannot fill up: they are only the way to the worker's queue (see `batching`)."""
+    serve_logger.addFilter(lambda record: "`max_concurrent_batches`" not in record.getMessage())

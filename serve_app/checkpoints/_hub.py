@@ -1,6 +1,8 @@
 """Checkpoints from the Hugging Face hub, or a mirror of it (HF_ENDPOINT). Tokens and offline mode are the library's: HF_TOKEN, HF_HUB_OFFLINE."""
 
+import logging
 import re
+import time
 from pathlib import Path
 
 from huggingface_hub import get_cached_repo_tree, snapshot_download
@@ -12,9 +14,12 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]  # documented there, but not in its __all__
 
 from serve_app.checkpoints._errors import CheckpointError, CheckpointUnreachable
 from serve_app.checkpoints._layout import TAKEN, check_names
+
+logger = logging.getLogger(__name__)
 
 _URI = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+?)/?(@(?P<revision>\w[\w.-]*(/\w[\w.-]*)*))?", re.IGNORECASE | re.ASCII)
 
@@ -29,8 +34,11 @@ def fetch(uri: str, cache_dir: Path) -> tuple[Path, str]:
     if parts is None:
         raise _malformed(uri)
     repo, revision = parts["repo"], parts["revision"]
+    logger.info("fetching %s", uri)
+    started = time.monotonic()
     try:
-        folder = snapshot_download(repo, revision=revision, cache_dir=cache_dir, allow_patterns=list(TAKEN))
+        with disable_progress_bars():  # they would end up between the lines of the log
+            folder = Path(snapshot_download(repo, revision=revision, cache_dir=cache_dir, allow_patterns=list(TAKEN)))
         names = [file.path for file in get_cached_repo_tree(repo, revision=revision, cache_dir=cache_dir)]
     except HFValidationError as error:
         raise _malformed(uri) from error
@@ -53,7 +61,9 @@ def fetch(uri: str, cache_dir: Path) -> tuple[Path, str]:
     except Exception as error:  # the library lets errors of its HTTP client through, and has changed that client before
         raise _unreachable(uri, error) from error
     check_names(uri, names)
-    return Path(folder), repo
+    megabytes = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+    logger.info("fetched %s: %.1f MB, in the cache or downloaded in %.1f s", uri, megabytes, time.monotonic() - started)
+    return folder, repo
 
 
 def _malformed(uri: str) -> CheckpointError:

@@ -155,13 +155,17 @@ class _Prefix:
     def _manifest(self, listed: _Object | None) -> Manifest | None:
         if listed is None:
             return None
+        if listed.size > _MAX_MANIFEST_BYTES:
+            raise self._bad_manifest(f"{listed.size} bytes are too many")
         try:
-            if listed.size > _MAX_MANIFEST_BYTES:
-                raise ValueError(f"{listed.size} bytes are too many")
             with explaining(self.uri):
                 return Manifest.model_validate_json(self._get(listed, 0)["Body"].read())
-        except (ValidationError, ValueError) as error:
-            raise CheckpointError(self.uri, f"{MANIFEST_FILE} is not valid ({error})", "Publish the checkpoint again") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise self._bad_manifest(": ".join([*map(str, first["loc"]), first["msg"]])) from error
+
+    def _bad_manifest(self, reason: str) -> CheckpointError:
+        return CheckpointError(self.uri, f"{MANIFEST_FILE} is not valid ({reason})", "Publish the checkpoint again")
 
     def _as_published(self, listed: dict[str, _Object], manifest: Manifest) -> dict[str, _Object]:
         """The objects that the manifest names; a file left over from an earlier checkpoint is not among them."""

@@ -1,0 +1,45 @@
+"""A photo that kills the detector's process: it is tried twice, then refused, and its neighbours are answered."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from serve_app.app import AppArgs, deployment, http_deployment
+from serve_app.gender_classifier import GenderClassifier
+from serve_app.ingress import Ingress
+from serve_app.person_detector import PersonDetector
+from serve_app.settings import Settings
+from tests.serve.conftest import until_healthy
+from tests.support import photos
+
+KILLER = b"\xff\xd8\xff kills decoders"
+
+
+class MortalDetector(PersonDetector):
+    def _decode(self, detector: Any, image: bytes) -> Any:
+        if image == KILLER:
+            os._exit(1)
+        return super()._decode(detector, image)
+
+
+async def test_a_photo_that_kills_its_decoder_is_refused_and_its_neighbours_are_answered(deploy: Callable[..., str]) -> None:
+    settings, args = Settings(_env_file=None, request_deadline_s=60), AppArgs()  # type: ignore[call-arg]
+    detector = deployment(MortalDetector).bind(settings, **args.detector.model_dump())
+    classifier = deployment(GenderClassifier).bind(settings, **args.classifier.model_dump())
+    url = deploy(http_deployment(Ingress).bind(detector, classifier, settings), "mortal")
+
+    async def code(client: httpx.AsyncClient, image: bytes) -> str:
+        response = await client.post("/predict", content=image, headers={"content-type": "image/jpeg"})
+        answer: str = response.json()["code"]
+        return answer
+
+    async with httpx.AsyncClient(base_url=url, timeout=90) as client:
+        await until_healthy(client)
+        images = [photos.astronaut(), photos.cat(), KILLER, photos.astronaut(), photos.coffee()]
+        codes = await asyncio.gather(*(code(client, image) for image in images))
+        assert codes == ["ok", "no_person", "corrupt_image", "ok", "no_person"]
+        assert await code(client, KILLER) == "corrupt_image"
+        await until_healthy(client)

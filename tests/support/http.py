@@ -1,0 +1,195 @@
+"""The app without a graph: a service whose answers a test chooses, and requests that are sent message by message."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from httpx import ASGITransport, AsyncClient
+from starlette.types import ASGIApp, Message, Scope
+
+from serve_app import __version__
+from serve_app.answers import Answer, Health, ModelInfo, ModelRevisions, Person
+from serve_app.codes import Code
+from serve_app.settings import Settings
+
+MODEL = ModelRevisions(detector="detector@1", classifier="classifier@2")
+PERSON = Person(box=(0.1, 0.2, 0.6, 0.9), score=0.9)
+
+
+def male_answer(request_id: str) -> Answer:
+    """A success."""
+    return Answer(
+        prediction="male",
+        confidence=0.892,
+        person_count=1,
+        probabilities={"male": 0.892, "female": 0.108},
+        error=None,
+        code=Code.OK,
+        people=[PERSON],
+        request_id=request_id,
+        model=MODEL,
+    )
+
+
+class FakeService:
+    """A photo whose bytes are the name of a code gets that code; any other is of a man.
+
+    Attributes:
+        healthy: what `health` says.
+        raises: raised by both methods when set.
+        photos: those asked about, in order.
+        gate: photos wait here while it is not set.
+    """
+
+    def __init__(self) -> None:
+        self.healthy = True
+        self.raises: Exception | None = None
+        self.photos: list[bytes] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self._arrival = asyncio.Condition()
+
+    async def predict(self, image: bytes, request_id: str) -> Answer:
+        """See PredictService."""
+        async with self._arrival:
+            self.photos.append(image)
+            self._arrival.notify_all()
+        await self.gate.wait()
+        if self.raises:
+            raise self.raises
+        if image == Code.MULTIPLE_PEOPLE.encode():
+            return Answer.refusal(Code.MULTIPLE_PEOPLE, request_id, people=[PERSON] * 3, model=MODEL)
+        for code in Code:
+            if image == code.encode():
+                return Answer.refusal(code, request_id)
+        return male_answer(request_id)
+
+    async def has_photos(self, count: int) -> None:
+        """Waits until `count` photos have been asked about."""
+        async with self._arrival:
+            await self._arrival.wait_for(lambda: len(self.photos) >= count)
+
+    async def health(self) -> Health:
+        """See PredictService."""
+        if self.raises:
+            raise self.raises
+        info = ModelInfo(name="detector", revision="1")
+        return Health(
+            status="healthy" if self.healthy else "unavailable",
+            model_loaded=self.healthy,
+            processor_loaded=self.healthy,
+            detector_loaded=True,
+            version=__version__,
+            models={"detector": info, "classifier": info if self.healthy else None},
+            faults={} if self.healthy else {"classifier": "s3://bucket/model/: there is no model.safetensors"},
+        )
+
+
+def settings(**changes: Any) -> Settings:
+    """The default settings, without a page and with `changes`."""
+    return Settings(_env_file=None, **{"page_dir": Path("no-such-folder"), **changes})
+
+
+@asynccontextmanager
+async def client_of(app: ASGIApp) -> AsyncIterator[AsyncClient]:
+    """An httpx client of an app."""
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
+        yield client
+
+
+BOUNDARY = "b0undary"
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
+
+
+def part(content: bytes, field: str = "file", filename: str | None = "photo.jpg") -> bytes:
+    """A part of a form, by hand: what clients would not send can be written with it too."""
+    name = "" if filename is None else f'; filename="{filename}"'
+    return f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"{name}\r\n\r\n'.encode() + content + b"\r\n"
+
+
+def form(parts: Iterable[bytes]) -> bytes:
+    """The body of a form."""
+    return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
+
+
+class RawRequest:
+    """A request whose body the test sends piece by piece, straight to the ASGI app.
+
+    Args:
+        headers: names in lower case.
+    """
+
+    def __init__(self, app: ASGIApp, path: str, headers: dict[str, str]) -> None:
+        self.messages: list[Message] = []
+        self._incoming: list[Message] = []
+        self._changed = asyncio.Condition()
+        self._waiting = False
+        scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 2),
+        }
+        self._task = asyncio.ensure_future(app(scope, self._receive, self._send))
+
+    async def feed(self, chunk: bytes, more: bool = True) -> None:
+        """Sends a piece of the body. After all but the last it waits until the app asks for more, or has answered."""
+        await self._put({"type": "http.request", "body": chunk, "more_body": more})
+        if more:
+            await self._taken_in_or_ended()
+
+    async def hang_up(self) -> None:
+        """The client goes away."""
+        await self._put({"type": "http.disconnect"})
+
+    def cancel(self) -> None:
+        """The server cancels the request."""
+        self._task.cancel()
+
+    async def reply(self) -> tuple[int, dict[str, str], dict[str, Any]]:
+        """Waits for status, headers and JSON body."""
+        await self._task
+        start, *rest = self.messages
+        body = b"".join(message.get("body", b"") for message in rest)
+        return start["status"], {name.decode(): value.decode() for name, value in start["headers"]}, json.loads(body)
+
+    async def ended(self) -> list[Message]:
+        """Waits until the app is done, and returns what it sent."""
+        await self._task
+        return self.messages
+
+    async def _put(self, message: Message) -> None:
+        async with self._changed:
+            self._incoming.append(message)
+            self._changed.notify_all()
+
+    async def _taken_in_or_ended(self) -> None:
+        taken_in = asyncio.create_task(self._taken_in())
+        await asyncio.wait([taken_in, self._task], return_when=asyncio.FIRST_COMPLETED)
+        taken_in.cancel()
+
+    async def _taken_in(self) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._waiting and not self._incoming)
+
+    async def _receive(self) -> Message:
+        async with self._changed:
+            self._waiting = True
+            self._changed.notify_all()
+            await self._changed.wait_for(lambda: bool(self._incoming))
+            self._waiting = False
+            return self._incoming.pop(0)
+
+    async def _send(self, message: Message) -> None:
+        self.messages.append(message)
