@@ -88,7 +88,7 @@ def _ready_message(settings: Settings) -> str:
     return f"""
 Ready. Try it:   curl -F file=@photo.jpg {address}/predict
 API:             {address}/docs
-Ray dashboard:   {DASHBOARD} (it asks for the token that `.venv/bin/ray get-auth-token` prints)
+Ray dashboard:   {DASHBOARD}, or the port that Ray printed above (it asks for the token that `.venv/bin/ray get-auth-token` prints)
 Stop:            Ctrl-C
 """
 

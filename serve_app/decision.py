@@ -21,7 +21,7 @@ class DecisionError(ValueError):
 class Decision(BaseModel):
     """Base of the two decisions: read from a checkpoint's folder, overridden by what is not None."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def read(cls, folder: Path, overrides: Mapping[str, Any] | None = None) -> Self:
@@ -35,7 +35,7 @@ class Decision(BaseModel):
             values = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
             return cls(**(values | {key: value for key, value in (overrides or {}).items() if value is not None}))
         except (ValidationError, TypeError, ValueError) as error:
-            raise DecisionError(f"{DECISION_FILE} with the overrides {dict(overrides or {})} is not valid: {error}") from error
+            raise DecisionError(f"{path} with the overrides {dict(overrides or {})} is not valid: {error}") from error
 
     def write(self, folder: Path) -> None:
         """Writes `folder/decision.json`."""

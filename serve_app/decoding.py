@@ -20,6 +20,8 @@ from serve_app.image_headers import SIGNATURES, jpeg_scans, tiff_layout, webp_si
 
 # Our own limit is checked on the header; Pillow's guard would only warn, or raise at another number.
 Image.MAX_IMAGE_PIXELS = None
+# A large image in one block: glibc gives more than 32 MB back as soon as it is freed, but keeps Pillow's usual 16 MB for the thread.
+Image.core.set_block_size(1 << 28)  # type: ignore[attr-defined] # documented, but not exported
 # Pillow warns of odd metadata; the pixels are what counts. Not `catch_warnings`, which threads undo for each other.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
@@ -129,7 +131,7 @@ def _check_size(width: int, height: int, limits: DecodeLimits) -> None:
 
 def _pixels(image: Image.Image, limits: DecodeLimits) -> RGB:
     image.load()
-    turn = UPRIGHT.get(_orientation(image))  # after load(), which turns a TIFF by itself
+    turn = _turn(image)  # after load(), which turns a TIFF by itself
     averageable = _averageable(image)
     # Whole-number reduction first: cheap, and everything after it is small.
     factor = max(image.size) // limits.long_side
@@ -138,11 +140,11 @@ def _pixels(image: Image.Image, limits: DecodeLimits) -> RGB:
     return np.asarray(rgb if turn is None else rgb.transpose(turn))
 
 
-def _orientation(image: Image.Image) -> object:
-    """The EXIF orientation, 1 to 8 in good files."""
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What undoes the EXIF orientation; None without one."""
     try:
-        return image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # damaged metadata takes nothing from the pixels; Pillow raises as many kinds here as on pixels
+        return UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # as many kinds as on broken pixels, but damaged metadata takes nothing from the photo
         return None
 
 
@@ -150,9 +152,11 @@ def _averageable(image: Image.Image) -> Image.Image:
     """The image in a mode whose pixels can be averaged, at most four bytes each: no palettes and no packed pixels."""
     if image.mode.startswith("I;16"):
         return image.convert("I")
-    if image.has_transparency_data and image.mode not in ("LA", "RGBA"):
+    if image.mode in ("I", "F", "LA", "RGBA", "CMYK"):
+        return image
+    if image.has_transparency_data:
         return image.convert("RGBA")
-    return image if image.mode in ("I", "F", "L", "LA", "RGB", "RGBA", "CMYK") else image.convert("RGB")
+    return image if image.mode in ("L", "RGB") else image.convert("RGB")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

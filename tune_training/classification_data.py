@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageEnhance, ImageFilter
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from serve_app.cropping import RGB, CropSpec, crop_window
 from serve_app.gate import RelativeBox
 
 WHOLE_PHOTO: RelativeBox = (0.0, 0.0, 1.0, 1.0)
+
+Window = tuple[float, float, float, float]  # [x0, y0, x1, y1] in pixels
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ def read_index(index: Path, split: str) -> list[LabelledPerson]:
     return [LabelledPerson(index.parent / row["path"], row["gender"], row["source"]) for row in rows]
 
 
-def sampling_weights(people: Sequence[LabelledPerson], source_power: float) -> np.ndarray:
+def sampling_weights(people: Sequence[LabelledPerson], source_power: float) -> NDArray[np.float64]:
     """Probability of each photo to be drawn: labels balanced within each source, sources by (their size ** source_power).
 
     A power of 1 leaves the sources as they are, 0 makes them equal.
@@ -44,7 +47,8 @@ def sampling_weights(people: Sequence[LabelledPerson], source_power: float) -> n
     weights = np.array(
         [sources[p.source] ** source_power / labels_of[p.source] / groups[p.source, p.label] for p in people], dtype=np.float64
     )
-    return weights / weights.sum()
+    shares: NDArray[np.float64] = weights / weights.sum()
+    return shares
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ class ClassificationDataset(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
         person = self.people[index]
         with Image.open(person.path) as file:
-            photo = file.convert("RGB")
+            photo = ImageOps.exif_transpose(file).convert("RGB")  # boxes are relative to the upright photo
         crop = augmented_crop(photo, person.box, self.spec, self.how, np.random.default_rng([self.seed, index]))
         return torch.from_numpy(crop).permute(2, 0, 1), self.labels.index(person.label)
 
@@ -108,14 +112,14 @@ def augmented_crop(photo: Image.Image, box: RelativeBox, spec: CropSpec, how: Au
     if close_up and rng.random() < how.zoom_out:
         photo, box = _on_background(photo, rng)
     wide = replace(spec, aspect=float(rng.uniform(1.0, 2.5)) if how.jitter else spec.aspect)
-    window = list(crop_window(box, photo.width, photo.height, wide))
+    window = crop_window(box, photo.width, photo.height, wide)
     if not close_up and rng.random() < how.head_crop:
         window = _upper_part(window, rng)
     window = _jittered(window, photo.size, how.jitter, rng)
     if how.turn_degrees and rng.random() < 0.4:
         centre = ((window[0] + window[2]) / 2, (window[1] + window[3]) / 2)
         photo = photo.rotate(rng.uniform(-how.turn_degrees, how.turn_degrees), Image.Resampling.BILINEAR, center=centre)
-    crop = photo.resize((spec.size, spec.size), Image.Resampling(spec.resample), box=tuple(window), reducing_gap=3.0)
+    crop = photo.resize((spec.size, spec.size), Image.Resampling(spec.resample), box=window, reducing_gap=3.0)
     return np.array(_recoloured(crop, how, rng))
 
 
@@ -134,24 +138,24 @@ def _on_background(photo: Image.Image, rng: np.random.Generator) -> tuple[Image.
     return canvas, WHOLE_PHOTO
 
 
-def _upper_part(window: list[float], rng: np.random.Generator) -> list[float]:
+def _upper_part(window: Window, rng: np.random.Generator) -> Window:
     """The upper middle of a box that may show a whole person: about the head and the shoulders."""
     x0, y0, x1, y1 = window
     width = (x1 - x0) * rng.uniform(0.5, 1.0)
     x0 += (x1 - x0 - width) * rng.uniform(0.3, 0.7)
-    return [x0, y0, x0 + width, min(y1, y0 + width * rng.uniform(0.9, 1.3))]
+    return x0, y0, x0 + width, min(y1, y0 + width * rng.uniform(0.9, 1.3))
 
 
-def _jittered(window: list[float], size: tuple[int, int], jitter: float, rng: np.random.Generator) -> list[float]:
+def _jittered(window: Window, size: tuple[int, int], jitter: float, rng: np.random.Generator) -> Window:
     x0, y0, x1, y1 = window
     shift = rng.uniform(-jitter, jitter, size=4) * np.array([x1 - x0, y1 - y0] * 2)
     x0, x1 = max(0.0, x0 + shift[0]), min(float(size[0]), x1 + shift[2])
     y0, y1 = max(0.0, y0 + shift[1]), min(float(size[1]), y1 + shift[3])
-    return [x0, y0, x1, y1] if x1 - x0 >= 8 and y1 - y0 >= 8 else window
+    return (x0, y0, x1, y1) if x1 - x0 >= 8 and y1 - y0 >= 8 else window
 
 
 def _recoloured(crop: Image.Image, how: Augmentation, rng: np.random.Generator) -> Image.Image:
-    if how is NONE:
+    if how == NONE:
         return crop
     if rng.random() < 0.5:
         crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import torch
 import typer
+from transformers.utils import logging as transformers_logging
 
 from serve_app.checkpoints import CheckpointError, resolve
 from serve_app.classifier import Classifier
@@ -18,16 +19,19 @@ from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, get_setti
 from tune_training import evaluate as evaluation
 from tune_training.classification_data import LabelledPerson, read_index
 from tune_training.detection_data import read_coco
-from tune_training.train_classifier import ClassifierRecipe, with_boxes
+from tune_training.errors import InputError
+from tune_training.model_card import CARD_FILE, write_block
+from tune_training.train_classifier import BOXES_FILE, ClassifierRecipe, with_boxes
 from tune_training.train_classifier import train_classifier as run_classifier_training
 from tune_training.train_detector import DetectorRecipe
 from tune_training.train_detector import train_detector as run_detector_training
 
 app = typer.Typer(help="Train and judge the models that the service runs.", no_args_is_help=True, pretty_exceptions_enable=False)
 
+HUB = "hf://"
 CLOSE_UP_SOURCES = ["utkface", "gender_dataset_face"]
 
-Start = Annotated[str, typer.Option(help="Checkpoint to start from: a folder, or a name on the Hugging Face hub.")]
+Start = Annotated[str, typer.Option(help="Checkpoint to start from: a folder, or hf://org/name.")]
 RunDir = Annotated[Path, typer.Option(help="Where the state and the result go; the same command resumes there.")]
 Threads = Annotated[int, typer.Option(help="Threads of torch; 0: one per core.")]
 CloseUps = Annotated[
@@ -40,6 +44,8 @@ Index = Annotated[Path, typer.Option(help="index.csv with the columns path, spli
 def setup() -> None:
     """Train and judge the models that the service runs."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    if not sys.stderr.isatty():
+        transformers_logging.disable_progress_bar()
 
 
 @app.command()
@@ -50,6 +56,8 @@ def train_detector(
     portraits: Annotated[Path | None, typer.Option(help="index.csv whose close-ups are added, as people who fill the photo.")] = None,
     close_up_source: CloseUps = CLOSE_UP_SOURCES,
     epochs: Annotated[int, typer.Option(help="Passes over the photos.")] = DetectorRecipe.epochs,
+    batch_size: Annotated[int, typer.Option(help="Photos per step.")] = DetectorRecipe.batch_size,
+    image_size: Annotated[int, typer.Option(help="Side of the square that photos are resized to, pixels.")] = DetectorRecipe.image_size,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = DetectorRecipe.seed,
     threads: Threads = 0,
 ) -> None:
@@ -57,7 +65,8 @@ def train_detector(
     _set_threads(threads)
     faces = read_index(portraits, "train") if portraits else []
     close_ups = [face.path for face in faces if face.source in close_up_source]
-    folder = run_detector_training(start, people, run_dir, DetectorRecipe(epochs=epochs, seed=seed), close_ups)
+    recipe = DetectorRecipe(epochs=epochs, batch_size=batch_size, image_size=image_size, seed=seed)
+    folder = run_detector_training(_starting_point(start), people, run_dir, recipe, close_ups)
     typer.echo(f"Trained: {folder}. Next: python -m tune_training evaluate --help")
 
 
@@ -68,7 +77,10 @@ def train_classifier(
     run_dir: RunDir = Path("runs/gender-classifier"),
     detector: Annotated[str, typer.Option(help="URI of the detector that finds the person in each photo.")] = EMBEDDED_DETECTOR,
     close_up_source: CloseUps = CLOSE_UP_SOURCES,
-    epochs: Annotated[int, typer.Option(help="Passes of 16,000 drawn photos.")] = ClassifierRecipe.epochs,
+    epochs: Annotated[int, typer.Option(help="Passes of PHOTOS_PER_EPOCH photos.")] = ClassifierRecipe.epochs,
+    photos_per_epoch: Annotated[int, typer.Option(help="Photos drawn, with repetition, for an epoch.")] = ClassifierRecipe.photos_per_epoch,
+    batch_size: Annotated[int, typer.Option(help="Photos per step.")] = ClassifierRecipe.batch_size,
+    image_size: Annotated[int, typer.Option(help="Side of the square crops, pixels.")] = ClassifierRecipe.image_size,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = ClassifierRecipe.seed,
     threads: Threads = 0,
 ) -> None:
@@ -77,8 +89,9 @@ def train_classifier(
     people = read_index(portraits, "train")
     close = [person for person in people if person.source in close_up_source]
     loose = [person for person in people if person.source not in close_up_source]
-    loose = with_boxes(loose, _load_detector(detector), run_dir / "boxes.json")
-    folder = run_classifier_training(start, close + loose, run_dir, ClassifierRecipe(epochs=epochs, seed=seed))
+    loose = with_boxes(loose, _load_detector(detector), run_dir / BOXES_FILE)
+    recipe = ClassifierRecipe(epochs=epochs, photos_per_epoch=photos_per_epoch, batch_size=batch_size, image_size=image_size, seed=seed)
+    folder = run_classifier_training(_starting_point(start), close + loose, run_dir, recipe)
     typer.echo(f"Trained: {folder}. Next: python -m tune_training evaluate --help")
 
 
@@ -112,12 +125,25 @@ def evaluate(
                 f" recall {_percentages(metrics.get('recall', {}))}, ECE {metrics.get('expected_calibration_error', 0):.3f}"
             )
     evaluation.write_metrics(finder.checkpoint.path, {"person_count": {"test": counts}}, [people.name])
-    evaluation.write_metrics(
-        judge.checkpoint.path, {"detector": finder.checkpoint.revision, "answers": answers}, [portraits.parent.name]
-    )
+    evaluation.write_metrics(judge.checkpoint.path, {"detector": finder.checkpoint.revision, "answers": answers}, [portraits.parent.name])
+
+
+@app.command()
+def model_card(
+    detector: Annotated[Path, typer.Option(help="Folder of the detector.")] = Path(EMBEDDED_DETECTOR),
+    classifier: Annotated[Path, typer.Option(help="Folder of the classifier.")] = Path(EMBEDDED_CLASSIFIER),
+    readme: Annotated[Path, typer.Option(help="Document that shows the metrics of both.")] = Path("README.md"),
+) -> None:
+    """Bring the tables between the metrics markers, in both MODEL_CARD.md and in the README, up to date with metrics.json."""
+    write_block(detector / CARD_FILE, [detector])
+    write_block(classifier / CARD_FILE, [classifier])
+    write_block(readme, [detector, classifier])
 
 
 def _choose(detector: str, classifier: str, people: Path, validation: list[LabelledPerson]) -> None:
+    for uri in (detector, classifier):
+        if not Path(uri).is_dir():
+            raise InputError(f"{uri}: decision.json is written beside the weights, so this must be a folder")
     floor = {"score_threshold": evaluation.SCORE_FLOOR}
     finder = _load_detector(detector, floor)
     photos = read_coco(people / "val.json")
@@ -127,6 +153,15 @@ def _choose(detector: str, classifier: str, people: Path, validation: list[Label
     rule.write(finder.checkpoint.path)
     judge = _load_classifier(classifier)
     evaluation.choose_classifier_decision(validation, _load_detector(detector), judge).write(judge.checkpoint.path)
+
+
+def _starting_point(uri: str) -> str:
+    """What `from_pretrained` takes; it would look for a mistyped folder on the hub."""
+    if uri.startswith(HUB):
+        return uri.removeprefix(HUB)
+    if not Path(uri).is_dir():
+        raise InputError(f"{uri}: there is no such folder. Write a folder with a checkpoint, or {HUB}org/name")
+    return uri
 
 
 def _load_detector(uri: str, overrides: dict[str, float] | None = None) -> Detector:
@@ -151,5 +186,5 @@ def main() -> None:
     """Runs a command; an error that the user can mend is a line, not a traceback."""
     try:
         app()
-    except (CheckpointError, DecisionError, OSError) as error:
-        raise SystemExit(f"error: {error}") from error
+    except (CheckpointError, DecisionError, InputError, OSError) as error:
+        raise SystemExit(f"error: {' '.join(str(error).split())}") from error

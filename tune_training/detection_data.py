@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 from transformers import BaseImageProcessor
 
-Boxes = np.ndarray  # (n, 4) float32, [x0, y0, x1, y1] relative to the image, 0 to 1
+Boxes = NDArray[np.float32]  # (n, 4) float32, [x0, y0, x1, y1] relative to the image, 0 to 1
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def augment(image: Image.Image, boxes: Boxes, rng: np.random.Generator) -> tuple
         image, boxes = _random_crop(image, boxes, rng)
     if rng.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        boxes = boxes[:, [2, 1, 0, 3]] * np.float32([-1, 1, -1, 1]) + np.float32([1, 0, 1, 0])
+        boxes = boxes[:, [2, 1, 0, 3]] * np.array([-1, 1, -1, 1], dtype=np.float32) + np.array([1, 0, 1, 0], dtype=np.float32)
     for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
         if rng.random() < 0.4:
             image = enhance(image).enhance(rng.uniform(0.6, 1.4))
@@ -96,22 +97,23 @@ def _random_crop(image: Image.Image, boxes: Boxes, rng: np.random.Generator) -> 
     for _ in range(10):
         width, height = rng.uniform(0.35, 1.0, size=2)
         x, y = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
-        window = np.float32([x, y, x + width, y + height])
+        window = np.array([x, y, x + width, y + height], dtype=np.float32)
         clipped = np.concatenate([np.maximum(boxes[:, :2], window[:2]), np.minimum(boxes[:, 2:], window[2:])], axis=1)
         inside = _area(clipped) / np.maximum(_area(boxes), 1e-9)
         if np.any((inside > 0.02) & (inside < 0.3)):
             continue
-        pixels = tuple(int(round(v)) for v in window * np.float32([*image.size, *image.size]))
-        if pixels[2] - pixels[0] < 32 or pixels[3] - pixels[1] < 32:
+        left, top, right, bottom = (round(float(v)) for v in window * np.array([*image.size, *image.size], dtype=np.float32))
+        if right - left < 32 or bottom - top < 32:
             continue
-        origin, scale = np.float32([x, y, x, y]), np.float32([width, height, width, height])
-        return image.crop(pixels), ((clipped[inside >= 0.3] - origin) / scale).clip(0, 1)
+        origin, scale = np.array([x, y, x, y], dtype=np.float32), np.array([width, height, width, height], dtype=np.float32)
+        return image.crop((left, top, right, bottom)), ((clipped[inside >= 0.3] - origin) / scale).clip(0, 1)
     return image, boxes
 
 
-def _area(boxes: Boxes) -> np.ndarray:
-    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
-    return sides[:, 0] * sides[:, 1]
+def _area(boxes: Boxes) -> NDArray[np.float32]:
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], np.float32(0))
+    area: NDArray[np.float32] = sides[:, 0] * sides[:, 1]
+    return area
 
 
 def collate(items: Sequence[dict[str, torch.Tensor]]) -> tuple[torch.Tensor, list[dict[str, torch.Tensor]]]:

@@ -7,6 +7,7 @@ collections that nothing was fitted to or chosen on.
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
@@ -15,20 +16,22 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
 from serve_app.classifier import Classifier
 from serve_app.codes import Code
 from serve_app.cropping import RGB, crop_person
 from serve_app.decision import ClassifierDecision, DetectorDecision
-from serve_app.decoding import DecodeLimits, decode
+from serve_app.decoding import DecodeLimits, ImageRefused, decode
 from serve_app.detector import Detector
 from serve_app.gate import DetectedPerson, gate, people_that_count
 from serve_app.pipeline import Outcome, Pipeline
 from serve_app.settings import Settings
 from tune_training.classification_data import LabelledPerson
 from tune_training.detection_data import LabelledPhoto
+from tune_training.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +39,11 @@ METRICS_FILE = "metrics.json"
 MODEL_FILE = "model.safetensors"
 COUNTS = ("0", "1", "2+")
 SCORE_FLOOR = 0.05  # below every threshold worth considering
+MAX_TEMPERATURE = 20.0
 BATCH = 16
 
 Metrics = dict[str, Any]
+Labels = NDArray[np.str_]
 Row = TypeVar("Row")
 
 
@@ -59,9 +64,19 @@ def true_count(photo: LabelledPhoto, rule: DetectorDecision) -> int:
 
 def detections(photos: Sequence[LabelledPhoto] | Sequence[LabelledPerson], detector: Detector) -> list[list[DetectedPerson]]:
     """What the detector finds in each photo, down to its own threshold."""
-    limits = decode_limits()
     paths = [photo.path for photo in photos]
-    return [people for part in _batches(paths) for people in detector([decode(path.read_bytes(), limits) for path in part])]
+    return [people for part in _batches(paths) for people in detector(_decoded(part))]
+
+
+def _decoded(paths: Sequence[Path]) -> list[RGB]:
+    limits = decode_limits()
+    photos = []
+    for path in paths:
+        try:
+            photos.append(decode(path.read_bytes(), limits))
+        except ImageRefused as refused:
+            raise InputError(f"{path}: {refused.code.value}; the labelled photos must be whole") from refused
+    return photos
 
 
 def count_metrics(photos: Sequence[LabelledPhoto], found: Sequence[Sequence[DetectedPerson]], rule: DetectorDecision) -> Metrics:
@@ -74,7 +89,7 @@ def count_metrics(photos: Sequence[LabelledPhoto], found: Sequence[Sequence[Dete
     return {
         "photos": len(photos),
         "accuracy": float(right.mean()),
-        "accuracy_by_count": {name: float(right[truth == index].mean()) for index, name in enumerate(COUNTS)},
+        "accuracy_by_count": {name: float(right[truth == index].mean()) for index, name in enumerate(COUNTS) if index in truth},
         "accuracy_by_source": {str(source): float(right[sources == source].mean()) for source in np.unique(sources)},
         "confusion_true_by_counted": dict(zip(COUNTS, confusion, strict=True)),
     }
@@ -116,29 +131,30 @@ def choose_classifier_decision(people: Sequence[LabelledPerson], detector: Detec
     """Chooses the crop and fits the temperature on validation photos that the gate lets through.
 
     The crop with the best balanced accuracy, averaged over the sources, wins; the temperature minimises the negative log-likelihood.
+
+    Raises:
+        InputError: there is no such photo, or a file cannot be read.
     """
-    limits = decode_limits()
     answered: list[LabelledPerson] = []
     photos: list[RGB] = []
     for part in _batches(people):
-        decoded = [decode(person.path.read_bytes(), limits) for person in part]
+        decoded = _decoded([person.path for person in part])
         for person, photo, found in zip(part, decoded, detector(decoded), strict=True):
             counted = people_that_count(found, detector.decision)
             if gate(counted) is Code.OK:
                 answered.append(replace(person, box=counted[0].box))
                 photos.append(photo)
-    best: tuple[float, ClassifierDecision, torch.Tensor] | None = None
+    if not photos:
+        raise InputError("the gate lets no validation photo through: the classifier cannot be judged with this detector")
+    choices: list[tuple[float, ClassifierDecision, torch.Tensor]] = []
     for margin, aspect in product((0.0, 0.05, 0.1, 0.2), (1.0, 1.25, 1.5, 2.0, 10.0)):
         spec = replace(classifier.crop_spec, margin=margin, aspect=aspect)
         crops = [crop_person(photo, person.box, spec) for photo, person in zip(photos, answered, strict=True)]
         logits = torch.cat([classifier.logits(part) for part in _batches(crops, "crop")])
         value = _mean_balanced_accuracy(answered, classifier.label_names, logits)
         logger.info("crop margin %.2f, aspect %.2f: balanced accuracy %.4f", margin, aspect, value)
-        if best is None or value > best[0]:
-            best = value, ClassifierDecision(crop_margin=margin, crop_aspect=aspect), logits
-    if best is None:
-        raise ValueError("the gate let no validation photo through")
-    _, decision, logits = best
+        choices.append((value, classifier.decision.model_copy(update={"crop_margin": margin, "crop_aspect": aspect}), logits))
+    _, decision, logits = max(choices, key=lambda choice: choice[0])
     targets = torch.tensor([classifier.label_names.index(person.label) for person in answered])
     return decision.model_copy(update={"temperature": fit_temperature(logits, targets)})
 
@@ -146,23 +162,35 @@ def choose_classifier_decision(people: Sequence[LabelledPerson], detector: Detec
 def _mean_balanced_accuracy(people: Sequence[LabelledPerson], labels: Sequence[str], logits: torch.Tensor) -> float:
     predicted = np.array(labels)[logits.argmax(-1).numpy()]
     truth, sources = np.array([p.label for p in people]), np.array([p.source for p in people])
-    return float(np.mean([balanced_accuracy_score(truth[sources == s], predicted[sources == s]) for s in np.unique(sources)]))
+    return float(np.mean([np.mean(list(_recall(truth[sources == s], predicted[sources == s]).values())) for s in np.unique(sources)]))
+
+
+def _recall(truth: Labels, predicted: Labels) -> dict[str, float]:
+    """By label that occurs in `truth`; their mean is the balanced accuracy."""
+    return {str(label): float((predicted[truth == label] == label).mean()) for label in np.unique(truth)}
 
 
 def fit_temperature(logits: torch.Tensor, targets: torch.Tensor) -> float:
-    """The temperature with the least negative log-likelihood (Guo et al. 2017); logits (n, classes), targets (n,)."""
+    """The temperature with the least negative log-likelihood (Guo et al. 2017); logits (n, classes), targets (n,).
+
+    It stays between 1 / `MAX_TEMPERATURE` and `MAX_TEMPERATURE`: for few photos that are all right, or mostly wrong, there is no least.
+    """
     logits = logits.clone()
     log_temperature = torch.zeros((), requires_grad=True)
+    bound = math.log(MAX_TEMPERATURE)
     optimizer = torch.optim.LBFGS([log_temperature], max_iter=100, line_search_fn="strong_wolfe")
+
+    def temperature() -> torch.Tensor:
+        return log_temperature.clamp(-bound, bound).exp()
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(logits / log_temperature.exp(), targets)
+        loss = torch.nn.functional.cross_entropy(logits / temperature(), targets)
         loss.backward()
         return loss
 
     optimizer.step(closure)
-    return round(float(log_temperature.exp()), 4)
+    return round(temperature().item(), 4)
 
 
 def outcomes(people: Sequence[LabelledPerson], pipeline: Pipeline) -> list[Outcome]:
@@ -194,12 +222,12 @@ def _source_metrics(people: Sequence[LabelledPerson], results: Sequence[Outcome]
     predicted = np.array([result.prediction for _, result in pairs])
     female = np.array([result.probabilities["female"] for _, result in pairs if result.probabilities])
     confidence = np.maximum(female, 1 - female)
-    labels = sorted(set(truth))
+    recall = _recall(truth, predicted)
     return metrics | {
         "accuracy": float((truth == predicted).mean()),
-        "balanced_accuracy": float(balanced_accuracy_score(truth, predicted)),
-        "recall": {label: float((predicted[truth == label] == label).mean()) for label in labels},
-        "roc_auc": float(roc_auc_score(truth == "female", female)) if len(labels) == 2 else None,
+        "balanced_accuracy": float(np.mean(list(recall.values()))),
+        "recall": recall,
+        "roc_auc": float(roc_auc_score(truth == "female", female)) if len(recall) == 2 else None,
         "expected_calibration_error": expected_calibration_error(confidence, truth == predicted),
     }
 

@@ -21,11 +21,14 @@ from torch import nn
 from tqdm import tqdm
 from transformers import BaseImageProcessor, PreTrainedModel
 
+from tune_training.errors import InputError
+
 logger = logging.getLogger(__name__)
 
 STATE_FILE = "training_state.pt"
 
 Batch = TypeVar("Batch")
+Model = TypeVar("Model", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -66,15 +69,15 @@ def learning_rate_factor(step: int, config: LoopConfig) -> float:
 
 
 def fit(
-    model: nn.Module,
+    model: Model,
     optimizer: torch.optim.Optimizer,
     batches: Callable[[int], Iterable[Batch]],
-    loss: Callable[[nn.Module, Batch], torch.Tensor],
+    loss: Callable[[Model, Batch], torch.Tensor],
     config: LoopConfig,
     run_dir: Path,
     *,
-    on_epoch: Callable[[int, nn.Module], dict[str, float]] | None = None,
-) -> nn.Module:
+    on_epoch: Callable[[int, Model], dict[str, float]] | None = None,
+) -> Model:
     """Trains `model` and returns the average of its weights as a model.
 
     Args:
@@ -84,16 +87,19 @@ def fit(
         loss: the scalar loss of one batch.
         config: see `LoopConfig`.
         run_dir: gets `training_state.pt` after every epoch; when the file is there, training goes on from it.
-        on_epoch: called with the epoch's number and the averaged model; what it returns is logged.
+        on_epoch: called with the epoch's number and the averaged model; what it returns is logged. A run that resumes calls it
+            again for the last finished epoch.
 
     Raises:
-        ValueError: `run_dir` holds the state of a run with another configuration.
+        InputError: `run_dir` holds the state of a run with another configuration.
         FloatingPointError: the loss is not finite.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     average = copy.deepcopy(model).eval()
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, config))
     first = _resume(run_dir, model, average, optimizer, schedule, config)
+    if first and on_epoch is not None:
+        on_epoch(first - 1, average)  # the run may have been killed after the epoch's state was saved and before this was done
     for epoch in range(first, config.epochs):
         seed_everything(config.seed + epoch)
         started, total, steps = time.monotonic(), 0.0, 0
@@ -124,8 +130,8 @@ def _update_average(average: nn.Module, model: nn.Module, decay: float, step: in
     decay = min(decay, (1 + step) / (10 + step))
     for mean, value in zip(average.parameters(), model.parameters(), strict=True):
         mean.lerp_(value, 1.0 - decay)
-    for mean, value in zip(average.buffers(), model.buffers(), strict=True):
-        mean.copy_(value)
+    for kept, new in zip(average.buffers(), model.buffers(), strict=True):
+        kept.copy_(new)
 
 
 def _save(
@@ -163,7 +169,7 @@ def _resume(
         return 0
     state = torch.load(path, weights_only=True)
     if state["config"] != asdict(config):
-        raise ValueError(f"{path} belongs to a run with other settings ({state['config']}): choose another folder or the same settings")
+        raise InputError(f"{path} belongs to a run with other settings ({state['config']}): choose another folder or the same settings")
     model.load_state_dict(state["model"])
     average.load_state_dict(state["average"])
     optimizer.load_state_dict(state["optimizer"])

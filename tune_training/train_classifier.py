@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,18 +15,22 @@ from tqdm import tqdm
 from transformers import AutoModelForImageClassification, PreTrainedModel, ViTImageProcessorPil
 
 from serve_app.classifier import normalisation
-from serve_app.cropping import CropSpec
+from serve_app.cropping import RGB, CropSpec
 from serve_app.decision import DetectorDecision
-from serve_app.decoding import DecodeLimits, ImageRefused, decode
+from serve_app.decoding import ImageRefused, decode
 from serve_app.detector import Detector
 from serve_app.gate import people_that_count
 from tune_training.classification_data import WHOLE_PHOTO, Augmentation, ClassificationDataset, LabelledPerson, sampling_weights
+from tune_training.errors import InputError
+from tune_training.evaluate import decode_limits
 from tune_training.loop import LoopConfig, fit, seed_everything, write_checkpoint
 
 logger = logging.getLogger(__name__)
 
 LABELS = ("female", "male")
 BOXES_FILE = "boxes.json"
+
+FoundBoxes = list[list[float]] | None  # the people that count in a photo; None for a file that cannot be read
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def image_processor(image_size: int) -> ViTImageProcessorPil:
 
 def two_class_model(start: str, image_size: int) -> PreTrainedModel:
     """Loads a ViT, gives it a new head, and interpolates its position embeddings to the image size."""
-    model = AutoModelForImageClassification.from_pretrained(
+    model: PreTrainedModel = AutoModelForImageClassification.from_pretrained(
         start,
         id2label=dict(enumerate(LABELS)),
         label2id={label: index for index, label in enumerate(LABELS)},
@@ -70,14 +75,14 @@ def two_class_model(start: str, image_size: int) -> PreTrainedModel:
     )
     if model.config.image_size == image_size:
         return model
-    embeddings = model.vit.embeddings
+    vit: Any = model.vit
     with torch.no_grad():
-        positions = embeddings.interpolate_pos_encoding(
+        positions = vit.embeddings.interpolate_pos_encoding(
             torch.zeros(1, 1 + (image_size // model.config.patch_size) ** 2, model.config.hidden_size), image_size, image_size
         )
     config = model.config
     config.image_size = image_size
-    resized = type(model)(config)
+    resized: PreTrainedModel = type(model)(config)
     state = model.state_dict()
     state["vit.embeddings.position_embeddings"] = positions
     resized.load_state_dict(state)
@@ -102,23 +107,23 @@ def parameter_groups(model: PreTrainedModel, recipe: ClassifierRecipe) -> list[d
 
 
 def with_boxes(people: Sequence[LabelledPerson], detector: Detector, cache: Path, batch_size: int = 16) -> list[LabelledPerson]:
-    """Finds each photo's person once and remembers it in `cache`; photos of several people or none worth it are handled here.
+    """Finds each photo's person once and remembers it in `cache`, as long as the detector stays the same.
 
     Photos with several people are left out: nobody knows whose label it is. Where the detector finds nobody, the whole photo stands
     in: such photos are hard for it, and the classifier should learn from them all the same.
     """
-    known: dict[str, list[list[float]] | None] = json.loads(cache.read_text()) if cache.exists() else {}
-    todo = [person for person in people if person.path.name not in known]
+    known = _known_boxes(cache, detector)
+    todo = [person for person in people if str(person.path) not in known]
     for start in tqdm(range(0, len(todo), batch_size), desc="finding people", disable=None):
         part = todo[start : start + batch_size]
         for person, boxes in zip(part, _boxes([p.path for p in part], detector), strict=True):
-            known[person.path.name] = boxes
+            known[str(person.path)] = boxes
     if todo:
         cache.parent.mkdir(parents=True, exist_ok=True)
-        cache.write_text(json.dumps(known))
+        cache.write_text(json.dumps({"detector": _identity(detector), "boxes": known}))
     kept = []
     for person in people:
-        boxes = known[person.path.name]
+        boxes = known[str(person.path)]
         if boxes is not None and len(boxes) <= 1:
             x0, y0, x1, y1 = boxes[0] if boxes else WHOLE_PHOTO
             kept.append(replace(person, box=(x0, y0, x1, y1)))
@@ -126,9 +131,19 @@ def with_boxes(people: Sequence[LabelledPerson], detector: Detector, cache: Path
     return kept
 
 
-def _boxes(paths: Sequence[Path], detector: Detector) -> list[list[list[float]] | None]:
-    limits = DecodeLimits(("JPEG", "MPO", "PNG", "WEBP", "BMP"), max_pixels=50_000_000)
-    photos = []
+def _known_boxes(cache: Path, detector: Detector) -> dict[str, FoundBoxes]:
+    document = json.loads(cache.read_text()) if cache.exists() else {}
+    known: dict[str, FoundBoxes] = document["boxes"] if document.get("detector") == _identity(detector) else {}
+    return known
+
+
+def _identity(detector: Detector) -> dict[str, object]:
+    return {"revision": detector.checkpoint.revision, **detector.decision.model_dump()}
+
+
+def _boxes(paths: Sequence[Path], detector: Detector) -> list[FoundBoxes]:
+    limits = decode_limits()
+    photos: list[RGB | None] = []
     for path in paths:
         try:
             photos.append(decode(path.read_bytes(), limits))
@@ -150,7 +165,15 @@ def train_classifier(start: str, people: Sequence[LabelledPerson], run_dir: Path
 
     Returns:
         The checkpoint's folder.
+
+    Raises:
+        InputError: there are no photos, less than a batch is drawn for an epoch, or `run_dir` is another run's.
     """
+    steps = recipe.photos_per_epoch // recipe.batch_size
+    if not people or not steps:
+        raise InputError(
+            f"{len(people)} photos, of which {recipe.photos_per_epoch} are drawn an epoch, make no batch of {recipe.batch_size}"
+        )
     seed_everything(recipe.seed)
     processor = image_processor(recipe.image_size)
     mean, deviation = normalisation(processor)
@@ -158,7 +181,6 @@ def train_classifier(start: str, people: Sequence[LabelledPerson], run_dir: Path
     weights = sampling_weights(people, recipe.source_power)
     model = two_class_model(start, recipe.image_size)
     criterion = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-    steps = recipe.photos_per_epoch // recipe.batch_size
 
     def batches(epoch: int) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
         rng = np.random.default_rng([recipe.seed, epoch])
@@ -174,7 +196,7 @@ def train_classifier(start: str, people: Sequence[LabelledPerson], run_dir: Path
         value: torch.Tensor = criterion(logits.float(), labels)
         return value
 
-    def keep(epoch: int, average: nn.Module) -> dict[str, float]:
+    def keep(epoch: int, average: PreTrainedModel) -> dict[str, float]:
         write_checkpoint(average, processor, run_dir / "checkpoint")
         return {}
 

@@ -11,7 +11,9 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset
 from transformers import AutoModelForObjectDetection, PreTrainedModel, RTDetrImageProcessorPil
 
+from serve_app.detector import PERSON
 from tune_training.detection_data import DetectionDataset, LabelledPhoto, close_ups, collate, read_coco
+from tune_training.errors import InputError
 from tune_training.loop import LoopConfig, fit, seed_everything, write_checkpoint
 
 logger = logging.getLogger(__name__)
@@ -41,20 +43,28 @@ class DetectorRecipe:
 
 
 def single_class_model(start: str, recipe: DetectorRecipe) -> PreTrainedModel:
-    """Loads a COCO checkpoint and keeps of every class head the row of the class `person`."""
-    many = AutoModelForObjectDetection.from_pretrained(start)
-    person = next(index for index, name in many.config.id2label.items() if name == "person")
-    one = AutoModelForObjectDetection.from_pretrained(
+    """Loads a checkpoint of many classes and keeps of every class head the row of the class `person`.
+
+    Raises:
+        InputError: it has no such class.
+    """
+    # float32, whatever the file holds: half precision cannot be trained this way.
+    many = AutoModelForObjectDetection.from_pretrained(start, dtype=torch.float32)
+    person = next((index for index, name in many.config.id2label.items() if name == PERSON), None)
+    if person is None:
+        raise InputError(f"{start}: the starting checkpoint needs the class '{PERSON}'")
+    one: PreTrainedModel = AutoModelForObjectDetection.from_pretrained(
         start,
-        id2label={0: "person"},
-        label2id={"person": 0},
+        id2label={0: PERSON},
+        label2id={PERSON: 0},
         ignore_mismatched_sizes=True,
+        dtype=torch.float32,
         num_denoising=recipe.denoising_queries,
     )
     source = many.state_dict()
     with torch.no_grad():
         for name, target in one.state_dict().items():
-            if source[name].shape == target.shape:
+            if name not in source or source[name].shape == target.shape:
                 continue
             rows = source[name]
             # The embedding of denoised labels has one more row at the end: "no object".
@@ -92,14 +102,20 @@ def train_detector(start: str, index: Path, run_dir: Path, recipe: DetectorRecip
 
     Returns:
         The checkpoint's folder.
+
+    Raises:
+        InputError: there are too few photos, the start has no class `person`, or `run_dir` is another run's.
     """
     seed_everything(recipe.seed)
     photos = read_coco(index)
     extra = close_ups(close_up_paths or [])
     per_epoch = min(len(extra), int(len(photos) * recipe.close_up_share / (1 - recipe.close_up_share)))
     steps = (len(photos) + per_epoch) // recipe.batch_size
+    if not steps:
+        raise InputError(f"{index}: {len(photos)} photos are fewer than one batch of {recipe.batch_size}")
     processor = image_processor(recipe)
-    model = single_class_model(start, recipe).to(memory_format=torch.channels_last)
+    model = single_class_model(start, recipe)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]  # in place; transformers hides the signature
     logger.info("%d photos and %d of %d close-ups an epoch, %d steps", len(photos), per_epoch, len(extra), steps)
 
     def batches(epoch: int) -> Iterable[tuple[torch.Tensor, list[dict[str, torch.Tensor]]]]:
@@ -118,7 +134,7 @@ def train_detector(start: str, index: Path, run_dir: Path, recipe: DetectorRecip
         value: torch.Tensor = network(pixel_values=pixels.contiguous(memory_format=torch.channels_last), labels=labels).loss
         return value
 
-    def keep(epoch: int, average: nn.Module) -> dict[str, float]:
+    def keep(epoch: int, average: PreTrainedModel) -> dict[str, float]:
         write_checkpoint(average, processor, run_dir / "checkpoint")
         return {}
 

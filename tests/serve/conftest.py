@@ -1,20 +1,16 @@
-"""One local Ray cluster for all serve tests, and the real service with the embedded models on it."""
+"""The real service with the embedded models, and a Ray cluster for deployments that only tests have."""
 
 import socket
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 import ray
-import yaml
 from ray import serve
 from ray.serve import Application
 
-from serve_app.app import AppArgs, build
-
-CONFIG = Path(__file__).parents[2] / "serve_config.yaml"
+from tests.support.service import RunningService
 
 
 @pytest.fixture(scope="session")
@@ -46,19 +42,21 @@ def deploy(cluster: str) -> Iterator[Callable[..., str]]:
 
 
 @pytest.fixture(scope="session")
-def service(cluster: str) -> str:
-    """The service as serve_config.yaml builds it, with the embedded models; gives its address."""
-    serve.run(build(AppArgs(**config()["args"])), name="gender", route_prefix="/")
-    with httpx.Client(base_url=cluster, timeout=60) as client:
-        while client.get("/health").status_code != 200:
-            pass  # an unavailable graph makes /health wait, so this does not spin
-    return cluster
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """The service as a user runs it, with the embedded models."""
+    running = RunningService(free_port(), tmp_path_factory.mktemp("service"))
+    try:
+        running.wait_until_ready()
+        yield running
+        running.stop()
+    finally:
+        running.kill()
 
 
 @pytest.fixture
-async def client(service: str) -> Any:
+async def client(service: RunningService) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client of the service."""
-    async with httpx.AsyncClient(base_url=service, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
         yield client
 
 
@@ -68,12 +66,6 @@ async def until_healthy(client: httpx.AsyncClient) -> dict[str, Any]:
         pass  # an unavailable graph makes /health wait, so this does not spin
     body: dict[str, Any] = response.json()
     return body
-
-
-def config() -> dict[str, Any]:
-    """The application of serve_config.yaml."""
-    application: dict[str, Any] = yaml.safe_load(CONFIG.read_text())["applications"][0]
-    return application
 
 
 def free_port() -> int:

@@ -80,7 +80,7 @@ def test_a_crop_is_what_the_classifier_takes(size: tuple[int, int], box: Relativ
     photo = Image.effect_noise(size, 50).convert("RGB")
     for seed in range(15):
         crop = augmented_crop(photo, box, SPEC, how, np.random.default_rng(seed))
-        assert (crop.shape, crop.dtype) == ((32, 32, 3), np.uint8)
+        assert (crop.shape, crop.dtype.name) == ((32, 32, 3), "uint8")
 
 
 @pytest.mark.parametrize("how", [NONE, Augmentation(0, 0, 0, 0, 0, 0, 0, 0), replace(NONE)], ids=["NONE", "equal", "copied"])
@@ -143,4 +143,4 @@ def test_the_box_is_cut_from_the_upright_photo(tmp_path: Path) -> None:
     stored.save(tmp_path / "turned.png", exif=exif)
     person = LabelledPerson(tmp_path / "turned.png", "male", "camera", (0.0, 0.55, 1.0, 1.0))
     (crop, _) = ClassificationDataset([person], ["female", "male"], replace(SPEC, margin=0), NONE, seed=0)[0]
-    assert crop.permute(1, 2, 0).reshape(-1, 3).unique(dim=0).tolist() == [list(RED)]
+    assert (crop.permute(1, 2, 0) == torch.tensor(RED)).all()

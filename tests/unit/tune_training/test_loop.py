@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -98,10 +99,10 @@ def test_the_result_depends_on_the_seed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("changed", [{"epochs": 5}, {"seed": 8}, {"steps_per_epoch": 6}, {"clip_norm": 0.1}])
-def test_the_folder_of_a_run_with_other_settings_is_refused(tmp_path: Path, changed: dict[str, int]) -> None:
+def test_the_folder_of_a_run_with_other_settings_is_refused(tmp_path: Path, changed: dict[str, Any]) -> None:
     run(tmp_path)
     with pytest.raises(InputError, match=r"training_state.pt belongs to a run with other settings .*'epochs': 4"):
-        run(tmp_path, replace(CONFIG, **changed))  # type: ignore[arg-type]
+        run(tmp_path, replace(CONFIG, **changed))
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_last_good_epoch(tmp_path: Path) -> None:
@@ -150,8 +151,8 @@ def test_the_average_trails_the_weights_and_takes_over_the_buffers(tmp_path: Pat
     model, average = run(tmp_path, LoopConfig(epochs=1, steps_per_epoch=1, warmup_steps=1), start, batches=one)
     for old, new, mean in zip(before, model.parameters(), average.parameters(), strict=True):
         torch.testing.assert_close(mean, 0.1 * old + 0.9 * new)
-    for new, kept in zip(model.buffers(), average.buffers(), strict=True):
-        assert torch.equal(new, kept)
+    for theirs, kept in zip(model.buffers(), average.buffers(), strict=True):
+        assert torch.equal(theirs, kept)
     assert not average.training
 
 

@@ -136,9 +136,10 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     def interrupted(*_: object) -> None:
         raise Interrupted
 
-    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+    with monkeypatch.context() as patch:
         patch.setattr(module, "write_checkpoint", interrupted)
-        train_detector(start, people, tmp_path, RECIPE, faces)
+        with pytest.raises(Interrupted):
+            train_detector(start, people, tmp_path, RECIPE, faces)
     resumed = weights(train_detector(start, people, tmp_path, RECIPE, faces))
     for name, value in weights(trained).items():
         assert torch.equal(resumed[name], value), name

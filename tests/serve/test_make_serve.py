@@ -1,0 +1,85 @@
+"""What `make serve` runs, as a user runs it: ready, asked, logged, counted."""
+
+import json
+import re
+import subprocess
+import sys
+
+import httpx
+import psutil
+import pytest
+
+from tests.serve.conftest import free_port
+from tests.support import photos
+from tests.support.service import RunningService
+
+FILE_NAME = "a-very-private-name.jpg"
+
+
+def metrics(service: RunningService) -> str:
+    """What Prometheus would read."""
+    (discovered,) = json.loads((service.session_dir / "prom_metrics_service_discovery.json").read_text())
+    return "\n".join(httpx.get(f"http://{target}/metrics").text for target in discovered["targets"])
+
+
+def test_it_says_when_it_is_ready_and_how_to_go_on(service: RunningService) -> None:
+    assert service.url.replace("127.0.0.1", "localhost") in service.output
+    assert "dashboard" in service.output
+    assert "get-auth-token" in service.output
+
+
+def test_it_logs_codes_and_times_but_no_names(service: RunningService) -> None:
+    headers = {"x-request-id": "told-by-the-client"}
+    with httpx.Client(base_url=service.url, timeout=60) as client:
+        answer = client.post("/predict", files={"file": (FILE_NAME, photos.astronaut(), "image/jpeg")}, headers=headers)
+        assert answer.json()["code"] == "ok"
+    lines = service.log_lines()
+    (line,) = [line for line in lines if line.get("photo_request_id") == "told-by-the-client"]
+    assert line["code"] == "ok"
+    assert {"decode_ms", "detect_ms", "crop_ms", "classify_ms", "total_ms"} <= line.keys()
+    assert FILE_NAME not in json.dumps(lines)
+    assert FILE_NAME not in service.output
+
+
+def test_a_malformed_request_id_is_replaced(service: RunningService) -> None:
+    answer = httpx.get(f"{service.url}/health", headers={"x-request-id": "not well-formed"})
+    (request_id,) = answer.headers.get_list("x-request-id")
+    assert request_id != "not well-formed"
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        'ray_gender_answers_total{[^}]*code="ok"',
+        'ray_gender_confidence_bucket{[^}]*label="(fe)?male"',
+        'ray_gender_stage_seconds_bucket{[^}]*stage="detect"',
+        'ray_gender_batch_size_bucket{[^}]*model="detector"',
+        'ray_gender_batch_size_bucket{[^}]*model="classifier"',
+    ],
+)
+def test_it_counts(service: RunningService, metric: str) -> None:
+    httpx.post(f"{service.url}/predict", content=photos.astronaut(), headers={"content-type": "image/jpeg"}, timeout=60)
+    while not re.search(metric, metrics(service)):
+        pass  # Ray reports every few seconds; the suite's time limit ends a wait for nothing
+
+
+def test_the_dashboard_asks_for_the_token(service: RunningService) -> None:
+    assert httpx.get(f"{service.dashboard}/api/serve/applications/").status_code == 401
+
+
+def test_the_smoke_test_passes(service: RunningService) -> None:
+    command = [sys.executable, "-m", "serve_app.smoke", service.url]
+    smoke = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert smoke.returncode == 0, smoke.stdout + smoke.stderr
+
+
+def test_told_to_stop_it_stops_and_leaves_no_process(tmp_path_factory: pytest.TempPathFactory) -> None:
+    service = RunningService(free_port(), tmp_path_factory.mktemp("stopped"))
+    try:
+        service.wait_until_ready()
+        assert len(service.family) > 5
+        assert service.stop() == 0
+        _, alive = psutil.wait_procs(service.family, timeout=20)
+        assert alive == []
+    finally:
+        service.kill()

@@ -1,0 +1,100 @@
+"""The service as `make serve` runs it, in a process of its own."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "serve_config.yaml"
+
+UserConfigs = dict[str, dict[str, Any]]
+
+
+class RunningService:
+    """`python -m serve_app` on a port of its own.
+
+    Args:
+        port: a free port.
+        folder: for its output, its configs, and a home where Ray writes its token.
+    """
+
+    def __init__(self, port: int, folder: Path) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._folder = folder
+        self._output = folder / "output.txt"
+        # Unlike the tests' own cluster, this one keeps Ray's token authentication on, as users have it.
+        self._environment = {key: value for key, value in os.environ.items() if key not in ("RAY_AUTH_MODE", "RAY_ADDRESS")}
+        self._environment |= {"API_PORT": str(port), "HOME": str(folder)}
+        with self._output.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "serve_app"], cwd=ROOT, env=self._environment, stdout=output, stderr=subprocess.STDOUT
+            )
+        self.family: list[psutil.Process] = []
+
+    def wait_until_ready(self) -> None:
+        """Waits for the last line of the message."""
+        while "\nStop:" not in self.output:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(0.2)
+                raise AssertionError(self.output)
+        self.family = psutil.Process(self.process.pid).children(recursive=True)
+
+    @property
+    def output(self) -> str:
+        """What it has printed."""
+        return self._output.read_text()
+
+    @property
+    def dashboard(self) -> str:
+        """Address of the Ray dashboard."""
+        found = re.search(r"dashboard at .*?(http://[\d.:]+)", self.output)
+        assert found
+        return found[1]
+
+    @property
+    def session_dir(self) -> Path:
+        """Ray's folder of this run."""
+        arguments = [argument for child in self.family if child.is_running() for argument in child.cmdline()]
+        return next(Path(each.removeprefix("--session-dir=")) for each in arguments if each.startswith("--session-dir="))
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """The lines of the replicas' logs."""
+        files = (self.session_dir / "logs" / "serve").glob("replica_*.log")
+        return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+    def deploy(self, user_configs: UserConfigs) -> None:
+        """`serve deploy` of serve_config.yaml with these values in place of its nulls."""
+        config = yaml.safe_load(CONFIG.read_text())
+        config["http_options"]["port"] = int(self.url.rpartition(":")[2])
+        for deployment in config["applications"][0]["deployments"]:
+            deployment.get("user_config", {}).update(user_configs.get(deployment["name"], {}))
+        path = self._folder / "changed.yaml"
+        path.write_text(yaml.safe_dump(config))
+        command = [sys.executable, "-m", "ray.serve.scripts", "deploy", str(path), "--address", self.dashboard]
+        subprocess.run(command, env=self._environment | {"RAY_AUTH_MODE": "token"}, check=True, capture_output=True, timeout=60)
+
+    def stop(self) -> int:
+        """Sends SIGTERM; gives the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+    def kill(self) -> None:
+        """Ends whatever is left."""
+        for process in [*self.family, *self._self()]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def _self(self) -> list[psutil.Process]:
+        if self.process.poll() is not None:
+            return []
+        process = psutil.Process(self.process.pid)
+        return [*process.children(recursive=True), process]

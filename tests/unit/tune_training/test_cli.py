@@ -1,0 +1,189 @@
+"""The commands as anyone runs them. In this process, except where the process itself is what is tested."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForObjectDetection
+
+from serve_app.decision import ClassifierDecision, DetectorDecision
+from tests.support.checkpoints import write_tiny_classifier, write_tiny_detector
+from tests.support.drawn_photos import write_people, write_portraits
+from tune_training.cli import main
+from tune_training.evaluate import sha256_of
+from tune_training.model_card import BEGIN, END, metrics_table
+
+Argument = str | Path
+
+COMMANDS = ["train-detector", "train-classifier", "evaluate", "model-card"]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: Argument) -> None:
+    """Runs a command that succeeds."""
+    with pytest.raises(SystemExit) as ended:
+        attempt(monkeypatch, *arguments)
+    assert not ended.value.code
+
+
+def attempt(monkeypatch: pytest.MonkeyPatch, *arguments: Argument) -> None:
+    monkeypatch.setattr(sys, "argv", ["tune_training", *map(str, arguments)])
+    main()
+
+
+def error_of(monkeypatch: pytest.MonkeyPatch, *arguments: Argument) -> str:
+    """The line that a failing command prints; a text as exit code means: print it and exit with 1."""
+    with pytest.raises(SystemExit) as ended:
+        attempt(monkeypatch, *arguments)
+    assert isinstance(ended.value.code, str)
+    assert "\n" not in ended.value.code
+    return ended.value.code
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_people(tmp_path_factory.mktemp("people"))
+
+
+@pytest.fixture(scope="module")
+def portraits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_portraits(tmp_path_factory.mktemp("portraits"), photos=2)
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A start that sees one person in every photo, wherever: enough for the gate to let photos through."""
+    folder = write_tiny_detector(tmp_path_factory.mktemp("start-detector"), "deimv2", ("dog", "person"))
+    model = AutoModelForObjectDetection.from_pretrained(folder, num_queries=1)
+    with torch.no_grad():
+        model.model.enc_bbox_head.layers[-1].bias[2:] += 3  # large boxes
+        for head in model.model.decoder.class_embed:
+            head.bias.zero_()  # without the prior for rare objects
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_classifier(tmp_path_factory.mktemp("start-classifier"))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    run(monkeypatch, command, "--help")
+    assert f"tune_training {command}" in capsys.readouterr().out
+
+
+def test_the_commands_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    run(monkeypatch, "--help")
+    listed = capsys.readouterr().out
+    assert all(command in listed for command in COMMANDS)
+
+
+def test_a_missing_checkpoint_is_one_line_and_exit_code_1(people: Path) -> None:
+    command: list[Argument] = [
+        sys.executable,
+        "-m",
+        "tune_training",
+        "train-detector",
+        "--start",
+        "no/such-folder",
+        "--people",
+        people / "train.json",
+    ]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "error: no/such-folder: there is no such folder. Write a folder with a checkpoint, or hf://org/name\n"
+
+
+def test_a_missing_model_to_judge_is_one_line(people: Path, portraits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("detector", "classifier"):
+        arguments: list[Argument] = [
+            "evaluate",
+            "--people",
+            people,
+            "--portraits",
+            portraits,
+            f"--{name}",
+            tmp_path / "nothing",
+            "--threads",
+            "1",
+        ]
+        if name == "classifier":
+            arguments += ["--detector", write_tiny_detector(tmp_path / "detector")]
+        assert str(tmp_path / "nothing") in error_of(monkeypatch, *arguments)
+
+
+def test_a_model_that_is_no_folder_cannot_be_given_a_decision(people: Path, portraits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments: list[Argument] = [
+        "evaluate",
+        "--people",
+        people,
+        "--portraits",
+        portraits,
+        "--detector",
+        "s3://bucket/model/",
+        "--choose",
+        "--threads",
+        "1",
+    ]
+    assert "s3://bucket/model/: decision.json is written beside the weights" in error_of(monkeypatch, *arguments)
+
+
+def test_the_folder_of_another_run_is_one_line(people: Path, detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments: list[Argument] = ["train-detector", "--start", detector, "--people", people / "train.json", "--run-dir", tmp_path]
+    arguments += ["--batch-size", "8", "--image-size", "64", "--threads", "1"]
+    run(monkeypatch, *arguments, "--epochs", "1")
+    assert "training_state.pt belongs to a run with other settings" in error_of(monkeypatch, *arguments, "--epochs", "2")
+
+
+def test_from_photos_to_model_cards(
+    people: Path,
+    portraits: Path,
+    detector: Path,
+    classifier: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small: list[Argument] = ["--epochs", "1", "--batch-size", "4", "--threads", "1"]
+    finding: list[Argument] = ["train-detector", "--start", detector, "--people", people / "train.json", "--portraits", portraits]
+    run(monkeypatch, *finding, "--close-up-source", "face", "--image-size", "64", *small)
+    finder = Path("runs/person-detector/checkpoint")
+    assert str(finder) in capsys.readouterr().out
+
+    telling: list[Argument] = ["train-classifier", "--start", classifier, "--portraits", portraits, "--detector", finder]
+    run(monkeypatch, *telling, "--close-up-source", "face", "--photos-per-epoch", "8", "--image-size", "32", *small)
+    teller = Path("runs/gender-classifier/checkpoint")
+    assert str(teller) in capsys.readouterr().out
+
+    judging: list[Argument] = ["evaluate", "--people", people, "--portraits", portraits, "--detector", finder, "--classifier", teller]
+    run(monkeypatch, *judging, "--choose", "--threads", "1")
+    output = capsys.readouterr().out
+    assert "people counted rightly: 33.3%" in output
+    assert "val_lfw face: answered 100.0%" in output
+    assert DetectorDecision.read(finder).score_threshold < 0.8
+    assert ClassifierDecision.read(teller).temperature > 0
+    metrics = {folder: json.loads((folder / "metrics.json").read_text()) for folder in (finder, teller)}
+    for folder, values in metrics.items():
+        assert values["weights_sha256"] == sha256_of(folder / "model.safetensors")
+    assert set(metrics[teller]["answers"]) == {"test", "val_lfw"}
+
+    before = {name: (finder / name).read_bytes() for name in ("decision.json", "metrics.json")}
+    run(monkeypatch, *judging, "--threads", "1")
+    assert {name: (finder / name).read_bytes() for name in before} == before
+
+    for document in (finder / "MODEL_CARD.md", teller / "MODEL_CARD.md", Path("README.md")):
+        document.write_text(f"# A title\n{BEGIN}\n{END}\n")
+    run(monkeypatch, "model-card", "--detector", finder, "--classifier", teller)
+    for folder, values in metrics.items():
+        assert metrics_table(values) in (folder / "MODEL_CARD.md").read_text()
+        assert metrics_table(values) in Path("README.md").read_text()
+
+
+def test_a_card_that_is_missing_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = error_of(monkeypatch, "model-card", "--detector", tmp_path, "--classifier", tmp_path, "--readme", tmp_path / "README.md")
+    assert "MODEL_CARD.md" in message
