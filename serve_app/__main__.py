@@ -7,6 +7,7 @@ when the service is ready, and SIGTERM treated as Ctrl-C, which `serve run` alon
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from dotenv import load_dotenv
 
 from serve_app.settings import Settings, get_settings
 
@@ -26,10 +28,14 @@ DASHBOARD = "http://localhost:8265"
 
 def main(config: Path = CONFIG) -> int:
     """Runs the service until it ends or is told to; returns the exit status."""
+    load_dotenv(".env")  # for the replicas, and for boto3, which reads the environment only
     settings = get_settings()
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # the dashboard can run code: nobody gets in without the token
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "serve_app.request_ids:serve_proxy_middlewares")
+    if _is_taken(settings.api_host, settings.api_port):
+        print(f"Port {settings.api_port} is taken by another program. Choose another one: API_PORT=8001 make serve", file=sys.stderr)
+        return 1
     with tempfile.TemporaryDirectory() as folder:
         bound = Path(folder) / config.name
         bound.write_text(yaml.safe_dump(with_address(yaml.safe_load(config.read_text()), settings)))
@@ -50,6 +56,16 @@ def with_address(config: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """The config with the settings' host and port."""
     address = {"host": settings.api_host, "port": settings.api_port}
     return config | {"http_options": config.get("http_options", {}) | address}
+
+
+def _is_taken(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just given up is free
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False
 
 
 class _Stop:

@@ -45,7 +45,7 @@ class ClassifierRecipe:
         layer_decay: the learning rate of each block below the head is that much lower than of the one above it (Clark et al. 2020).
     """
 
-    epochs: int = 8
+    epochs: int = 6
     batch_size: int = 64
     image_size: int = 160
     photos_per_epoch: int = 16_000

@@ -60,7 +60,14 @@ def test_a_file_that_is_not_valid_is_named(text: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "override",
-    [{"temperature": 0.0}, {"temperature": float("inf")}, {"crop_margin": -0.1}, {"input_size": 7}, {"score_threshold": 0.5}, {"": 1}],
+    [
+        {"temperature": 0.0},
+        {"temperature": float("inf")},
+        {"crop_margin": -0.1},
+        {"input_size": 7},
+        {"score_threshold": 0.5},
+        {"margin": 1},
+    ],
 )
 def test_an_override_that_is_not_valid_is_named(override: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(DecisionError, match=next(iter(override))):

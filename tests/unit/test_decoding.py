@@ -134,7 +134,8 @@ COLOURS = {
 def test_every_format_and_mode_becomes_rgb(name: str) -> None:
     data, colour = COLOURS[name]
     photo = decode(data, LIMITS)
-    assert (photo.shape, photo.dtype) == ((16, 24, 3), np.uint8)
+    assert photo.shape == (16, 24, 3)
+    assert photo.dtype == np.uint8
     assert np.abs(photo[8, 12].astype(int) - colour).max() <= 3
 
 
@@ -190,7 +191,7 @@ STORED: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     7: lambda upright: upright[::-1, ::-1].swapaxes(0, 1),  # right, bottom
     8: lambda upright: upright[::-1].swapaxes(0, 1),  # left, bottom
 }
-ORIENTABLE = {
+ORIENTABLE: dict[str, tuple[str, dict[str, Any]]] = {
     "JPEG": ("JPEG", {"quality": 95}),
     "MPO": ("MPO", {"quality": 95, "save_all": True, "append_images": [picture()]}),
     "PNG": ("PNG", {}),

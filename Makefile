@@ -1,0 +1,76 @@
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+URL ?= http://localhost:8000
+PHOTOS ?=
+UPGRADE ?=
+
+# Where torch is looked for besides pip's own index, whose torch for Linux brings gigabytes of CUDA.
+# For an NVIDIA GPU: rm -rf .venv && make setup TORCH_INDEX=https://download.pytorch.org/whl/cu130
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# First from the wheels that pip was told of on this machine (find-links), if any: that needs no network, and no wait for an index that
+# cannot be reached. Without dependencies: those come from pip's own index, as locked.
+with_torch_index = { $(PIP) $(1) --no-deps --no-index 2> /dev/null || $(PIP) $(1) --no-deps --extra-index-url $(TORCH_INDEX); }
+
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.installed ## Creates .venv with what the service and the training need
+setup-dev: .venv/.installed-dev ## Likewise, and what tests and checks need
+
+serve: setup ## Runs the service on http://localhost:8000 (or API_HOST and API_PORT)
+	@exec $(BIN)/python -m serve_app
+
+test: lint typecheck ## Runs all checks and tests; STRICT=1 turns each skip into a failure
+	@exec $(BIN)/python -m pytest
+
+smoke: setup ## Tries a running service: URL=http://... PHOTOS=folder
+	@$(BIN)/python -m serve_app.smoke $(URL) $(PHOTOS)
+
+lint: setup-dev ## Checks style and format
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+typecheck: setup-dev ## Checks types
+	@$(BIN)/mypy
+
+format: setup-dev ## Formats the code, and mends what can be mended without asking
+	@$(BIN)/ruff check --fix-only
+	@$(BIN)/ruff format
+
+env-example: setup ## Writes .env.example from the settings
+	@$(BIN)/python -m serve_app.env_example > .env.example
+
+# The lock is the same for every build of torch, so `2.13.0+cpu` becomes `2.13.0`; it is made with one that has no CUDA among its
+# dependencies. setuptools is locked too (--allow-unsafe): it builds the project in .venv.
+COMPILE = $(BIN)/pip-compile --quiet $(UPGRADE) --no-header --no-annotate --strip-extras --allow-unsafe --build-deps-for editable \
+  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --find-links build/torch pyproject.toml
+lock: setup-dev ## Writes the lock files from pyproject.toml; UPGRADE=--upgrade takes newer versions
+	@rm -rf build/torch
+	@$(call with_torch_index,download --dest build/torch '$(shell grep -o 'torch[>=][^"]*' pyproject.toml)')
+	@$(COMPILE) --output-file requirements.lock
+	@$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	@for lock in requirements.lock requirements-dev.lock; do \
+	  sed -e 's/^\(torch==[^+]*\)+.*/\1/' -e '/^#/d' -e '/^$$/d' $$lock | LC_ALL=C sort > build/lock && mv build/lock $$lock; \
+	done
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Python 3.11 or newer is needed, and "$(PYTHON)" is not. Name one: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 1; }
+	@test -x $(BIN)/python || { echo 'Creating .venv'; $(PYTHON) -m venv .venv; }
+	@echo 'Installing requirements.lock: a few minutes the first time'
+	@$(call with_torch_index,install $(shell grep '^torch==' requirements.lock))
+	@$(PIP) install --requirement requirements.lock
+	@$(PIP) install --no-deps --no-index --no-build-isolation --editable .
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.lock .venv/.installed
+	@echo 'Installing requirements-dev.lock'
+	@$(PIP) install --requirement requirements-dev.lock
+	@touch $@
+
+.PHONY: help setup setup-dev serve test smoke lint typecheck format env-example lock

@@ -1,0 +1,57 @@
+"""The table at the end of a run, and STRICT=1, on a small suite of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    tests = {
+        "tests/unit/test_a.py": "def test_good(): pass\ndef test_bad(): assert False\n",
+        "tests/data/test_b.py": "import pytest\ndef test_good(): pass\n@pytest.fixture\ndef photos(): pytest.skip('no photos')\n"
+        "def test_c(photos): pass\ndef test_d(photos): pass\n",
+        "tests/browser/test_e.py": "import pytest\npytest.skip('no browser', allow_module_level=True)\n",
+    }
+    for name, text in tests.items():
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def run(suite: Path, strict: str) -> tuple[list[list[str]], str]:
+    """The words of each line of the table, and the last line of all."""
+    command = [sys.executable, "-m", "pytest", "-p", "tests.support.groups", "-p", "no:cacheprovider", f"--rootdir={suite}", "tests"]
+    environment = os.environ | {"STRICT": strict, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, cwd=suite, env=environment, capture_output=True, text=True, check=False)
+    lines = ended.stdout.splitlines()
+    start = next(number for number, line in enumerate(lines) if " groups " in line)
+    table = [line.split(maxsplit=4) for line in lines[start + 2 : start + 5]]
+    return table, lines[-1]
+
+
+def test_the_table_counts_each_group_and_says_why_tests_were_skipped(suite: Path) -> None:
+    table, last = run(suite, strict="0")
+    assert table == [
+        ["browser", "0", "0", "1", "no browser (1)"],
+        ["data", "1", "0", "2", "no photos (2)"],
+        ["unit", "1", "1", "0"],
+    ]
+    assert "1 failed, 2 passed, 3 skipped" in last
+
+
+def test_strict_turns_each_skip_into_a_failure(suite: Path) -> None:
+    (suite / "tests/browser/test_e.py").unlink()
+    table, last = run(suite, strict="1")
+    assert table[:2] == [["data", "1", "2", "0"], ["unit", "1", "1", "0"]]
+    assert "skipped" not in last
+
+
+def test_strict_does_not_overlook_a_skipped_file(suite: Path) -> None:
+    table, _ = run(suite, strict="1")
+    assert table[0] == ["browser", "0", "1", "0"]
