@@ -10,7 +10,7 @@ UPGRADE ?=
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 # First from the wheels that pip was told of on this machine (find-links), if any: that needs no network, and no wait for an index that
 # cannot be reached. Without dependencies: those come from pip's own index, as locked.

@@ -9,6 +9,7 @@
       graph_client       deadline, retries, the way through the graph
     person_detector    deployment: decodes, detects, counts, crops
       decoding           bytes -> upright RGB photo
+      image_headers      what a file declares, before anything is spent on it
       detector           RGB photos -> people
       gate               the person rule: exactly one, or a refusal
       cropping           photo and box -> the classifier's input

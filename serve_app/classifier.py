@@ -20,9 +20,7 @@ LABELS = frozenset({"male", "female"})
 class Classifier:
     """Any `AutoModelForImageClassification` checkpoint whose labels are male and female, in any order."""
 
-    def __init__(
-        self, model: PreTrainedModel, processor: BaseImageProcessor, decision: ClassifierDecision, checkpoint: Checkpoint
-    ) -> None:
+    def __init__(self, model: PreTrainedModel, processor: BaseImageProcessor, decision: ClassifierDecision, checkpoint: Checkpoint) -> None:
         self._model = model
         self._names = [str(model.config.id2label[index]).lower() for index in range(model.config.num_labels)]
         self._interpolate = decision.input_size is not None and decision.input_size != getattr(model.config, "image_size", None)
@@ -58,8 +56,10 @@ class Classifier:
             pixels = torch.from_numpy(np.stack(crops)).to(self.device).permute(0, 3, 1, 2)  # channels last in memory already
             normal = ((pixels.float() - self._mean) / self._deviation).to(self._model.dtype)
             options = {"interpolate_pos_encoding": True} if self._interpolate else {}
-            outputs: Tensor = self._model(pixel_values=normal, **options).logits
-            return outputs.float()
+            logits: Tensor = self._model(pixel_values=normal, **options).logits
+            if not torch.isfinite(logits).all():
+                raise FloatingPointError("the classifier's logits are not finite")
+            return logits.float()
 
     def __call__(self, crops: Sequence[RGB]) -> list[dict[str, float]]:
         """Probabilities by label name, for each crop."""

@@ -34,12 +34,18 @@ class Decision(BaseModel):
         try:
             values = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
             return cls(**(values | {key: value for key, value in (overrides or {}).items() if value is not None}))
-        except (ValidationError, TypeError, ValueError) as error:
-            raise DecisionError(f"{path} with the overrides {dict(overrides or {})} is not valid: {error}") from error
+        except (TypeError, ValueError) as error:
+            raise DecisionError(f"{path} with the overrides {dict(overrides or {})} is not valid: {_reason(error)}") from error
 
     def write(self, folder: Path) -> None:
         """Writes `folder/decision.json`."""
         (folder / DECISION_FILE).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
 
 
 class DetectorDecision(Decision):

@@ -97,6 +97,8 @@ class Detector:
     def _detect_one_shape(self, batch: Tensor) -> list[list[DetectedPerson]]:
         batch = batch.to(self.device, self._model.dtype)
         outputs = self._model(pixel_values=batch.contiguous(memory_format=torch.channels_last))
+        if not torch.isfinite(outputs.logits).all():
+            raise FloatingPointError("the detector's scores are not finite")  # they would look like nobody
         # Without target sizes the boxes stay relative to the photo.
         found = self._processor.post_process_object_detection(outputs, threshold=self.decision.score_threshold)
         return [self._people(result) for result in found]

@@ -1,6 +1,5 @@
 """What the two models have in common: loading weights safely, the device, the threads."""
 
-import os
 from typing import Any
 
 import numpy as np
@@ -24,8 +23,7 @@ def pick_device(wanted: Device) -> torch.device:
 
 def set_threads(threads: int) -> None:
     """Sets torch's thread count, once per process and before the first model: later changes cost more than they give."""
-    torch.set_num_threads(max(1, threads))
-    os.environ["OMP_NUM_THREADS"] = str(max(1, threads))
+    torch.set_num_threads(threads)
 
 
 def load_model(auto_class: Any, checkpoint: Checkpoint, device: torch.device, **options: Any) -> PreTrainedModel:
@@ -45,9 +43,8 @@ def load_model(auto_class: Any, checkpoint: Checkpoint, device: torch.device, **
             checkpoint.uri, f"transformers cannot load it ({error})", "Check config.json, or save the model again with `save_pretrained`"
         ) from error
     if missing := sorted(report["missing_keys"]):
-        raise CheckpointError(
-            checkpoint.uri, f"its weights lack {len(missing)} parameters, such as {missing[0]}", "Save the model again with `save_pretrained`"
-        )
+        problem = f"its weights lack {len(missing)} parameters, such as {missing[0]}"
+        raise CheckpointError(checkpoint.uri, problem, "Save the model again with `save_pretrained`")
     model = model.to(device).eval()
     if device.type == "cpu":
         model = model.to(memory_format=torch.channels_last)  # convolutions run 1.5 times as fast

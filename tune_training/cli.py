@@ -29,6 +29,7 @@ from tune_training.train_detector import train_detector as run_detector_training
 app = typer.Typer(help="Train and judge the models that the service runs.", no_args_is_help=True, pretty_exceptions_enable=False)
 
 HUB = "hf://"
+PORTRAITS_PER_SOURCE = 300  # of the validation split; twenty crops of each are judged
 CLOSE_UP_SOURCES = ["utkface", "gender_dataset_face"]
 
 Start = Annotated[str, typer.Option(help="Checkpoint to start from: a folder, or hf://org/name.")]
@@ -147,12 +148,11 @@ def _choose(detector: str, classifier: str, people: Path, validation: list[Label
     floor = {"score_threshold": evaluation.SCORE_FLOOR}
     finder = _load_detector(detector, floor)
     photos = read_coco(people / "val.json")
-    by_source = {source: [p for p in validation if p.source == source][:200] for source in sorted({p.source for p in validation})}
-    single = [person for part in by_source.values() for person in part]
-    rule = evaluation.choose_detector_decision(photos, evaluation.detections(photos, finder), evaluation.detections(single, finder))
+    portraits = evaluation.sample_by_source(validation, PORTRAITS_PER_SOURCE)
+    rule = evaluation.choose_detector_decision(photos, evaluation.detections(photos, finder), evaluation.detections(portraits, finder))
     rule.write(finder.checkpoint.path)
     judge = _load_classifier(classifier)
-    evaluation.choose_classifier_decision(validation, _load_detector(detector), judge).write(judge.checkpoint.path)
+    evaluation.choose_classifier_decision(portraits, _load_detector(detector), judge).write(judge.checkpoint.path)
 
 
 def _starting_point(uri: str) -> str:

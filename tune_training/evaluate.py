@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import math
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
@@ -122,6 +123,15 @@ def choose_detector_decision(
     best = max(rules, key=value)
     logger.info("chosen on validation: %s, value %.4f", best, value(best))
     return best
+
+
+def sample_by_source(people: Sequence[LabelledPerson], most: int) -> list[LabelledPerson]:
+    """At most that many of each source, drawn with a fixed seed."""
+    sample: list[LabelledPerson] = []
+    for source in sorted({person.source for person in people}):
+        part = [person for person in people if person.source == source]
+        sample += random.Random(0).sample(part, min(most, len(part)))  # noqa: S311 - nothing secret
+    return sample
 
 
 # --- the classifier -----------------------------------------------------------------------------------------------------------

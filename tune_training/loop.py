@@ -9,11 +9,12 @@ import logging
 import math
 import os
 import random
+import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -42,6 +43,7 @@ class LoopConfig:
         clip_norm: largest norm of the gradient.
         ema_decay: decay of the weights' moving average, per step.
         seed: of everything random; epoch `e` uses `seed + e`, so that a resumed run sees what an unbroken one would.
+        recipe: whatever else decides the result; a run is resumed only with the same.
     """
 
     epochs: int
@@ -50,6 +52,7 @@ class LoopConfig:
     clip_norm: float = 1.0
     ema_decay: float = 0.998
     seed: int = 0
+    recipe: dict[str, Any] = field(default_factory=dict)
 
 
 def seed_everything(seed: int) -> None:
@@ -179,6 +182,11 @@ def _resume(
 
 
 def write_checkpoint(model: PreTrainedModel, processor: BaseImageProcessor, folder: Path) -> None:
-    """Writes `config.json`, `model.safetensors` in half precision and `preprocessor_config.json`."""
-    copy.deepcopy(model).half().save_pretrained(folder)
-    processor.save_pretrained(folder)
+    """Writes `config.json`, `model.safetensors` in half precision and `preprocessor_config.json`; each file appears whole."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as partial:
+        copy.deepcopy(model).half().save_pretrained(partial)
+        processor.save_pretrained(partial)
+        folder.mkdir(exist_ok=True)
+        for file in Path(partial).iterdir():
+            file.chmod(0o644)  # safetensors makes it the owner's alone, which another user of an image could not read
+            os.replace(file, folder / file.name)

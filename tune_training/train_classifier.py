@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class ClassifierRecipe:
         layer_decay: the learning rate of each block below the head is that much lower than of the one above it (Clark et al. 2020).
     """
 
-    epochs: int = 6
+    epochs: int = 5
     batch_size: int = 64
     image_size: int = 160
     photos_per_epoch: int = 16_000
@@ -201,6 +201,6 @@ def train_classifier(start: str, people: Sequence[LabelledPerson], run_dir: Path
         return {}
 
     optimizer = torch.optim.AdamW(parameter_groups(model, recipe), lr=recipe.learning_rate, betas=(0.9, 0.99))
-    config = LoopConfig(recipe.epochs, steps, clip_norm=1.0, ema_decay=0.998, seed=recipe.seed)
+    config = LoopConfig(recipe.epochs, steps, seed=recipe.seed, recipe={"start": start, "photos": len(people), **asdict(recipe)})
     fit(model, optimizer, batches, loss, config, run_dir, on_epoch=keep)
     return run_dir / "checkpoint"

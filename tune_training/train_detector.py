@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +115,7 @@ def train_detector(start: str, index: Path, run_dir: Path, recipe: DetectorRecip
         raise InputError(f"{index}: {len(photos)} photos are fewer than one batch of {recipe.batch_size}")
     processor = image_processor(recipe)
     model = single_class_model(start, recipe)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]  # in place; transformers hides the signature
+    model.to(memory_format=torch.channels_last)
     logger.info("%d photos and %d of %d close-ups an epoch, %d steps", len(photos), per_epoch, len(extra), steps)
 
     def batches(epoch: int) -> Iterable[tuple[torch.Tensor, list[dict[str, torch.Tensor]]]]:
@@ -139,6 +139,6 @@ def train_detector(start: str, index: Path, run_dir: Path, recipe: DetectorRecip
         return {}
 
     optimizer = torch.optim.AdamW(parameter_groups(model, recipe), lr=recipe.learning_rate)
-    config = LoopConfig(recipe.epochs, steps, clip_norm=0.5, seed=recipe.seed)
+    config = LoopConfig(recipe.epochs, steps, clip_norm=0.5, seed=recipe.seed, recipe={"start": start, **asdict(recipe)})
     fit(model, optimizer, batches, loss, config, run_dir, on_epoch=keep)
     return run_dir / "checkpoint"

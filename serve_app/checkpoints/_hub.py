@@ -1,4 +1,7 @@
-"""Checkpoints from the Hugging Face hub, or a mirror of it (HF_ENDPOINT). Tokens and offline mode are the library's: HF_TOKEN, HF_HUB_OFFLINE."""
+"""Checkpoints from the Hugging Face hub, or a mirror of it (HF_ENDPOINT).
+
+Tokens and offline mode are the library's: HF_TOKEN, HF_HUB_OFFLINE.
+"""
 
 import logging
 import re

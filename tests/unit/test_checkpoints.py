@@ -178,8 +178,24 @@ def test_an_unknown_scheme_is_named(tmp_path: Path, uri: str) -> None:
 
 @pytest.mark.parametrize(
     "uri",
-    ["", " ", "s3:bucket/model", "s3://", "s3:///model", "s3://a/model", "s3://buc ket/model", "hf:org/name", "hf://", "hf://name"]
-    + ["hf://org/name/more", "hf://org/name@", "hf://org/name@../main", "hf://org/na..me", "hf://org/-name", "file://host/models"],
+    [
+        "",
+        " ",
+        "s3:bucket/model",
+        "s3://",
+        "s3:///model",
+        "s3://a/model",
+        "s3://buc ket/model",
+        "hf:org/name",
+        "hf://",
+        "hf://name",
+        "hf://org/name/more",
+        "hf://org/name@",
+        "hf://org/name@../main",
+        "hf://org/na..me",
+        "hf://org/-name",
+        "file://host/models",
+    ],
 )
 def test_a_malformed_uri_says_how_to_write_it(tmp_path: Path, uri: str) -> None:
     with pytest.raises(CheckpointError, match=rf"^'{uri}': the URI is malformed.*\. Write "):

@@ -98,10 +98,8 @@ def test_the_second_time_nothing_is_downloaded(hub: Hub, tmp_path: Path) -> None
 
 def test_no_such_repository(hub: Hub, tmp_path: Path) -> None:
     answer = resolved(hub.url, tmp_path, "hf://org/none")
-    assert (
-        answer
-        == "CheckpointError 'hf://org/none': the hub has no such repository, or it is private. Check the name; for a private one set HF_TOKEN."
-    )
+    problem, advice = "the hub has no such repository, or it is private", "Check the name; for a private one set HF_TOKEN"
+    assert answer == f"CheckpointError 'hf://org/none': {problem}. {advice}."
 
 
 def test_no_such_revision(hub: Hub, tmp_path: Path) -> None:

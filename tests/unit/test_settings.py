@@ -58,7 +58,8 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    "values", [{"api_port": 70000}, {"device": "tpu"}, {"max_batch_files": 100}, {"max_image_bytes": 100_000_000}, {"request_deadline_s": 0}]
+    "values",
+    [{"api_port": 70000}, {"device": "tpu"}, {"max_batch_files": 100}, {"max_image_bytes": 100_000_000}, {"request_deadline_s": 0}],
 )
 def test_values_that_cannot_work_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

@@ -1,0 +1,89 @@
+"""What the README says exists, is spelled so, and works (its examples are run in tests/serve/test_readme_examples.py)."""
+
+import importlib.util
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from serve_app.codes import MEANINGS
+from serve_app.env_example import AWS
+from serve_app.settings import Settings
+from tune_training.cli import app as training
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+def found(pattern: str, text: str = README) -> list[str]:
+    """Each text that the pattern's group matches, once."""
+    return sorted(set(re.findall(pattern, text)))
+
+
+@pytest.mark.parametrize("target", found(r"\bmake ([a-z][a-z-]*)(?=[`\s])"))
+def test_make_knows_the_target(target: str) -> None:
+    assert subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, check=False).returncode == 0
+
+
+def test_the_pages_first_commands_are_serve_predict_and_test() -> None:
+    opening = README.partition("## ")[0]
+    assert re.findall(r"^(make \w+|curl .*?)(?:\s{2}.*)?$", opening, re.MULTILINE) == [
+        "make serve",
+        "curl -F file=@photo.jpg localhost:8000/predict",
+        "make test",
+    ]
+
+
+@pytest.mark.parametrize("name", found(r"\b([A-Z]+(?:_[A-Z]+)+)\b"))
+def test_variables_exist(name: str) -> None:
+    settings = {field.upper() for field in Settings.model_fields} | AWS.keys()
+    variables = set(re.findall(r"^([A-Z_]+) \?=", MAKEFILE, re.MULTILINE))
+    assert name in settings | variables | {"GENDER_DATA_DIR", "MODEL_CARD"}
+
+
+@pytest.mark.parametrize("link", found(r"\]\((?!https?://)([^)#]+)\)"))
+def test_links_lead_somewhere(link: str) -> None:
+    assert (ROOT / link).exists()
+
+
+@pytest.mark.parametrize("module", found(r"python -m ([\w.]+)"))
+def test_modules_can_be_run(module: str) -> None:
+    assert importlib.util.find_spec(module)
+    assert importlib.util.find_spec(f"{module}.__main__" if (ROOT / module).is_dir() else module)
+
+
+def test_the_training_commands_exist() -> None:
+    commands = found(r"python -m tune_training ([\w-]+)")
+    assert commands
+    assert set(commands) <= get_command(training).commands.keys()  # type: ignore[attr-defined]
+
+
+def test_the_tour_names_what_is_there() -> None:
+    (tour,) = re.findall(r"```\n(serve_app/.*?)```", README, re.DOTALL)
+    for line in tour.splitlines():
+        assert (ROOT / line.split()[0]).exists(), line
+
+
+def test_the_table_of_codes_is_the_services() -> None:
+    table = re.findall(r"^\| `(\w+)` \| (\d{3}) \|", README, re.MULTILINE)
+    assert {code: int(status) for code, status in table} == {str(code): meaning.status for code, meaning in MEANINGS.items()}
+
+
+def test_only_what_the_service_calls_retryable_is_said_to_have_retry_after() -> None:
+    assert [meaning.status for meaning in MEANINGS.values() if meaning.retry] == [503]
+    assert "On 503, wait as long as `Retry-After` says" in README
+
+
+def test_the_limits_are_the_settings() -> None:
+    settings = Settings(_env_file=None)
+    megabytes, megapixels = settings.max_image_bytes // 10**6, settings.max_image_pixels // 10**6
+    assert f"at most {megabytes} MB and {megapixels} megapixels, a batch at most {settings.max_batch_files} photos" in README
+
+
+def test_ci_runs_make_test() -> None:
+    ci = ROOT / ".ci" / "run"
+    assert ci.stat().st_mode & 0o111
+    assert re.search(r"^make test\b", ci.read_text(), re.MULTILINE)
