@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -111,7 +112,9 @@ class _Prefix:
         try:
             with explaining(uri):
                 # 10 s: an unreachable store should not hold up the start for minutes when the cache has a copy.
-                self._client = boto3.session.Session().client("s3", config=Config(connect_timeout=10))
+                self._client = boto3.session.Session(region_name=os.environ.get("AWS_REGION")).client(
+                    "s3", config=Config(connect_timeout=10)
+                )
         except ValueError as error:
             raise CheckpointError(uri, f"the S3 client cannot be set up ({error})", "Check AWS_ENDPOINT_URL and AWS_REGION") from error
 

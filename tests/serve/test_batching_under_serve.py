@@ -68,9 +68,9 @@ class Gate:
 
 class Ours(Gate, GenderClassifier):
     def __init__(self) -> None:
-        super().__init__(Settings(_env_file=None), MAX_BATCH, torch_threads=1)  # type: ignore[call-arg]
+        super().__init__(Settings(_env_file=None), MAX_BATCH, torch_threads=1)
 
-    def _load(self, config: dict[str, Any]) -> GatedClassifier:
+    def _load(self, config: dict[str, Any]) -> Any:
         self.model = GatedClassifier()
         return self.model
 
@@ -87,7 +87,7 @@ class Naive(Gate):
 
     async def classify(self, crop: RGB, spec: CropSpec) -> dict[str, float]:
         self.arrived += 1
-        return await self.batch(crop)  # type: ignore[no-any-return]
+        return await self.batch(crop)
 
     async def waiting(self) -> int:
         return self.arrived - 1
@@ -122,7 +122,7 @@ async def test_sixteen_that_waited_are_one_batch(deploy: Deploy) -> None:
 
 async def test_with_serve_batch_alone_they_are_not(deploy: Deploy) -> None:
     """Why `batching` exists: this fails when Ray learns it, and then `batching` can go."""
-    deploy(serve.deployment(Naive).options(max_ongoing_requests=100).bind(), "naive")
+    deploy(serve.deployment(max_ongoing_requests=100)(Naive).bind(), "naive")
     sizes = await batch_sizes_of_sixteen_that_waited(serve.get_app_handle("naive"))
     assert sum(sizes) == MAX_BATCH + 1
     assert max(sizes) < MAX_BATCH
@@ -139,4 +139,4 @@ async def test_a_poisoned_crop_fails_alone(deploy: Deploy) -> None:
     results = await asyncio.gather(*calls, return_exceptions=True)
     assert [isinstance(result, Exception) for result in results] == [False, False, True, False]
     with pytest.raises(ValueError, match="poison"):
-        raise results[2]  # type: ignore[misc]
+        raise results[2]

@@ -26,7 +26,7 @@ class MortalDetector(PersonDetector):
 
 
 async def test_a_photo_that_kills_its_decoder_is_refused_and_its_neighbours_are_answered(deploy: Callable[..., str]) -> None:
-    settings, args = Settings(_env_file=None, request_deadline_s=60), AppArgs()  # type: ignore[call-arg]
+    settings, args = Settings(_env_file=None, request_deadline_s=60), AppArgs()
     detector = deployment(MortalDetector).bind(settings, **args.detector.model_dump())
     classifier = deployment(GenderClassifier).bind(settings, **args.classifier.model_dump())
     url = deploy(http_deployment(Ingress).bind(detector, classifier, settings), "mortal")

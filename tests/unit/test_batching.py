@@ -117,8 +117,13 @@ async def test_closing_finishes_what_is_queued_and_refuses_more(model: GatedMode
 async def test_start_and_batches_are_reported_from_the_one_thread() -> None:
     threads: list[str] = []
     sizes: list[int] = []
+
+    def run(items: list[int]) -> list[int]:
+        threads.append(threading.current_thread().name)
+        return items
+
     worker = BatchWorker(
-        lambda items: [threads.append(threading.current_thread().name) or item for item in items],
+        run,
         max_batch_size=4,
         on_start=lambda: threads.append(threading.current_thread().name),
         on_batch=lambda size, seconds: sizes.append(size),

@@ -243,7 +243,7 @@ async def test_more_than_ten_files(client: AsyncClient, service: FakeService) ->
 
 
 async def test_photos_beyond_the_limit_are_refused_at_once_and_a_batch_whole(service: FakeService) -> None:
-    async with client_of(create_app(service, settings(max_photos_in_flight=3))) as client:
+    async with client_of(create_app(service, settings(max_photos_in_flight=3, max_batch_files=3))) as client:
         service.gate.clear()
         pending = asyncio.create_task(predict_batch(client, PHOTO, PHOTO))
         await service.has_photos(2)
@@ -259,7 +259,7 @@ async def test_photos_beyond_the_limit_are_refused_at_once_and_a_batch_whole(ser
 
 
 async def test_a_slow_upload_holds_no_photo_slot(service: FakeService) -> None:
-    app = create_app(service, settings(max_photos_in_flight=1))
+    app = create_app(service, settings(max_photos_in_flight=1, max_batch_files=1))
     slow = RawRequest(app, "/predict", {"content-type": "image/jpeg"})
     await slow.feed(b"half")
     async with client_of(app) as client:
@@ -269,7 +269,7 @@ async def test_a_slow_upload_holds_no_photo_slot(service: FakeService) -> None:
 
 
 async def test_bodies_beyond_the_limit_are_refused_while_they_arrive(service: FakeService) -> None:
-    app = create_app(service, settings(max_upload_bytes_in_flight=1000))
+    app = create_app(service, settings(max_upload_bytes_in_flight=1000, max_image_bytes=1000, max_batch_files=1))
     slow = RawRequest(app, "/predict", {"content-type": "image/jpeg"})
     await slow.feed(b"x" * 900)
     async with client_of(app) as client:
@@ -280,7 +280,7 @@ async def test_bodies_beyond_the_limit_are_refused_while_they_arrive(service: Fa
 
 
 async def test_a_body_is_counted_until_its_photo_is_answered(service: FakeService) -> None:
-    async with client_of(create_app(service, settings(max_upload_bytes_in_flight=1000))) as client:
+    async with client_of(create_app(service, settings(max_upload_bytes_in_flight=1000, max_image_bytes=1000, max_batch_files=1))) as client:
         service.gate.clear()
         pending = asyncio.create_task(predict(client, b"x" * 700))
         await service.has_photos(1)
@@ -290,7 +290,7 @@ async def test_a_body_is_counted_until_its_photo_is_answered(service: FakeServic
 
 
 async def test_a_cancelled_request_gives_its_slots_back(service: FakeService) -> None:
-    app = create_app(service, settings(max_photos_in_flight=1))
+    app = create_app(service, settings(max_photos_in_flight=1, max_batch_files=1))
     service.gate.clear()
     request = RawRequest(app, "/predict", {"content-type": "image/jpeg"})
     await request.feed(PHOTO, more=False)

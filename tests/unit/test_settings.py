@@ -42,7 +42,7 @@ def test_the_originals_names_work(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_where_the_classifier_comes_from(values: dict[str, str], uri: str) -> None:
-    assert Settings(**values).effective_classifier_uri == uri
+    assert Settings.model_validate(values).effective_classifier_uri == uri
 
 
 def test_the_environment_beats_the_file_and_the_file_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_values_that_cannot_work_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        Settings(**values)  # type: ignore[arg-type]
+        Settings.model_validate(values)
 
 
 def test_every_accepted_format_can_be_told_by_its_first_bytes() -> None:
