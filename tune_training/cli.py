@@ -80,6 +80,10 @@ def train_classifier(
     close_up_source: CloseUps = CLOSE_UP_SOURCES,
     epochs: Annotated[int, typer.Option(help="Passes of PHOTOS_PER_EPOCH photos.")] = ClassifierRecipe.epochs,
     photos_per_epoch: Annotated[int, typer.Option(help="Photos drawn, with repetition, for an epoch.")] = ClassifierRecipe.photos_per_epoch,
+    source_power: Annotated[
+        float, typer.Option(help="1: draw from sources by their size; 0: from all alike.")
+    ] = ClassifierRecipe.source_power,
+    learning_rate: Annotated[float, typer.Option(help="Of the head; lower for the blocks below.")] = ClassifierRecipe.learning_rate,
     batch_size: Annotated[int, typer.Option(help="Photos per step.")] = ClassifierRecipe.batch_size,
     image_size: Annotated[int, typer.Option(help="Side of the square crops, pixels.")] = ClassifierRecipe.image_size,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = ClassifierRecipe.seed,
@@ -91,7 +95,15 @@ def train_classifier(
     close = [person for person in people if person.source in close_up_source]
     loose = [person for person in people if person.source not in close_up_source]
     loose = with_boxes(loose, _load_detector(detector), run_dir / BOXES_FILE)
-    recipe = ClassifierRecipe(epochs=epochs, photos_per_epoch=photos_per_epoch, batch_size=batch_size, image_size=image_size, seed=seed)
+    recipe = ClassifierRecipe(
+        epochs=epochs,
+        photos_per_epoch=photos_per_epoch,
+        source_power=source_power,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        image_size=image_size,
+        seed=seed,
+    )
     folder = run_classifier_training(_starting_point(start), close + loose, run_dir, recipe)
     typer.echo(f"Trained: {folder}. Next: python -m tune_training evaluate --help")
 
