@@ -61,6 +61,7 @@ class Augmentation:
     Attributes:
         zoom_out: chance that a close-up is put, smaller, on a background.
         head_crop: chance that only the upper part of a tall box is shown.
+        loosen: chance that a box is taken with up to half its shorter side around it: detectors' boxes are not always tight.
         jitter: largest shift of each edge of the crop, as a share of its side.
         turn_degrees: largest rotation.
         colour: largest relative change of brightness, contrast and colour.
@@ -69,8 +70,9 @@ class Augmentation:
         erase: chance that a patch is painted over (Zhong et al. 2020, Random Erasing).
     """
 
-    zoom_out: float = 0.4
-    head_crop: float = 0.4
+    zoom_out: float = 0.5
+    head_crop: float = 0.3
+    loosen: float = 0.3
     jitter: float = 0.12
     turn_degrees: float = 12.0
     colour: float = 0.35
@@ -79,7 +81,7 @@ class Augmentation:
     erase: float = 0.2
 
 
-NONE = Augmentation(0, 0, 0, 0, 0, 0, 0, 0)
+NONE = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 class ClassificationDataset(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
@@ -111,8 +113,11 @@ def augmented_crop(photo: Image.Image, box: RelativeBox, spec: CropSpec, how: Au
     close_up = (box[2] - box[0]) * (box[3] - box[1]) > 0.85
     if close_up and rng.random() < how.zoom_out:
         photo, box = _on_background(photo, rng)
-    wide = replace(spec, aspect=float(rng.uniform(1.0, 2.5)) if how.jitter else spec.aspect)
-    window = crop_window(box, photo.width, photo.height, wide)
+    if how.jitter:
+        spec = replace(spec, aspect=float(rng.uniform(1.0, 2.5)))
+    if not close_up and rng.random() < how.loosen:
+        spec = replace(spec, margin=float(rng.uniform(0.0, 0.5)))
+    window = crop_window(box, photo.width, photo.height, spec)
     if not close_up and rng.random() < how.head_crop:
         window = _upper_part(window, rng)
     window = _jittered(window, photo.size, how.jitter, rng)
@@ -125,7 +130,7 @@ def augmented_crop(photo: Image.Image, box: RelativeBox, spec: CropSpec, how: Au
 
 def _on_background(photo: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, RelativeBox]:
     """A smaller copy on a blurred, stretched or plain background, as heads are seen in wider crops."""
-    scale = rng.uniform(0.45, 0.9)
+    scale = rng.uniform(0.25, 0.9)
     width, height = photo.size
     canvas_size = (int(width / scale), int(height / scale))
     if rng.random() < 0.5:

@@ -29,7 +29,7 @@ from tune_training.train_detector import train_detector as run_detector_training
 app = typer.Typer(help="Train and judge the models that the service runs.", no_args_is_help=True, pretty_exceptions_enable=False)
 
 HUB = "hf://"
-PORTRAITS_PER_SOURCE = 300  # of the validation split; twenty crops of each are judged
+PORTRAITS_PER_SOURCE = 300  # of the validation split; nine crops of each are judged
 CLOSE_UP_SOURCES = ["utkface", "gender_dataset_face"]
 
 Start = Annotated[str, typer.Option(help="Checkpoint to start from: a folder, or hf://org/name.")]

@@ -157,7 +157,7 @@ def choose_classifier_decision(people: Sequence[LabelledPerson], detector: Detec
     if not photos:
         raise InputError("the gate lets no validation photo through: the classifier cannot be judged with this detector")
     choices: list[tuple[float, ClassifierDecision, torch.Tensor]] = []
-    for margin, aspect in product((0.0, 0.05, 0.1, 0.2), (1.0, 1.25, 1.5, 2.0, 10.0)):
+    for margin, aspect in product((0.0, 0.1, 0.2), (1.0, 1.5, 10.0)):
         spec = replace(classifier.crop_spec, margin=margin, aspect=aspect)
         crops = [crop_person(photo, person.box, spec) for photo, person in zip(photos, answered, strict=True)]
         logits = torch.cat([classifier.logits(part) for part in _batches(crops, "crop")])
