@@ -83,7 +83,7 @@ def test_a_crop_is_what_the_classifier_takes(size: tuple[int, int], box: Relativ
         assert (crop.shape, crop.dtype.name) == ((32, 32, 3), "uint8")
 
 
-@pytest.mark.parametrize("how", [NONE, Augmentation(0, 0, 0, 0, 0, 0, 0, 0), replace(NONE)], ids=["NONE", "equal", "copied"])
+@pytest.mark.parametrize("how", [NONE, Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0), replace(NONE)], ids=["NONE", "equal", "copied"])
 @pytest.mark.parametrize("box", [WHOLE_PHOTO, (0.3, 0.1, 0.7, 1.0)], ids=["portrait", "body"])
 def test_no_augmentation_is_the_crop_of_serving(box: RelativeBox, how: Augmentation) -> None:
     photo = Image.effect_noise((96, 64), 50).convert("RGB")
@@ -108,7 +108,7 @@ def test_close_ups_are_sometimes_shown_smaller_on_a_background() -> None:
     zoomed = replace(NONE, zoom_out=1.0)
     for seed in range(20):
         crop = augmented_crop(photo, WHOLE_PHOTO, SPEC, zoomed, np.random.default_rng(seed)).astype(int)
-        assert (crop[12:20, 12:20] - RED).max() < 12  # the face is in the middle still
+        assert (np.abs(crop - RED).max(axis=-1) < 12).mean() > 0.04  # the face is there still, at a quarter of its sides or more
     corners = [augmented_crop(photo, WHOLE_PHOTO, SPEC, zoomed, np.random.default_rng(seed))[0, 0].tolist() for seed in range(20)]
     assert any(np.abs(np.subtract(corner, RED)).max() > 60 for corner in corners)
 
