@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import yaml
 from dotenv import load_dotenv
 
+from serve_app.answers import HEALTHY
 from serve_app.settings import Settings, get_settings
 
 CONFIG = Path("serve_config.yaml")
@@ -86,9 +86,9 @@ def _wait_until_ready(service: subprocess.Popen[bytes], settings: Settings) -> b
     while service.poll() is None:
         try:
             with urllib.request.urlopen(f"{_address(settings)}/health", timeout=5) as answer:
-                if json.load(answer).get("status") == "healthy":
+                if json.load(answer).get("status") == HEALTHY:
                     return True
-        except (OSError, ValueError, urllib.error.URLError):
+        except (OSError, ValueError):
             pass
         time.sleep(0.3)
     return False

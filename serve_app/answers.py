@@ -12,6 +12,10 @@ Box = Annotated[
 ]
 
 
+HEALTHY = "healthy"
+UNAVAILABLE = "unavailable"
+
+
 class Body(BaseModel):
     """Base of all bodies: immutable, with exactly the keys that it names."""
 
@@ -110,7 +114,7 @@ class ModelInfo(Body):
 class Health(Body):
     """Whether the graph can answer, and with which models."""
 
-    status: str = Field(description='"healthy" or "unavailable"')
+    status: str = Field(description=f'"{HEALTHY}" or "{UNAVAILABLE}"')
     model_loaded: bool = Field(description="The classifier's weights are loaded")
     processor_loaded: bool = Field(description="The classifier's preprocessing is loaded")
     detector_loaded: bool = Field(description="The person detector is loaded")

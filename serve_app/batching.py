@@ -11,10 +11,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from itertools import groupby
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Model = TypeVar("Model")
 
 
 class BatchWorker(Generic[Item, Result]):
@@ -113,3 +115,12 @@ class BatchWorker(Generic[Item, Result]):
             return
         for (_, future), result in zip(batch, results, strict=True):
             future.set_result(result)
+
+
+def run_each_with_its_model(work: Sequence[tuple[Model, Item]], run: Callable[[Model, Sequence[Item]], Sequence[Result]]) -> list[Result]:
+    """Runs each item through the model that it was prepared for: around an exchange a batch may hold two models' items."""
+    results: list[Result] = []
+    for _, group in groupby(work, key=lambda pair: id(pair[0])):
+        pairs = list(group)
+        results += run(pairs[0][0], [item for _, item in pairs])
+    return results

@@ -2,12 +2,11 @@
 
 import asyncio
 import time
-from itertools import groupby
 from typing import Any
 
 from ray import serve
 
-from serve_app.batching import BatchWorker
+from serve_app.batching import BatchWorker, run_each_with_its_model
 from serve_app.checkpoints import resolve
 from serve_app.classifier import Classifier
 from serve_app.cropping import RGB, CropSpec
@@ -42,7 +41,10 @@ class GenderClassifier:
         quieten_batch_warning()
         self._settings = settings
         self._worker: BatchWorker[Work, Probabilities] = BatchWorker(
-            classify_batch, max_batch_size, on_batch=BatchMetrics("classifier"), on_start=lambda: set_threads(torch_threads)
+            classify_batch,
+            max_batch_size,
+            on_batch=BatchMetrics("classifier"),
+            on_start=lambda: set_threads(torch_threads),
         )
         self._slot = ModelSlot(self._load, self._warm)
 
@@ -94,9 +96,5 @@ def describe(classifier: Classifier, fault: str | None = None) -> ModelDescripti
 
 
 def classify_batch(work: list[Work]) -> list[Probabilities]:
-    """Runs each crop through the classifier that it was made for: around an exchange a batch may hold two."""
-    results: list[Probabilities] = []
-    for _, group in groupby(work, key=lambda item: id(item[0])):
-        items = list(group)
-        results += items[0][0]([crop for _, crop in items])
-    return results
+    """One batch of crops, each with the classifier that it was made for."""
+    return run_each_with_its_model(work, lambda classifier, crops: classifier(crops))

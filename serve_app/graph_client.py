@@ -10,7 +10,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from serve_app import __version__
-from serve_app.answers import Answer, Health, ModelInfo, ModelRevisions, Person
+from serve_app.answers import HEALTHY, UNAVAILABLE, Answer, Health, ModelInfo, ModelRevisions, Person
 from serve_app.codes import Code
 from serve_app.cropping import CropSpec
 from serve_app.graph import Classification, Detection, ModelDescription, OtherCropWanted, Stages
@@ -81,7 +81,7 @@ class GraphClient:
         healthy = detector is not None and classifier is not None
         models = {"detector": detector, "classifier": classifier}
         return Health(
-            status="healthy" if healthy else "unavailable",
+            status=HEALTHY if healthy else UNAVAILABLE,
             model_loaded=classifier is not None,
             processor_loaded=classifier is not None,
             detector_loaded=detector is not None,

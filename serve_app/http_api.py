@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from serve_app import __version__
 from serve_app.admission import Budget
-from serve_app.answers import Answer, BatchAnswer, BatchItem, Body, Health, Welcome
+from serve_app.answers import HEALTHY, Answer, BatchAnswer, BatchItem, Body, Health, Welcome
 from serve_app.codes import MEANINGS, Code
 from serve_app.docs_page import docs_routes
 from serve_app.faults import CatchAllMiddleware, add_fault_handlers, fault_response
@@ -23,7 +23,6 @@ from serve_app.settings import Settings
 from serve_app.uploads import Upload, read_files, read_image
 
 TITLE = "Gender Classification API"
-HEALTHY = "healthy"
 OPENAPI_URL = "/openapi.json"
 
 _DESCRIPTION = """A photo in, one answer out: which of two gender presentations the model sees, how sure it is, or why it will not say.

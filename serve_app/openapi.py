@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from serve_app.answers import Answer, BatchAnswer, BatchItem, Body, Fault, Health, ModelInfo, ModelRevisions, Person
+from serve_app.answers import HEALTHY, UNAVAILABLE, Answer, BatchAnswer, BatchItem, Body, Fault, Health, ModelInfo, ModelRevisions, Person
 from serve_app.codes import MEANINGS, Code
 from serve_app.faults import RETRY_AFTER_S
 from serve_app.request_ids import HEADER as REQUEST_ID_HEADER
@@ -112,7 +112,7 @@ def health_docs(version: str) -> Kwargs:
     """Arguments of the /health route."""
     model = ModelInfo(name="person-detector", revision="5f2c1a9e")
     healthy = Health(
-        status="healthy",
+        status=HEALTHY,
         model_loaded=True,
         processor_loaded=True,
         detector_loaded=True,
@@ -122,7 +122,7 @@ def health_docs(version: str) -> Kwargs:
     )
     unavailable = healthy.model_copy(
         update={
-            "status": "unavailable",
+            "status": UNAVAILABLE,
             "model_loaded": False,
             "processor_loaded": False,
             "models": {"detector": model, "classifier": None},

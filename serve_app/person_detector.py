@@ -3,10 +3,9 @@
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby
 from typing import Any
 
-from serve_app.batching import BatchWorker
+from serve_app.batching import BatchWorker, run_each_with_its_model
 from serve_app.checkpoints import resolve
 from serve_app.codes import Code
 from serve_app.cropping import RGB, CropSpec, crop_person
@@ -38,7 +37,10 @@ class PersonDetector:
         self._limits = DecodeLimits(settings.image_formats, settings.max_image_pixels)
         self._decoders = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
         self._worker: BatchWorker[Work, list[DetectedPerson]] = BatchWorker(
-            detect_batch, max_batch_size, on_batch=BatchMetrics("detector"), on_start=lambda: set_threads(torch_threads)
+            detect_batch,
+            max_batch_size,
+            on_batch=BatchMetrics("detector"),
+            on_start=lambda: set_threads(torch_threads),
         )
         self._slot = ModelSlot(self._load, self._warm)
 
@@ -98,9 +100,5 @@ def describe(detector: Detector, fault: str | None = None) -> ModelDescription:
 
 
 def detect_batch(work: list[Work]) -> list[list[DetectedPerson]]:
-    """Runs each photo through the detector that it was prepared for: around an exchange a batch may hold two."""
-    results: list[list[DetectedPerson]] = []
-    for _, group in groupby(work, key=lambda item: id(item[0])):
-        items = list(group)
-        results += items[0][0].detect([prepared for _, prepared in items])
-    return results
+    """One batch of photos, each with the detector that prepared it."""
+    return run_each_with_its_model(work, lambda detector, photos: detector.detect(photos))
