@@ -20,13 +20,13 @@ class ModelArgs(BaseModel):
 
     Attributes:
         max_batch_size: most photos that go through the model together.
-        torch_threads: threads of the model in each replica.
+        threads: threads of one inference, in each replica.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     max_batch_size: int = Field(8, ge=1, le=256)
-    torch_threads: int = Field(1, ge=1, le=256)
+    threads: int = Field(1, ge=1, le=256)
 
 
 class DetectorArgs(ModelArgs):

@@ -22,13 +22,12 @@ Model = TypeVar("Model")
 class BatchWorker(Generic[Item, Result]):
     """Runs `run_batch` in one thread of its own, on up to `max_batch_size` queued items at a time.
 
-    torch runs nowhere but in this thread. When a batch fails, its items are run one by one, so that a poisoned item fails alone.
+    The model runs nowhere but in this thread. When a batch fails, its items are run one by one, so that a poisoned item fails alone.
 
     Args:
         run_batch: a list of items in, a list of as many results out.
         max_batch_size: most items in a batch.
         on_batch: called after each batch with its size and its seconds.
-        on_start: called once in the thread, before anything else; sets thread counts.
     """
 
     def __init__(
@@ -37,12 +36,10 @@ class BatchWorker(Generic[Item, Result]):
         max_batch_size: int,
         *,
         on_batch: Callable[[int, float], None] = lambda size, seconds: None,
-        on_start: Callable[[], None] = lambda: None,
     ) -> None:
         self.max_batch_size = max_batch_size
         self._run_batch = run_batch
         self._on_batch = on_batch
-        self._on_start = on_start
         self._queue: deque[tuple[Item, Future[Result]]] = deque()
         self._wake = threading.Condition()
         self._closed = False
@@ -80,7 +77,6 @@ class BatchWorker(Generic[Item, Result]):
         return future
 
     def _work(self) -> None:
-        self._on_start()
         while batch := self._next_batch():
             started = time.perf_counter()
             self._run(batch)

@@ -12,7 +12,7 @@ from serve_app.classifier import Classifier
 from serve_app.cropping import RGB, CropSpec
 from serve_app.graph import Classification, ModelDescription, OtherCropWanted
 from serve_app.model_slot import ModelSlot
-from serve_app.models import set_threads
+from serve_app.runtimes import RunOptions
 from serve_app.settings import Settings
 from serve_app.telemetry import BatchMetrics, log_with_serve, quieten_batch_warning
 
@@ -33,18 +33,18 @@ class GenderClassifier:
     Args:
         settings: cache and device.
         max_batch_size: most crops that go through the model together.
-        torch_threads: threads of the model.
+        threads: threads of one inference.
     """
 
-    def __init__(self, settings: Settings, max_batch_size: int, torch_threads: int) -> None:
+    def __init__(self, settings: Settings, max_batch_size: int, threads: int) -> None:
         log_with_serve(settings)
         quieten_batch_warning()
         self._settings = settings
+        self._options = RunOptions.of(settings, threads)
         self._worker: BatchWorker[Work, Probabilities] = BatchWorker(
             classify_batch,
             max_batch_size,
             on_batch=BatchMetrics("classifier"),
-            on_start=lambda: set_threads(torch_threads),
         )
         self._slot = ModelSlot(self._load, self._warm)
 
@@ -84,7 +84,7 @@ class GenderClassifier:
     def _load(self, config: dict[str, Any]) -> Classifier:
         overrides = dict(config)
         uri = overrides.pop("model_uri", None) or self._settings.effective_classifier_uri
-        return Classifier.load(resolve(uri, self._settings.model_cache_dir), self._settings.device, overrides)
+        return Classifier.load(resolve(uri, self._settings.model_cache_dir), self._options, overrides)
 
     async def _warm(self, classifier: Classifier) -> None:
         await self._worker.submit((classifier, classifier.blank_crop()))

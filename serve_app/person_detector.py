@@ -5,6 +5,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+
 from serve_app.batching import BatchWorker, run_each_with_its_model
 from serve_app.checkpoints import resolve
 from serve_app.codes import Code
@@ -14,7 +16,7 @@ from serve_app.detector import Detector, PreparedPhoto
 from serve_app.gate import DetectedPerson, gate, people_that_count
 from serve_app.graph import Detection, ModelDescription
 from serve_app.model_slot import ModelSlot
-from serve_app.models import blank_photo, set_threads
+from serve_app.runtimes import RunOptions
 from serve_app.settings import Settings
 from serve_app.telemetry import BatchMetrics, log_with_serve
 
@@ -27,20 +29,20 @@ class PersonDetector:
     Args:
         settings: limits, cache and device.
         max_batch_size: most photos that go through the model together.
-        torch_threads: threads of the model.
+        threads: threads of one inference.
         decode_threads: threads that decode, resize and crop.
     """
 
-    def __init__(self, settings: Settings, max_batch_size: int, torch_threads: int, decode_threads: int) -> None:
+    def __init__(self, settings: Settings, max_batch_size: int, threads: int, decode_threads: int) -> None:
         log_with_serve(settings)
         self._settings = settings
+        self._options = RunOptions.of(settings, threads)
         self._limits = DecodeLimits(settings.image_formats, settings.max_image_pixels)
         self._decoders = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
         self._worker: BatchWorker[Work, list[DetectedPerson]] = BatchWorker(
             detect_batch,
             max_batch_size,
             on_batch=BatchMetrics("detector"),
-            on_start=lambda: set_threads(torch_threads),
         )
         self._slot = ModelSlot(self._load, self._warm)
 
@@ -88,10 +90,15 @@ class PersonDetector:
     def _load(self, config: dict[str, Any]) -> Detector:
         overrides = dict(config)
         uri = overrides.pop("model_uri", None) or self._settings.detector_uri
-        return Detector.load(resolve(uri, self._settings.model_cache_dir), self._settings.device, overrides)
+        return Detector.load(resolve(uri, self._settings.model_cache_dir), self._options, overrides)
 
     async def _warm(self, detector: Detector) -> None:
         await self._worker.submit((detector, detector.prepare(blank_photo())))
+
+
+def blank_photo() -> RGB:
+    """A grey photo to warm a model with."""
+    return np.full((384, 512, 3), 127, dtype=np.uint8)
 
 
 def describe(detector: Detector, fault: str | None = None) -> ModelDescription:

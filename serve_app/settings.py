@@ -16,6 +16,7 @@ EMBEDDED_DETECTOR = str(EMBEDDED_WEIGHTS / "person-detector")
 EMBEDDED_CLASSIFIER = str(EMBEDDED_WEIGHTS / "gender-classifier")
 
 Device = Literal["auto", "cpu", "cuda"]
+RuntimeChoice = Literal["auto", "openvino", "torch"]
 
 
 class Settings(BaseSettings):
@@ -39,8 +40,11 @@ class Settings(BaseSettings):
     )
     model_bucket: str | None = Field(None, description="With MODEL_PREFIX: the classifier is s3://MODEL_BUCKET/MODEL_PREFIX")
     model_prefix: str = Field("", description="See MODEL_BUCKET")
-    model_cache_dir: Path = Field(Path("~/.cache/gender-presentation"), description="Where downloaded checkpoints are kept")
+    model_cache_dir: Path = Field(Path("~/.cache/gender-presentation"), description="Where downloaded checkpoints and exported networks are kept")
     device: Device = Field("auto", description="Where models run: auto (CUDA when there is one), cpu or cuda")
+    model_runtime: RuntimeChoice = Field(
+        "auto", description="What runs them: auto (OpenVINO on CPUs, PyTorch on CUDA and for what OpenVINO cannot take), openvino or torch"
+    )
 
     # --- limits -----------------------------------------------------------------------------------------------------
     max_image_bytes: int = Field(10_000_000, description="Largest photo accepted, bytes", gt=0)

@@ -14,6 +14,7 @@ from serve_app.checkpoints import CheckpointError, resolve
 from serve_app.classifier import Classifier
 from serve_app.decision import DecisionError
 from serve_app.detector import Detector
+from serve_app.runtimes import RunOptions
 from serve_app.pipeline import Pipeline
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, get_settings
 from tune_training import evaluate as evaluation
@@ -94,7 +95,7 @@ def train_classifier(
     people = read_index(portraits, "train")
     close = [person for person in people if person.source in close_up_source]
     loose = [person for person in people if person.source not in close_up_source]
-    loose = with_boxes(loose, _load_detector(detector), run_dir / BOXES_FILE)
+    loose = with_boxes(loose, _load_detector(detector, threads), run_dir / BOXES_FILE)
     recipe = ClassifierRecipe(
         epochs=epochs,
         photos_per_epoch=photos_per_epoch,
@@ -122,8 +123,8 @@ def evaluate(
     _set_threads(threads)
     validation = read_index(portraits, "val")
     if choose:
-        _choose(detector, classifier, people, validation)
-    finder, judge = _load_detector(detector), _load_classifier(classifier)
+        _choose(detector, classifier, people, validation, threads)
+    finder, judge = _load_detector(detector, threads), _load_classifier(classifier, threads)
     test = read_coco(people / "test.json")
     counts = evaluation.count_metrics(test, evaluation.detections(test, finder), finder.decision)
     typer.echo(f"people counted rightly: {counts['accuracy']:.1%}  by count: {_percentages(counts['accuracy_by_count'])}")
@@ -153,18 +154,18 @@ def model_card(
     write_block(readme, [detector, classifier])
 
 
-def _choose(detector: str, classifier: str, people: Path, validation: list[LabelledPerson]) -> None:
+def _choose(detector: str, classifier: str, people: Path, validation: list[LabelledPerson], threads: int) -> None:
     for uri in (detector, classifier):
         if not Path(uri).is_dir():
             raise InputError(f"{uri}: decision.json is written beside the weights, so this must be a folder")
     floor = {"score_threshold": evaluation.SCORE_FLOOR}
-    finder = _load_detector(detector, floor)
+    finder = _load_detector(detector, threads, floor)
     photos = read_coco(people / "val.json")
     portraits = evaluation.sample_by_source(validation, PORTRAITS_PER_SOURCE)
     rule = evaluation.choose_detector_decision(photos, evaluation.detections(photos, finder), evaluation.detections(portraits, finder))
     rule.write(finder.checkpoint.path)
-    judge = _load_classifier(classifier)
-    evaluation.choose_classifier_decision(portraits, _load_detector(detector), judge).write(judge.checkpoint.path)
+    judge = _load_classifier(classifier, threads)
+    evaluation.choose_classifier_decision(portraits, _load_detector(detector, threads), judge).write(judge.checkpoint.path)
 
 
 def _starting_point(uri: str) -> str:
@@ -176,14 +177,14 @@ def _starting_point(uri: str) -> str:
     return uri
 
 
-def _load_detector(uri: str, overrides: dict[str, float] | None = None) -> Detector:
+def _load_detector(uri: str, threads: int, overrides: dict[str, float] | None = None) -> Detector:
     settings = get_settings()
-    return Detector.load(resolve(uri, settings.model_cache_dir), settings.device, overrides)
+    return Detector.load(resolve(uri, settings.model_cache_dir), RunOptions.of(settings, threads), overrides)
 
 
-def _load_classifier(uri: str) -> Classifier:
+def _load_classifier(uri: str, threads: int) -> Classifier:
     settings = get_settings()
-    return Classifier.load(resolve(uri, settings.model_cache_dir), settings.device)
+    return Classifier.load(resolve(uri, settings.model_cache_dir), RunOptions.of(settings, threads))
 
 
 def _set_threads(threads: int) -> None:

@@ -160,7 +160,7 @@ def choose_classifier_decision(people: Sequence[LabelledPerson], detector: Detec
     for margin, aspect in product((0.0, 0.1, 0.2), (1.0, 1.5, 10.0)):
         spec = replace(classifier.crop_spec, margin=margin, aspect=aspect)
         crops = [crop_person(photo, person.box, spec) for photo, person in zip(photos, answered, strict=True)]
-        logits = torch.cat([classifier.logits(part) for part in _batches(crops, "crop")])
+        logits = torch.from_numpy(np.concatenate([classifier.logits(part) for part in _batches(crops, "crop")]))
         value = _mean_balanced_accuracy(answered, classifier.label_names, logits)
         logger.info("crop margin %.2f, aspect %.2f: balanced accuracy %.4f", margin, aspect, value)
         choices.append((value, classifier.decision.model_copy(update={"crop_margin": margin, "crop_aspect": aspect}), logits))

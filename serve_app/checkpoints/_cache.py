@@ -1,4 +1,4 @@
-"""Complete downloads on disk, one directory for each state that a source has been in."""
+"""Complete downloads and exports on disk, one directory for each state that a source has been in."""
 
 import hashlib
 import os

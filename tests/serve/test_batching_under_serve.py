@@ -68,7 +68,7 @@ class Gate:
 
 class Ours(Gate, GenderClassifier):
     def __init__(self) -> None:
-        super().__init__(Settings(_env_file=None), MAX_BATCH, torch_threads=1)
+        super().__init__(Settings(_env_file=None), MAX_BATCH, threads=1)
 
     def _load(self, config: dict[str, Any]) -> Any:
         self.model = GatedClassifier()

@@ -24,7 +24,11 @@ from transformers import (
     ViTImageProcessorPil,
 )
 
+from serve_app.runtimes import RunOptions
+
 DetectorKind = Literal["detr", "rt_detr", "deimv2"]
+
+ON_TORCH = RunOptions(runtime="torch")  # tiny networks take longer to export than all they are asked
 
 SEED = 20260101
 

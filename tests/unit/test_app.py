@@ -28,7 +28,7 @@ def deployments(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {each["name"]: each for each in config["applications"][0]["deployments"]}
 
 
-@pytest.mark.parametrize("args", [{"typo": 1}, {"detector": {"max_batch_size": 0}}, {"classifier": {"torch_threads": "many"}}])
+@pytest.mark.parametrize("args", [{"typo": 1}, {"detector": {"max_batch_size": 0}}, {"classifier": {"threads": "many"}}])
 def test_serve_refuses_wrong_arguments(args: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         call_user_app_builder_with_args_if_necessary(build, args)  # type: ignore[arg-type] # Ray means any function

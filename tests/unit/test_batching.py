@@ -114,7 +114,7 @@ async def test_closing_finishes_what_is_queued_and_refuses_more(model: GatedMode
         await worker.submit(1)
 
 
-async def test_start_and_batches_are_reported_from_the_one_thread() -> None:
+async def test_batches_are_run_in_one_thread_and_reported() -> None:
     threads: list[str] = []
     sizes: list[int] = []
 
@@ -125,7 +125,6 @@ async def test_start_and_batches_are_reported_from_the_one_thread() -> None:
     worker = BatchWorker(
         run,
         max_batch_size=4,
-        on_start=lambda: threads.append(threading.current_thread().name),
         on_batch=lambda size, seconds: sizes.append(size),
     )
     assert await asyncio.gather(*(worker.submit(item) for item in range(3))) == [0, 1, 2]

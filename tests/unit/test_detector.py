@@ -18,7 +18,7 @@ from serve_app.cropping import RGB
 from serve_app.decision import DecisionError, DetectorDecision
 from serve_app.detector import Detector
 from serve_app.gate import DetectedPerson
-from tests.support.checkpoints import DetectorKind, write_tiny_detector
+from tests.support.checkpoints import ON_TORCH, DetectorKind, write_tiny_detector
 
 KINDS: Sequence[DetectorKind] = ("detr", "rt_detr", "deimv2")
 EVERYTHING = {"score_threshold": 0.0}
@@ -40,7 +40,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[DetectorKind, 
 
 
 def load(checkpoint: Checkpoint, **overrides: Any) -> Detector:
-    return Detector.load(checkpoint, "cpu", EVERYTHING | overrides)
+    return Detector.load(checkpoint, ON_TORCH, EVERYTHING | overrides)
 
 
 def everyone(found: list[list[DetectedPerson]]) -> list[DetectedPerson]:
@@ -119,37 +119,35 @@ def test_a_checkpoint_without_a_person_is_refused(tmp_path: Path) -> None:
 
 def test_an_override_that_is_not_valid_is_refused(checkpoints: dict[DetectorKind, Checkpoint]) -> None:
     with pytest.raises(DecisionError, match="threshold"):
-        Detector.load(checkpoints["detr"], "cpu", {"threshold": 0.5})
+        Detector.load(checkpoints["detr"], ON_TORCH, {"threshold": 0.5})
 
 
 def test_the_decision_is_the_checkpoints_own(tmp_path: Path) -> None:
     path = write_tiny_detector(tmp_path)
     DetectorDecision(score_threshold=0.33, min_area=0.01).write(path)
-    decision = Detector.load(resolve(str(path), tmp_path), "cpu", {"min_area": 0.02, "score_threshold": None}).decision
+    decision = Detector.load(resolve(str(path), tmp_path), ON_TORCH, {"min_area": 0.02, "score_threshold": None}).decision
     assert (decision.score_threshold, decision.min_area) == (0.33, 0.02)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_input_size_can_be_overridden(kind: DetectorKind, checkpoints: dict[DetectorKind, Checkpoint]) -> None:
     detector = load(checkpoints[kind], input_size=96)
-    assert detector.prepare(noise(60, 80)).pixels.shape == (3, 96, 96)
+    assert detector.prepare(noise(60, 80)).pixels.shape == (96, 96, 3)
     assert len(detector(MIXED_SHAPES)) == len(MIXED_SHAPES)
 
 
-def test_preparing_is_pillows_bilinear_resize_to_0_to_1(checkpoints: dict[DetectorKind, Checkpoint]) -> None:
+def test_preparing_is_pillows_bilinear_resize(checkpoints: dict[DetectorKind, Checkpoint]) -> None:
     """Training resizes so, without the processor."""
     photo = noise(120, 200)
-    plain = np.asarray(Image.fromarray(photo).resize((64, 64), Image.Resampling.BILINEAR), dtype=np.float32) / 255
-    prepared = load(checkpoints["rt_detr"]).prepare(photo).pixels
-    assert prepared.dtype == torch.float32
-    assert np.allclose(prepared.permute(1, 2, 0).numpy(), plain, atol=1e-6)
+    plain = np.asarray(Image.fromarray(photo).resize((64, 64), Image.Resampling.BILINEAR))
+    assert np.array_equal(load(checkpoints["rt_detr"]).prepare(photo).pixels, plain)
 
 
 @pytest.mark.parametrize("kind", ["rt_detr", "deimv2"])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 3), (1, 1024), (1024, 1), (3, 50)])
 def test_odd_shapes_are_photos_too(kind: DetectorKind, shape: tuple[int, int], checkpoints: dict[DetectorKind, Checkpoint]) -> None:
     """Three rows are not three channels."""
-    assert load(checkpoints[kind]).prepare(noise(*shape)).pixels.shape == (3, 64, 64)
+    assert load(checkpoints[kind]).prepare(noise(*shape)).pixels.shape == (64, 64, 3)
 
 
 def test_photos_of_the_decoder_may_be_read_only(checkpoints: dict[DetectorKind, Checkpoint]) -> None:

@@ -17,7 +17,7 @@ from serve_app.decoding import DecodeLimits, decode
 from serve_app.detector import Detector
 from serve_app.gate import DetectedPerson
 from serve_app.pipeline import Outcome, Pipeline
-from tests.support.checkpoints import write_tiny_classifier, write_tiny_detector
+from tests.support.checkpoints import ON_TORCH, write_tiny_classifier, write_tiny_detector
 from tests.support.images import FORMATS, encode, picture
 
 LIMITS = DecodeLimits(FORMATS, max_pixels=1_000_000)
@@ -58,7 +58,7 @@ def photo_of(colour: str) -> bytes:
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     """A tiny real one."""
     folder = tmp_path_factory.mktemp("classifier")
-    return Classifier.load(resolve(str(write_tiny_classifier(folder)), folder), "cpu")
+    return Classifier.load(resolve(str(write_tiny_classifier(folder)), folder), ON_TORCH)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_nothing_to_look_at(pipeline: Pipeline, images: list[bytes]) -> None:
 
 def test_real_models_answer_alike_alone_and_together(classifier: Classifier, tmp_path: Path) -> None:
     anyone = {"score_threshold": 0.0, "min_area": 0.0, "min_height": 0.0, "max_overlap": 0.01}
-    detector = Detector.load(resolve(str(write_tiny_detector(tmp_path)), tmp_path), "cpu", anyone)
+    detector = Detector.load(resolve(str(write_tiny_detector(tmp_path)), tmp_path), ON_TORCH, anyone)
     pipeline = Pipeline(detector, classifier, LIMITS)
     turned = np.ascontiguousarray(np.asarray(picture(90, 60))[::-1])
     images = [encode(picture(90, 60), "PNG"), encode(picture(60, 90), "JPEG"), encode(turned, "WEBP"), encode(picture(200, 40), "BMP")]

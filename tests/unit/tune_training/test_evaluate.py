@@ -14,7 +14,7 @@ from serve_app.codes import Code
 from serve_app.decision import ClassifierDecision, DetectorDecision
 from serve_app.gate import DetectedPerson
 from serve_app.pipeline import Outcome, Pipeline
-from tests.support.checkpoints import write_tiny_classifier
+from tests.support.checkpoints import ON_TORCH, write_tiny_classifier
 from tests.support.drawn_photos import FigureFinder, columns, draw, save, write_people, write_portraits
 from tune_training.classification_data import LabelledPerson, read_index
 from tune_training.detection_data import LabelledPhoto, read_coco
@@ -171,7 +171,7 @@ def test_outcomes_are_those_of_the_pipeline(tmp_path: Path) -> None:
     for count in range(3):
         save(draw(columns(count)), tmp_path / f"{count}.jpg")
     (tmp_path / "3.jpg").write_text("no image")
-    classifier = Classifier.load(resolve(str(write_tiny_classifier(tmp_path / "model")), tmp_path), "cpu")
+    classifier = Classifier.load(resolve(str(write_tiny_classifier(tmp_path / "model")), tmp_path), ON_TORCH)
     people = [LabelledPerson(tmp_path / f"{count}.jpg", "male", "a") for count in range(4)]
     results = outcomes(people, Pipeline(FigureFinder().as_detector(), classifier, decode_limits()))
     assert [result.code for result in results] == [Code.NO_PERSON, Code.OK, Code.MULTIPLE_PEOPLE, Code.NOT_AN_IMAGE]
@@ -226,7 +226,7 @@ class TopColour:
 def classifier(tmp_path: Path) -> Classifier:
     folder = write_tiny_classifier(tmp_path / "classifier")
     ClassifierDecision(temperature=2.0, input_size=64).write(folder)
-    return Classifier.load(resolve(str(folder), tmp_path), "cpu")
+    return Classifier.load(resolve(str(folder), tmp_path), ON_TORCH)
 
 
 def test_a_crop_and_a_temperature_are_chosen(tmp_path: Path, classifier: Classifier) -> None:

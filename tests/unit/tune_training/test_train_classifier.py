@@ -9,7 +9,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from serve_app.checkpoints import resolve
 from serve_app.classifier import Classifier
-from tests.support.checkpoints import write_tiny_classifier
+from tests.support.checkpoints import ON_TORCH, write_tiny_classifier
 from tests.support.drawn_photos import FigureFinder, columns, draw, save, write_portraits
 from tune_training import train_classifier as module
 from tune_training.classification_data import WHOLE_PHOTO, LabelledPerson, read_index
@@ -57,7 +57,7 @@ def test_the_result_is_in_half_precision_and_finite(trained: Path) -> None:
 
 
 def test_the_result_is_served_at_the_size_that_it_was_trained_at(trained: Path, tmp_path: Path) -> None:
-    classifier = Classifier.load(resolve(str(trained), tmp_path), "cpu")
+    classifier = Classifier.load(resolve(str(trained), tmp_path), ON_TORCH)
     assert classifier.crop_spec.size == 32
     (probabilities,) = classifier([classifier.blank_crop()])
     assert set(probabilities) == {"female", "male"}
@@ -66,7 +66,7 @@ def test_the_result_is_served_at_the_size_that_it_was_trained_at(trained: Path, 
 def test_it_learns_to_tell_the_labels_apart(start: str, people: list[LabelledPerson], tmp_path: Path) -> None:
     """Women are red and men are blue here."""
     recipe = replace(RECIPE, epochs=2, batch_size=16, photos_per_epoch=960, learning_rate=1e-2, layer_decay=1.0, label_smoothing=0.0)
-    classifier = Classifier.load(resolve(str(train_classifier(start, people, tmp_path, recipe)), tmp_path), "cpu")
+    classifier = Classifier.load(resolve(str(train_classifier(start, people, tmp_path, recipe)), tmp_path), ON_TORCH)
     photos = [np.asarray(draw([(0, 0, 32, 32)], (32, 32), colour)) for colour in ((230, 20, 20), (20, 20, 230))]
     red, blue = classifier(photos)
     assert red["female"] > 0.7

@@ -8,7 +8,7 @@ from transformers import AutoImageProcessor, AutoModelForObjectDetection, PreTra
 
 from serve_app.checkpoints import resolve
 from serve_app.detector import Detector
-from tests.support.checkpoints import write_tiny_detector
+from tests.support.checkpoints import ON_TORCH, write_tiny_detector
 from tests.support.drawn_photos import draw, write_people
 from tune_training import train_detector as module
 from tune_training.errors import InputError
@@ -117,7 +117,7 @@ def test_the_result_is_in_half_precision_and_finite(trained: Path) -> None:
 
 
 def test_the_result_is_served(trained: Path, tmp_path: Path) -> None:
-    detector = Detector.load(resolve(str(trained), tmp_path), "cpu", {"score_threshold": 0.0})
+    detector = Detector.load(resolve(str(trained), tmp_path), ON_TORCH, {"score_threshold": 0.0})
     (people,) = detector([np.asarray(draw([]))])
     assert people
 

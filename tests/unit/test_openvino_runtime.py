@@ -1,0 +1,160 @@
+"""OpenVINO gives PyTorch's answers, from an export that is made once, tried, and kept; what it cannot take runs on PyTorch."""
+
+import importlib
+import logging
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from serve_app import openvino_runtime, runtimes
+from serve_app.checkpoints import Checkpoint, CheckpointError, resolve
+from serve_app.classifier import Classifier
+from serve_app.codes import Code
+from serve_app.cropping import RGB
+from serve_app.decoding import DecodeLimits
+from serve_app.detector import Detector
+from serve_app.openvino_runtime import ExportError
+from serve_app.pipeline import Outcome, Pipeline
+from serve_app.runtimes import RunOptions, has_cuda
+from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, Settings
+from tests.support.checkpoints import DetectorKind, write_tiny_classifier, write_tiny_detector
+
+PHOTOS = 500
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where exported networks are kept."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def noise(height: int, width: int, seed: int = 0) -> RGB:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def detectors(folder: Path, kind: DetectorKind) -> tuple[Detector, Detector]:
+    """A tiny detector in OpenVINO and in PyTorch."""
+    checkpoint = resolve(str(write_tiny_detector(folder / kind, kind)), folder)
+    options = [RunOptions("cpu", runtime, 1, folder) for runtime in ("openvino", "torch")]  # type: ignore[arg-type] # literals
+    on_openvino, on_torch = (Detector.load(checkpoint, each, {"score_threshold": 0.0}) for each in options)
+    return on_openvino, on_torch
+
+
+@pytest.mark.parametrize("kind", ["detr", "rt_detr", "deimv2"])
+def test_every_kind_finds_the_same_people_at_any_size_of_photo_and_batch(kind: DetectorKind, cache: Path) -> None:
+    on_openvino, on_torch = detectors(cache, kind)
+    for photos in ([noise(60, 80)], [noise(120, 60, 1), noise(60, 80, 2), noise(120, 60, 3)], [noise(50, 200, 4)] * 5):
+        for one, other in zip(on_openvino(photos), on_torch(photos), strict=True):
+            assert sorted(person.score for person in one) == pytest.approx(sorted(person.score for person in other), abs=1e-4)
+
+
+def test_the_embedded_models_answer_alike_on_many_photos(person_data: Path, gender_data: Path, cache: Path) -> None:
+    """The bound of the design: same decisions, probabilities within 5e-3."""
+    settings = Settings(_env_file=None)
+    limits = DecodeLimits(settings.image_formats, settings.max_image_pixels)
+    scenes, portraits = (sorted(folder.rglob("test/**/*.jpg")) for folder in (person_data, gender_data))
+    images = [path.read_bytes() for path in [*scenes[:: len(scenes) // 150][:150], *portraits[:: len(portraits) // 350][:350]]]
+    assert len(images) == PHOTOS
+
+    def outcomes(runtime: Any) -> list[Outcome]:
+        options = RunOptions("cpu", runtime, 2, cache)
+        detector = Detector.load(resolve(EMBEDDED_DETECTOR, cache), options)
+        pipeline = Pipeline(detector, Classifier.load(resolve(EMBEDDED_CLASSIFIER, cache), options), limits)
+        return [outcome for start in range(0, PHOTOS, 20) for outcome in pipeline(images[start : start + 20])]
+
+    answered = 0
+    for one, other in zip(outcomes("openvino"), outcomes("torch"), strict=True):
+        assert (one.code, one.prediction, len(one.people)) == (other.code, other.prediction, len(other.people))
+        assert (one.probabilities or {}) == pytest.approx(other.probabilities or {}, abs=5e-3)
+        answered += one.code is Code.OK
+    assert answered > PHOTOS / 3
+
+
+def classifier_of(cache: Path, folder: str) -> Checkpoint:
+    return resolve(str(write_tiny_classifier(cache / folder)), cache)
+
+
+def test_an_export_is_made_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint, options = classifier_of(cache, "once"), RunOptions("cpu", "openvino", 1, cache)
+    first = Classifier.load(checkpoint, options)([noise(32, 32)])
+    monkeypatch.setattr(subprocess, "run", None)
+    assert Classifier.load(checkpoint, options)([noise(32, 32)]) == first
+    with pytest.raises(TypeError):
+        Classifier.load(checkpoint, options, {"input_size": 48})  # another network
+    with pytest.raises(TypeError):
+        Classifier.load(replace(checkpoint, revision="another"), options)
+
+
+def test_a_cache_that_cannot_be_written_costs_no_answer(cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").touch()
+    options = RunOptions("cpu", "openvino", 1, tmp_path / "file")
+    assert Classifier.load(classifier_of(cache, "not-kept"), options)([noise(32, 32)])
+    assert "is not kept" in caplog.text
+
+
+def test_what_is_wrong_with_the_checkpoint_is_said_as_ever(tmp_path: Path) -> None:
+    checkpoint = resolve(str(write_tiny_detector(tmp_path / "animals", labels=("cat", "dog"))), tmp_path)
+    with pytest.raises(CheckpointError, match="it has no class 'person'") as refused:
+        Detector.load(checkpoint, RunOptions(cache_dir=tmp_path))
+    assert not isinstance(refused.value, ExportError)
+
+
+def test_what_openvino_cannot_take_runs_on_pytorch(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The export is broken here by a tolerance that nothing meets, in the process that exports."""
+    broken = tmp_path / "sitecustomize.py"
+    broken.write_text("import serve_app.openvino_export as export\nexport.TOLERANCE = -1.0\n")
+    wrapper = tmp_path / "python"
+    wrapper.write_text(
+        f'#!/bin/sh\nexec {sys.executable} -c "import sys, serve_app.openvino_export as export\n'
+        'export.TOLERANCE = -1.0\nsys.exit(export.main(sys.argv[3:]))" "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(wrapper))
+    checkpoint = classifier_of(cache, "not-taken")
+    with pytest.raises(ExportError, match="in OpenVINO its outputs differ by"):
+        Classifier.load(checkpoint, RunOptions("cpu", "openvino", 1, tmp_path))
+    with caplog.at_level(logging.WARNING):
+        assert Classifier.load(checkpoint, RunOptions("cpu", "auto", 1, tmp_path))([noise(32, 32)])
+    assert "runs on PyTorch" in caplog.text
+
+
+def test_an_export_that_dies_is_an_error_that_says_so(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(ExportError, match="the export ended with status 1"):
+        Classifier.load(classifier_of(cache, "dies"), RunOptions("cpu", "openvino", 1, tmp_path))
+
+
+def test_a_replica_that_finds_the_export_does_without_torch_and_calls_nobody(cache: Path) -> None:
+    checkpoint = classifier_of(cache, "no-torch")
+    Classifier.load(checkpoint, RunOptions("cpu", "auto", 1, cache))
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom serve_app.checkpoints import Checkpoint\nfrom serve_app.classifier import Classifier\n"
+        "from serve_app.runtimes import RunOptions\nuri, path, name, revision, cache = sys.argv[1:]\n"
+        "Classifier.load(Checkpoint(uri, Path(path), name, revision), RunOptions('cpu', 'auto', 1, Path(cache)))\n"
+        "print([name for name in ('torch', 'transformers', 'openvino_telemetry') if sys.modules.get(name)])"
+    )
+    arguments = [checkpoint.uri, str(checkpoint.path), checkpoint.name, checkpoint.revision, str(cache)]
+    ended = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
+
+
+def test_pixels_that_overflow_are_no_answer(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = Classifier.load(classifier_of(cache, "once"), RunOptions("cpu", "openvino", 1, cache))
+    monkeypatch.setattr(classifier, "_run", lambda pixels: (np.full((1, 2), np.nan, dtype=np.float32),))
+    with pytest.raises(FloatingPointError, match="not finite"):
+        classifier([noise(32, 32)])
+
+
+def test_a_gpu_is_for_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert has_cuda("cuda")
+    assert not has_cuda("cpu")
+    monkeypatch.setattr(importlib.metadata, "version", lambda package: "2.13.0+cpu")
+    assert not has_cuda("auto")
+    assert {runtimes, openvino_runtime}
