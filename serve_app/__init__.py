@@ -7,6 +7,7 @@
       admission          how much is let in at a time
       uploads            takes a body apart, within limits
       graph_client       deadline, retries, the way through the graph
+      replicas           calls, deaths, and whether anybody is there
     person_detector    deployment: decodes, detects, counts, crops
       decoding           bytes -> upright RGB photo
       image_headers      what a file declares, before anything is spent on it
@@ -18,8 +19,9 @@
 
 Beside the way: `codes`, `answers` and `faults` (what can come out), `openapi`, `docs_page`, `page` and `security_headers` (the rest of
 HTTP), `graph` (what travels between the deployments), `batching` (one worker that drains its queue), `model_slot` (exchanging a model
-under load), `models`, `checkpoints` and `decision` (model URIs, loading, and what belongs to a checkpoint), `quarantine`, `settings`,
-`telemetry`, `pipeline` (the same way in one process), `smoke` (tries a running service), `weights/` (the embedded models).
+under load), `models`, `checkpoints` and `decision` (model URIs, loading, and what belongs to a checkpoint), `retry_budget`, `lanes` and
+`quarantine` (photos whose replica died), `settings`, `telemetry`, `pipeline` (the same way in one process), `smoke` (tries a running
+service), `weights/` (the embedded models).
 """
 
 __version__ = "1.0.0"

@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     max_upload_bytes_in_flight: int = Field(
         200_000_000, description="Bytes of bodies that one ingress replica holds at a time; more are refused as `overloaded`", gt=0
     )
-    quarantine_s: float = Field(600.0, description="Seconds for which a photo that killed a decoder twice is refused by its sha256", ge=0)
+    quarantine_s: float = Field(600.0, description="Seconds for which a photo that kills decoders is remembered, by its sha256", gt=0)
 
     page_dir: Path = Field(Path("ui/dist"), description="The built page; served at / when the folder is there")
 
