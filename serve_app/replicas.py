@@ -66,7 +66,7 @@ class Replicas:
             ReplicaDiedError: the replica died under the call.
             Exception: what the method or Serve raised.
         """
-        response = getattr(self._handle, method).remote(*args)
+        response: Any = getattr(self._handle, method).remote(*args)
         patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._doubt)
         try:
             result = await response
@@ -90,7 +90,7 @@ class Replicas:
 
     async def _ask(self) -> None:
         while not self.there:
-            response = self._handle.describe.remote()
+            response: Any = self._handle.describe.remote()
             try:
                 async with asyncio.timeout(PROBE_WAIT_S):
                     await response
