@@ -41,6 +41,9 @@ def main(config: Path = CONFIG) -> int:
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # the dashboard can run code: nobody gets in without the token
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "serve_app.request_ids:serve_proxy_middlewares")
+    os.environ.setdefault(
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S", "1"
+    )  # a dead proxy is replaced after three checks, every 10 s by default
     if _is_taken(settings.api_host, settings.api_port):
         print(f"Port {settings.api_port} is taken by another program. Choose another one: API_PORT=8001 make serve", file=sys.stderr)
         return 1

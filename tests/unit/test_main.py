@@ -12,7 +12,12 @@ from serve_app.settings import get_settings
 @pytest.fixture(autouse=True)
 def fresh_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED", "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"):
+    for name in (
+        "RAY_AUTH_MODE",
+        "RAY_USAGE_STATS_ENABLED",
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH",
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S",
+    ):
         monkeypatch.setenv(name, "")  # main() sets what is unset; this puts back what was there
     get_settings.cache_clear()
 
