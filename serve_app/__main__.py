@@ -53,7 +53,7 @@ def main(config: Path = CONFIG) -> int:
         os.environ["DRAIN_DIR"] = folder
         command = [sys.executable, "-m", "ray.serve.scripts", "run", str(bound)]
         # The handler comes first: a shell starts background jobs with Ctrl-C ignored, and `serve run` would inherit that.
-        stop = _Stop()
+        stop = Stop()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
         # A group of its own: Ctrl-C on the terminal reaches it through us, once.
@@ -63,7 +63,7 @@ def main(config: Path = CONFIG) -> int:
         while service.poll() is None and not stop.asked:
             time.sleep(POLL_S)
         if stop.asked:
-            _stop(service, Path(folder), stop)
+            stop_service(service, Path(folder), stop)
         return 0 if stop.asked else service.returncode
 
 
@@ -83,28 +83,31 @@ def _is_taken(host: str, port: int) -> bool:
     return False
 
 
-class _Stop:
+class Stop:
     """Counts the signals: the first one asks to stop, a second one to stop at once."""
 
     def __init__(self) -> None:
         self._signals = 0
 
     def __call__(self, number: int, frame: object) -> None:
+        """One more signal."""
         self._signals += 1
 
     @property
     def asked(self) -> bool:
+        """Whether it is to stop."""
         return self._signals > 0
 
     @property
     def at_once(self) -> bool:
+        """Whether it is to stop without waiting for anything."""
         return self._signals > 1
 
 
-def _stop(service: subprocess.Popen[bytes], folder: Path, stop: _Stop) -> None:
+def stop_service(service: subprocess.Popen[bytes], folder: Path, stop: Stop) -> None:
     """Admits nothing more, answers what is in flight, ends the service; what has not ended by then is killed."""
     end = time.monotonic() + STOP_S
-    print("Stopping: answering what is in flight (again Ctrl-C: at once)", flush=True)
+    print("Stopping: answering what is in flight (Ctrl-C again: at once)", flush=True)
     drain(folder, DRAIN_S, give_up=lambda: stop.at_once or service.poll() is not None)
     time.sleep(SEND_S)
     if service.poll() is None:
@@ -124,11 +127,11 @@ def _kill(service: subprocess.Popen[bytes]) -> None:
     service.wait()
 
 
-def _wait_until_ready(service: subprocess.Popen[bytes], settings: Settings, stop: _Stop) -> bool:
+def _wait_until_ready(service: subprocess.Popen[bytes], settings: Settings, stop: Stop) -> bool:
     """True when /health says so; False when the service ended first, or is to stop."""
     while service.poll() is None and not stop.asked:
         try:
-            with urllib.request.urlopen(f"{_address(settings)}/health", timeout=5) as answer:
+            with urllib.request.urlopen(f"{_address(settings)}/health", timeout=2) as answer:
                 if json.load(answer).get("status") == HEALTHY:
                     return True
         except (OSError, ValueError):

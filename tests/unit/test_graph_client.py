@@ -17,53 +17,11 @@ from serve_app.gate import DetectedPerson
 from serve_app.graph import Classification, Detection, ModelDescription, OtherCropWanted
 from serve_app.graph_client import GraphClient
 from serve_app.settings import Settings
+from tests.support.handles import Call, Method
 
 SPEC = CropSpec(margin=0.0, aspect=1.0, size=8)
 PERSON = DetectedPerson((0.1, 0.1, 0.9, 0.9), 0.8)
 CROP = np.zeros((8, 8, 3), dtype=np.uint8)
-
-
-class Call:
-    """A pending call of a deployment, as `handle.method.remote()` returns it."""
-
-    def __init__(self, outcome: Any) -> None:
-        self._outcome = outcome
-        self.cancelled = False
-
-    def __await__(self) -> Any:
-        return self._answer().__await__()
-
-    async def _answer(self) -> Any:
-        if isinstance(self._outcome, asyncio.Event):
-            await self._outcome.wait()
-        if isinstance(self._outcome, BaseException):
-            raise self._outcome
-        return self._outcome
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-class Method:
-    """A method of a deployment: gives its outcomes one after the other, the last one for ever."""
-
-    def __init__(self, *outcomes: Any) -> None:
-        self.outcomes = list(outcomes)
-        self.calls: list[tuple[Any, ...]] = []
-        self.pending: list[Call] = []
-        self._called = asyncio.Event()
-
-    async def has_calls(self, count: int) -> None:
-        while len(self.calls) < count:
-            self._called.clear()
-            await self._called.wait()
-
-    def remote(self, *args: Any) -> Call:
-        self.calls.append(args)
-        self._called.set()
-        outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
-        self.pending.append(Call(outcome(*args) if callable(outcome) else outcome))
-        return self.pending[-1]
 
 
 class Detector:
