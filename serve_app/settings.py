@@ -51,7 +51,9 @@ class Settings(BaseSettings):
     )
     request_deadline_s: float = Field(20.0, description="Seconds from the end of an upload to its answer; then `timeout`", gt=0)
     upload_deadline_s: float = Field(30.0, description="Seconds that a body may take to arrive", gt=0)
-    max_photos_in_flight: int = Field(64, description="Photos that one ingress replica works on; more are refused as `overloaded`", gt=0)
+    max_photos_in_flight: int = Field(
+        64, description="Most photos that one ingress replica works on, fewer when models are slow; more are refused as `overloaded`", gt=0
+    )
     max_upload_bytes_in_flight: int = Field(
         200_000_000, description="Bytes of bodies that one ingress replica holds at a time; more are refused as `overloaded`", gt=0
     )
