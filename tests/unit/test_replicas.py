@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from ray.exceptions import ActorDiedError
+from ray.serve._private.common import DeploymentID
 from ray.serve.exceptions import DeploymentUnavailableError
 
 from serve_app.replicas import NobodyThereError, ReplicaDiedError, Replicas
@@ -60,11 +61,15 @@ async def test_a_death_raises_the_question_anew() -> None:
     await replicas.wait_until_there()
 
 
-@pytest.mark.parametrize("first", [DeploymentUnavailableError, ActorDiedError, asyncio.Event], ids=["refused", "died", "no answer"])
-async def test_a_question_without_an_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch, first: type) -> None:
+@pytest.mark.parametrize(
+    "first",
+    [DeploymentUnavailableError(DeploymentID("Detector")), ActorDiedError(), asyncio.Event()],
+    ids=["unavailable", "died", "no answer"],
+)
+async def test_a_question_without_an_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch, first: object) -> None:
     monkeypatch.setattr("serve_app.replicas.PROBE_WAIT_S", 0.01)
     monkeypatch.setattr("serve_app.replicas.PROBE_PAUSE_S", 0.0)
-    describe = Method(first("deployment") if first is DeploymentUnavailableError else first(), "here")
+    describe = Method(first, "here")
     await replicas_of(Method("done"), describe).wait_until_there()
     assert len(describe.calls) == 2
 
