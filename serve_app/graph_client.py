@@ -112,6 +112,8 @@ class GraphClient:
         )
 
     async def _through_the_graph(self, photo: _Photo) -> Answer:
+        if await self._quarantine.standing(photo.image) is Standing.CONVICTED:
+            return Answer.refusal(Code.CORRUPT_IMAGE, photo.request_id)
         # In the router a photo would wait until its deadline for models that are not there.
         for replicas in (self._detector, self._classifier):
             await replicas.wait_until_there(WARM_UP_WAIT_S)

@@ -213,14 +213,20 @@ async def test_other_faults_of_the_transport_are_not_tried_again(make_client: Ma
     assert metrics.retries == 0
 
 
-async def test_a_photo_that_kills_is_refused_after_two_deaths_alone_and_at_once_from_then_on(make_client: MakeClient) -> None:
+async def test_a_photo_that_kills_is_refused_after_two_deaths_alone_and_at_once_from_then_on(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serve_app.graph_client.WARM_UP_WAIT_S", 0.05)
     detector = Detector()
     replica = detector.detect = Replica(Deaths({b"killer": EVER}))
     client = make_client(detector, Classifier(CLASSIFIED))
     assert (await client.predict(b"killer", "id")).code is Code.CORRUPT_IMAGE
     assert len(replica.company) == 4
+    detector.describe = Method(asyncio.Event())  # its last victim is not replaced yet
     assert (await client.predict(b"killer", "id")).code is Code.CORRUPT_IMAGE
     assert len(replica.company) == 4
+    detector.describe = Method(ModelDescription("detector", "1"))
+    await client.health()
     assert (await client.predict(b"photo", "id")).code is Code.OK
 
 
