@@ -4,9 +4,10 @@
     ingress            deployment: HTTP in front of the graph
       request_ids        an id for each request
       http_api           the contract: uploads -> answers
-      admission          how much is let in at a time
+      admission          how much is let in at a time, at the models' pace
       uploads            takes a body apart, within limits
       graph_client       deadline, retries, the way through the graph
+      replicas           calls, deaths, and whether anybody is there
     person_detector    deployment: decodes, detects, counts, crops
       decoding           bytes -> upright RGB photo
       image_headers      what a file declares, before anything is spent on it
@@ -16,10 +17,12 @@
     gender_classifier  deployment: batches
       classifier         crops -> calibrated probabilities
 
-Beside the way: `codes`, `answers` and `faults` (what can come out), `openapi`, `docs_page`, `page` and `security_headers` (the rest of
-HTTP), `graph` (what travels between the deployments), `batching` (one worker that drains its queue), `model_slot` (exchanging a model
-under load), `models`, `checkpoints` and `decision` (model URIs, loading, and what belongs to a checkpoint), `quarantine`, `settings`,
-`telemetry`, `pipeline` (the same way in one process), `smoke` (tries a running service), `weights/` (the embedded models).
+Beside the way: `codes`, `answers` and `faults` (what can come out), `openapi`, `docs_page`, `page`, `security_headers` and
+`unread_bodies` (the rest of HTTP), `pace` (of the models), `graph` (what travels between the deployments), `retry_budget`, `lanes` and
+`quarantine` (photos whose replica died), `batching` (one worker that drains its queue), `model_slot` (exchanging a model under load),
+`models`, `checkpoints` and `decision` (model URIs, loading, and what belongs to a checkpoint), `draining` (stopping without losing
+anything), `settings`, `telemetry`, `pipeline` (the same way in one process), `smoke` (tries a running service), `weights/` (the
+embedded models).
 """
 
 __version__ = "1.0.0"

@@ -1,9 +1,11 @@
 """`make serve`: runs serve_config.yaml with API_HOST and API_PORT, says when it is ready, and stops cleanly.
 
 The work is done by `serve run`. Around it: host and port from the settings, Ray's token authentication chosen on purpose, a line
-when the service is ready, and SIGTERM treated as Ctrl-C, which `serve run` alone does not.
+when the service is ready, and a stop that loses nothing: `serve run` alone ignores SIGTERM, and on Ctrl-C it ends its proxies under
+the requests that are in flight.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -16,14 +18,20 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 from dotenv import load_dotenv
 
 from serve_app.answers import HEALTHY
+from serve_app.draining import drain
 from serve_app.settings import Settings, get_settings
 
 CONFIG = Path("serve_config.yaml")
 DASHBOARD = "http://localhost:8265"
+POLL_S = 0.2
+DRAIN_S = 9.0  # for what is in flight
+SEND_S = 0.3  # for answers that have left the replicas, but not yet the proxy
+STOP_S = 14.0  # for everything: orchestrators and people kill what has not ended soon after
 
 
 def main(config: Path = CONFIG) -> int:
@@ -33,23 +41,30 @@ def main(config: Path = CONFIG) -> int:
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # the dashboard can run code: nobody gets in without the token
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "serve_app.request_ids:serve_proxy_middlewares")
+    os.environ.setdefault(
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S", "1"
+    )  # a dead proxy is replaced after three checks, every 10 s by default
     if _is_taken(settings.api_host, settings.api_port):
         print(f"Port {settings.api_port} is taken by another program. Choose another one: API_PORT=8001 make serve", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as folder:
         bound = Path(folder) / config.name
         bound.write_text(yaml.safe_dump(with_address(yaml.safe_load(config.read_text()), settings)))
+        os.environ["DRAIN_DIR"] = folder
         command = [sys.executable, "-m", "ray.serve.scripts", "run", str(bound)]
         # The handler comes first: a shell starts background jobs with Ctrl-C ignored, and `serve run` would inherit that.
-        stop = _Stop()
+        stop = Stop()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
         # A group of its own: Ctrl-C on the terminal reaches it through us, once.
-        service = stop.service = subprocess.Popen(command, start_new_session=True)
-        if _wait_until_ready(service, settings):
+        service = subprocess.Popen(command, start_new_session=True)
+        if _wait_until_ready(service, settings, stop):
             print(_ready_message(settings), flush=True)
-        status = service.wait()
-        return 0 if stop.asked else status
+        while service.poll() is None and not stop.asked:
+            time.sleep(POLL_S)
+        if stop.asked:
+            stop_service(service, Path(folder), stop)
+        return 0 if stop.asked else service.returncode
 
 
 def with_address(config: dict[str, Any], settings: Settings) -> dict[str, Any]:
@@ -68,29 +83,60 @@ def _is_taken(host: str, port: int) -> bool:
     return False
 
 
-class _Stop:
-    """Passes the first signal on as Ctrl-C, a later one as kill."""
+class Stop:
+    """Counts the signals: the first one asks to stop, a second one to stop at once."""
 
     def __init__(self) -> None:
-        self.service: subprocess.Popen[bytes] | None = None
-        self.asked = False
+        self._signals = 0
 
     def __call__(self, number: int, frame: object) -> None:
-        if self.service and self.service.poll() is None:
-            self.service.send_signal(signal.SIGKILL if self.asked else signal.SIGINT)
-        self.asked = True
+        """One more signal."""
+        self._signals += 1
+
+    @property
+    def asked(self) -> bool:
+        """Whether it is to stop."""
+        return self._signals > 0
+
+    @property
+    def at_once(self) -> bool:
+        """Whether it is to stop without waiting for anything."""
+        return self._signals > 1
 
 
-def _wait_until_ready(service: subprocess.Popen[bytes], settings: Settings) -> bool:
-    """True when /health says so; False when the service ended first."""
-    while service.poll() is None:
+def stop_service(service: subprocess.Popen[bytes], folder: Path, stop: Stop) -> None:
+    """Admits nothing more, answers what is in flight, ends the service; what has not ended by then is killed."""
+    end = time.monotonic() + STOP_S
+    print("Stopping: answering what is in flight (Ctrl-C again: at once)", flush=True)
+    drain(folder, DRAIN_S, give_up=lambda: stop.at_once or service.poll() is not None)
+    time.sleep(SEND_S)
+    if service.poll() is None:
+        service.send_signal(signal.SIGINT)
+    while service.poll() is None and not stop.at_once and time.monotonic() < end:
+        time.sleep(POLL_S)
+    if service.poll() is None:
+        _kill(service)
+
+
+def _kill(service: subprocess.Popen[bytes]) -> None:
+    """Ends `serve run` and all that it started: Ray's processes would outlive it."""
+    parent = psutil.Process(service.pid)
+    for process in [*parent.children(recursive=True), parent]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    service.wait()
+
+
+def _wait_until_ready(service: subprocess.Popen[bytes], settings: Settings, stop: Stop) -> bool:
+    """True when /health says so; False when the service ended first, or is to stop."""
+    while service.poll() is None and not stop.asked:
         try:
-            with urllib.request.urlopen(f"{_address(settings)}/health", timeout=5) as answer:
+            with urllib.request.urlopen(f"{_address(settings)}/health", timeout=2) as answer:
                 if json.load(answer).get("status") == HEALTHY:
                     return True
         except (OSError, ValueError):
             pass
-        time.sleep(0.3)
+        time.sleep(POLL_S)
     return False
 
 

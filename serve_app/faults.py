@@ -15,7 +15,7 @@ from serve_app.codes import MEANINGS, Code
 
 logger = logging.getLogger("serve_app")
 
-RETRY_AFTER_S = 1
+RETRY_AFTER_S = 1  # where nothing better is known
 
 # Of the codes that HTTP itself raises; two codes of ours share 400, and this is the one that fits.
 _CODES_BY_STATUS = {meaning.status: code for code, meaning in MEANINGS.items()} | {400: Code.BAD_REQUEST}
@@ -27,20 +27,22 @@ class Refused(Exception):
     Args:
         code: why.
         text: a more exact text than the code's own.
+        retry_after_s: when to try again, for codes that say so.
     """
 
-    def __init__(self, code: Code, text: str | None = None) -> None:
+    def __init__(self, code: Code, text: str | None = None, retry_after_s: int = RETRY_AFTER_S) -> None:
         super().__init__(code)
         self.code = code
         self.text = text
+        self.retry_after_s = retry_after_s
 
 
-def fault_response(code: Code, request_id: str, text: str | None = None) -> Response:
+def fault_response(code: Code, request_id: str, text: str | None = None, retry_after_s: int = RETRY_AFTER_S) -> Response:
     """The answer to a request that failed with `code`."""
     return Response(
         Fault.of(code, request_id, text).model_dump_json(),
         status_code=MEANINGS[code].status,
-        headers={"retry-after": str(RETRY_AFTER_S)} if MEANINGS[code].retry else None,
+        headers={"retry-after": str(retry_after_s)} if MEANINGS[code].retry else None,
         media_type="application/json",
     )
 
@@ -50,7 +52,7 @@ def add_fault_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> Response:
-        return fault_response(error.code, request.state.request_id, error.text)
+        return fault_response(error.code, request.state.request_id, error.text, error.retry_after_s)
 
     @app.exception_handler(HTTPException)
     async def http_exception(request: Request, error: HTTPException) -> Response:

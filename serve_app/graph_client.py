@@ -1,11 +1,12 @@
 """The way of a photo through the graph: deadline, retries, one answer. Knows nothing of HTTP, torch or pixels."""
 
 import asyncio
+import base64
 import logging
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
-from ray.exceptions import RayActorError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
@@ -14,19 +15,36 @@ from serve_app.answers import HEALTHY, UNAVAILABLE, Answer, Health, ModelInfo, M
 from serve_app.codes import Code
 from serve_app.cropping import CropSpec
 from serve_app.graph import Classification, Detection, ModelDescription, OtherCropWanted, Stages
-from serve_app.quarantine import Quarantine
+from serve_app.lanes import Lanes
+from serve_app.quarantine import Quarantine, Standing
+from serve_app.replicas import NobodyThereError, ReplicaDiedError, Replicas
+from serve_app.retry_budget import RetryBudget
 from serve_app.settings import Settings
 from serve_app.telemetry import IngressMetrics, log_answer
 
 logger = logging.getLogger(__name__)
 
-WARM_UP_WAIT_S = 5.0  # a request waits this long for models that are still loading, then it is told to come back
+WARM_UP_WAIT_S = 5.0  # a request waits this long for models that are loading or being replaced, then it is told to come back
+WATCH_S = 1.0  # replicas must live this long without a photo before it is tried alone
+CONTROL_PHOTO = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAEAAAABACAAAAACPAi4CAAAAKUlEQVR42u3MQREAAAwCIJtb3RD77SAA6VEEAoFAIBAIBAKBQCAQfA8G18/waiADHKgAAAAASUVORK5CYII="
+)  # a grey PNG of 64 x 64: if even that is not survived, no photo is to blame
 HEALTH_WAIT_S = 1.0
 HEALTH_TRUST_S = 10.0  # a graph too busy to describe itself is healthy if it answered a request this recently
 
 
-class GraphUnavailableError(Exception):
-    """The models are not there yet, or not any more."""
+class OutOfRetriesError(Exception):
+    """Replicas die so often that calls are not repeated any more."""
+
+
+@dataclass
+class _Photo:
+    """One photo on its way."""
+
+    image: bytes
+    request_id: str
+    stages: Stages = field(default_factory=dict)
+    retries: int = 0
 
 
 class GraphClient:
@@ -42,12 +60,14 @@ class GraphClient:
     def __init__(
         self, detector: DeploymentHandle[Any], classifier: DeploymentHandle[Any], settings: Settings, metrics: IngressMetrics
     ) -> None:
-        self._detector = detector
-        self._classifier = classifier
+        self._detector = Replicas(detector)
+        self._classifier = Replicas(classifier)
         self._settings = settings
         self._metrics = metrics
+        self._retries = RetryBudget(burst=settings.max_photos_in_flight)
         self._quarantine = Quarantine(settings.quarantine_s)
-        self._suspects = asyncio.Lock()
+        self._lanes = Lanes()
+        self._deaths_together = 0
         self._crop_spec: CropSpec | None = None
         self._classifier_name = ""
         self._described: dict[str, ModelDescription] = {}
@@ -56,21 +76,22 @@ class GraphClient:
     async def predict(self, image: bytes, request_id: str) -> Answer:
         """The answer about one photo; whatever goes wrong is its code, never an exception."""
         started = time.perf_counter()
-        stages: Stages = {}
+        photo = _Photo(image, request_id)
+        self._retries.earn()
         try:
             async with asyncio.timeout(self._settings.request_deadline_s):
-                answer = await self._through_the_graph(image, request_id, stages)
+                answer = await self._through_the_graph(photo)
         except TimeoutError:
-            answer = Answer.refusal(Code.TIMEOUT, request_id)
-        except (BackPressureError, DeploymentUnavailableError, GraphUnavailableError):
+            answer = Answer.refusal(Code.OVERLOADED if self._held_up(photo) else Code.TIMEOUT, request_id)
+        except (BackPressureError, DeploymentUnavailableError, NobodyThereError, OutOfRetriesError):
             answer = Answer.refusal(Code.OVERLOADED, request_id)
         except Exception as error:
             # The traceback of a failed call is our code and the libraries', never the photo.
             logger.exception("request %s failed: %s", request_id, type(error).__name__)
             answer = Answer.refusal(Code.INTERNAL, request_id)
-        stages["total"] = time.perf_counter() - started
-        self._metrics.answered(answer.code, answer.prediction, answer.confidence, stages)
-        log_answer(request_id, answer.code, stages)
+        photo.stages["total"] = time.perf_counter() - started
+        self._metrics.answered(answer.code, answer.prediction, answer.confidence, photo.stages)
+        log_answer(request_id, answer.code, photo.stages)
         return answer
 
     async def health(self) -> Health:
@@ -90,61 +111,109 @@ class GraphClient:
             faults={role: info.fault for role, info in models.items() if info and info.fault},
         )
 
-    async def _through_the_graph(self, image: bytes, request_id: str, stages: Stages) -> Answer:
-        if await self._quarantine.holds(image):
-            return Answer.refusal(Code.CORRUPT_IMAGE, request_id)
+    async def _through_the_graph(self, photo: _Photo) -> Answer:
+        if await self._quarantine.standing(photo.image) is Standing.CONVICTED:
+            return Answer.refusal(Code.CORRUPT_IMAGE, photo.request_id)
+        # In the router a photo would wait until its deadline for models that are not there.
+        for replicas in (self._detector, self._classifier):
+            await replicas.wait_until_there(WARM_UP_WAIT_S)
         spec = self._crop_spec or await self._ask_for_crop_spec()
         while True:
-            detection = await self._detect(image, spec)
+            detection = await self._detect(photo, spec)
             if detection is None:
-                return Answer.refusal(Code.CORRUPT_IMAGE, request_id)
-            stages |= detection.stages
+                return Answer.refusal(Code.CORRUPT_IMAGE, photo.request_id)
+            photo.stages |= detection.stages
             if detection.crop is None:
-                return self._refusal(detection, request_id)
-            outcome = await self._classify(detection, spec)
+                return self._refusal(detection, photo.request_id)
+            outcome = await self._classify(photo, detection, spec)
             if isinstance(outcome, Classification):
-                stages |= outcome.stages
-                return self._prediction(detection, outcome, request_id)
+                photo.stages |= outcome.stages
+                return self._prediction(detection, outcome, photo.request_id)
             # The classifier was exchanged while this photo was on its way. The deadline bounds how often that can happen.
             spec = self._crop_spec = outcome.crop_spec
 
     async def _ask_for_crop_spec(self) -> CropSpec:
         try:
-            async with asyncio.timeout(WARM_UP_WAIT_S):
-                description: ModelDescription = await _call(self._classifier.describe)
-        except (TimeoutError, RayActorError) as error:
-            raise GraphUnavailableError from error
+            description: ModelDescription = await self._classifier.call("describe")
+        except ReplicaDiedError as error:
+            raise NobodyThereError from error
         assert description.crop_spec is not None
         self._crop_spec, self._classifier_name = description.crop_spec, str(description)
         return description.crop_spec
 
-    async def _detect(self, image: bytes, spec: CropSpec) -> Detection | None:
-        """Asks the detector; once more when its replica dies. None when that died too: this photo kills decoders.
-
-        The second try is made by one photo at a time. Neighbours of a photo that kills are thus not taken for it: when a replica
-        dies under a second try, only that try can have killed it.
-        """
-        try:
-            detection: Detection = await _call(self._detector.detect, image, spec)
-            return detection
-        except RayActorError:
-            self._metrics.retried()
-        async with self._suspects:
+    async def _detect(self, photo: _Photo, spec: CropSpec) -> Detection | None:
+        """Asks the detector, again when its replica dies. None for a photo that kills decoders: `quarantine` says how that is found."""
+        while (standing := await self._quarantine.standing(photo.image)) is not Standing.CONVICTED:
             try:
-                detection = await _call(self._detector.detect, image, spec)
+                if standing is Standing.SUSPECT:
+                    detection = await self._detect_alone(photo.image, spec)
+                else:
+                    detection = await self._detect_together(photo.image, spec)
+            except ReplicaDiedError:
+                if await self._quarantine.standing(photo.image) is not Standing.CONVICTED:
+                    await self._before_a_retry(photo, self._detector)
+            else:
+                await self._quarantine.clear(photo.image)
                 return detection
-            except RayActorError:
-                await self._quarantine.add(image)
-                return None
+        return None
 
-    async def _classify(self, detection: Detection, spec: CropSpec) -> Classification | OtherCropWanted:
-        """Asks the classifier; once more when its replica dies, of which the crop cannot be the cause."""
-        try:
-            outcome: Classification | OtherCropWanted = await _call(self._classifier.classify, detection.crop, spec)
-        except RayActorError:
-            self._metrics.retried()
-            outcome = await _call(self._classifier.classify, detection.crop, spec)
-        return outcome
+    async def _detect_together(self, image: bytes, spec: CropSpec) -> Detection:
+        async with self._lanes.together():
+            began = self._quarantine.now()
+            try:
+                detection: Detection = await self._detector.call("detect", image, spec)
+            except ReplicaDiedError:
+                self._deaths_together += 1
+                await self._quarantine.died(image, began, alone=False)
+                raise
+        return detection
+
+    async def _detect_alone(self, image: bytes, spec: CropSpec) -> Detection:
+        """Tries a suspect, after an experiment without it: replicas that die nevertheless clear it."""
+        await self._detector.wait_until_there()
+        deaths = self._deaths_together
+        await asyncio.sleep(WATCH_S)
+        async with self._lanes.alone():
+            try:
+                await self._detector.call("detect", CONTROL_PHOTO, spec)
+            except ReplicaDiedError:
+                await self._quarantine.clear(image)
+                raise
+            if self._deaths_together != deaths:
+                await self._quarantine.clear(image)
+            began = self._quarantine.now()
+            try:
+                detection: Detection = await self._detector.call("detect", image, spec)
+            except ReplicaDiedError:
+                await self._quarantine.died(image, began, alone=True)
+                raise
+        return detection
+
+    async def _classify(self, photo: _Photo, detection: Detection, spec: CropSpec) -> Classification | OtherCropWanted:
+        """Asks the classifier, again when its replica dies, of which the crop cannot be the cause."""
+        while True:
+            try:
+                outcome: Classification | OtherCropWanted = await self._classifier.call("classify", detection.crop, spec)
+            except ReplicaDiedError:
+                await self._before_a_retry(photo, self._classifier)
+            else:
+                return outcome
+
+    async def _before_a_retry(self, photo: _Photo, replicas: Replicas) -> None:
+        """Takes a retry out of the budget and waits for a replica, as long as the deadline lets it: nobody sent this photo away yet.
+
+        Raises:
+            OutOfRetriesError: the budget is empty.
+        """
+        photo.retries += 1
+        if not self._retries.spend():
+            raise OutOfRetriesError
+        self._metrics.retried()
+        await replicas.wait_until_there()
+
+    def _held_up(self, photo: _Photo) -> bool:
+        """Whether a photo is late because replicas are missing or died, and not because it, or the models, are slow."""
+        return bool(photo.retries) or not (self._detector.there and self._classifier.there and self._lanes.open)
 
     def _refusal(self, detection: Detection, request_id: str) -> Answer:
         self._answered_at = time.monotonic()
@@ -168,10 +237,10 @@ class GraphClient:
             model=ModelRevisions(detector=detection.model, classifier=classification.model),
         )
 
-    async def _describe(self, role: str, handle: DeploymentHandle[Any]) -> ModelDescription | None:
+    async def _describe(self, role: str, replicas: Replicas) -> ModelDescription | None:
         try:
             async with asyncio.timeout(HEALTH_WAIT_S):
-                description: ModelDescription = await _call(handle.describe)
+                description: ModelDescription = await replicas.call("describe")
         except Exception:
             trusted = time.monotonic() - self._answered_at < HEALTH_TRUST_S
             return self._described.get(role) if trusted else None
@@ -181,13 +250,3 @@ class GraphClient:
 
 def _people(detection: Detection) -> list[Person]:
     return [Person(box=person.box, score=person.score) for person in detection.people]
-
-
-async def _call(method: Any, *args: Any) -> Any:
-    """Calls a handle's method; the callee is told when nobody waits any more (a deadline alone would leave it working)."""
-    response = method.remote(*args)
-    try:
-        return await response
-    except asyncio.CancelledError:
-        response.cancel()
-        raise

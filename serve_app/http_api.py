@@ -1,6 +1,7 @@
 """The HTTP contract: requests in, the bodies of `answers` out. It knows the graph by two questions only, `PredictService`."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from fastapi import FastAPI
@@ -9,21 +10,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serve_app import __version__
-from serve_app.admission import Budget
+from serve_app.admission import Budget, PhotoAdmission
 from serve_app.answers import HEALTHY, Answer, BatchAnswer, BatchItem, Body, Health, Welcome
 from serve_app.codes import MEANINGS, Code
 from serve_app.docs_page import docs_routes
+from serve_app.draining import DrainMiddleware
 from serve_app.faults import CatchAllMiddleware, add_fault_handlers, fault_response
 from serve_app.openapi import health_docs, keep_nulls_in_examples, predict_batch_docs, predict_docs
+from serve_app.pace import Pace
 from serve_app.page import accepts_html, index_response, page_routes
 from serve_app.request_ids import HEADER as REQUEST_ID_HEADER
 from serve_app.request_ids import RequestIdMiddleware
 from serve_app.security_headers import SecurityHeadersMiddleware
 from serve_app.settings import Settings
+from serve_app.unread_bodies import UnreadBodyMiddleware
 from serve_app.uploads import Upload, read_files, read_image
 
 TITLE = "Gender Classification API"
 OPENAPI_URL = "/openapi.json"
+SHARE_OF_DEADLINE = 0.5  # what is let in should be answered in this share of it: the pace is an estimate, and replicas may die
 
 _DESCRIPTION = """A photo in, one answer out: which of two gender presentations the model sees, how sure it is, or why it will not say.
 
@@ -68,6 +73,8 @@ def create_app(service: PredictService, settings: Settings, *, request_id_return
     add_fault_handlers(app)
     # From the innermost to the outermost: faults, too, get the headers of those around.
     app.add_middleware(CatchAllMiddleware)
+    app.add_middleware(DrainMiddleware, folder=settings.drain_dir)
+    app.add_middleware(UnreadBodyMiddleware)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.allowed_origins,
@@ -81,9 +88,16 @@ def create_app(service: PredictService, settings: Settings, *, request_id_return
 
 
 def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings) -> None:
-    photos = Budget(settings.max_photos_in_flight)
+    pace = Pace()
+    photos = PhotoAdmission(settings.max_photos_in_flight, settings.request_deadline_s * SHARE_OF_DEADLINE, pace)
     body_bytes = Budget(settings.max_upload_bytes_in_flight)
     has_page = bool(page_routes(settings.page_dir))
+
+    async def ask(image: bytes, request_id: str) -> Answer:
+        answer = await service.predict(image, request_id)
+        if MEANINGS[answer.code].status == 200:  # the models had to do with it
+            pace.answered()
+        return answer
 
     @app.get("/", summary="The page, or for programs a greeting", response_model=Welcome)
     async def root(request: Request) -> Response:
@@ -102,28 +116,30 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings) -
     @app.post("/predict", **predict_docs(settings))
     async def predict(request: Request) -> Response:
         request_id = request.state.request_id
+        photos.check()  # before the body: what will be refused need not be sent
         with body_bytes.hold() as take:
             image = await read_image(request, settings, take)
-            with photos.hold(1):
-                answer = await service.predict(image, request_id)
+            with photos.admit(1):
+                answer = await ask(image, request_id)
         if MEANINGS[answer.code].status == 200:
             return _json(answer)
         return fault_response(answer.code, request_id, answer.error)
 
     @app.post("/predict-batch", **predict_batch_docs(settings))
     async def predict_batch(request: Request) -> Response:
+        photos.check()
         with body_bytes.hold() as take:
             uploads = await read_files(request, settings, take)
-            with photos.hold(len(uploads)):
-                items = await asyncio.gather(*(_item(service, upload, request.state.request_id) for upload in uploads))
+            with photos.admit(len(uploads)):
+                items = await asyncio.gather(*(_item(ask, upload, request.state.request_id) for upload in uploads))
         return _json(BatchAnswer(results=items))
 
 
-async def _item(service: PredictService, upload: Upload, request_id: str) -> BatchItem:
+async def _item(ask: Callable[[bytes, str], Awaitable[Answer]], upload: Upload, request_id: str) -> BatchItem:
     if upload.image is None:
         answer = Answer.refusal(Code.IMAGE_TOO_LARGE, request_id)
     else:
-        answer = await service.predict(upload.image, request_id)
+        answer = await ask(upload.image, request_id)
     return BatchItem(**dict(answer), filename=upload.filename)
 
 

@@ -55,11 +55,17 @@ class Settings(BaseSettings):
     )
     request_deadline_s: float = Field(20.0, description="Seconds from the end of an upload to its answer; then `timeout`", gt=0)
     upload_deadline_s: float = Field(30.0, description="Seconds that a body may take to arrive", gt=0)
-    max_photos_in_flight: int = Field(64, description="Photos that one ingress replica works on; more are refused as `overloaded`", gt=0)
+    max_photos_in_flight: int = Field(
+        64, description="Most photos that one ingress replica works on, fewer when models are slow; more are refused as `overloaded`", gt=0
+    )
     max_upload_bytes_in_flight: int = Field(
         200_000_000, description="Bytes of bodies that one ingress replica holds at a time; more are refused as `overloaded`", gt=0
     )
-    quarantine_s: float = Field(600.0, description="Seconds for which a photo that killed a decoder twice is refused by its sha256", ge=0)
+    quarantine_s: float = Field(600.0, description="Seconds for which a photo that kills decoders is remembered, by its sha256", gt=0)
+
+    drain_dir: Path | None = Field(
+        None, description="Folder through which replicas are told that the service stops (see serve_app/draining.py); `make serve` sets it"
+    )
 
     page_dir: Path = Field(Path("ui/dist"), description="The built page; served at / when the folder is there")
 

@@ -1,5 +1,6 @@
 """The real service with the embedded models, and a Ray cluster for deployments that only tests have."""
 
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -17,6 +18,7 @@ from tests.support.service import RunningService
 def cluster() -> Iterator[str]:
     """A Ray cluster with an HTTP proxy on a free port; gives the proxy's address."""
     port = free_port()
+    os.environ["RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S"] = "1"  # as `make serve` has it; the controller reads it
     # More logical than real CPUs: each application of the tests wants its own replicas.
     ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False, object_store_memory=200_000_000)
     serve.start(http_options={"host": "127.0.0.1", "port": port, "request_timeout_s": 60})

@@ -1,14 +1,19 @@
 """What `make serve` runs, as a user runs it: ready, asked, logged, counted."""
 
+import contextlib
+import http.client
 import json
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import httpx
 import psutil
 import pytest
 
+from serve_app.draining import REQUESTS
 from tests.serve.conftest import free_port
 from tests.support import photos
 from tests.support.service import RunningService
@@ -73,13 +78,61 @@ def test_the_smoke_test_passes(service: RunningService) -> None:
     assert smoke.returncode == 0, smoke.stdout + smoke.stderr
 
 
-def test_told_to_stop_it_stops_and_leaves_no_process(tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.fixture
+def stoppable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service of its own, and an upload to it that is not at its end."""
     service = RunningService(free_port(), tmp_path_factory.mktemp("stopped"))
     try:
         service.wait_until_ready()
         assert len(service.family) > 5
-        assert service.stop() == 0
-        _, alive = psutil.wait_procs(service.family, timeout=20)
-        assert alive == []
+        yield service
     finally:
         service.kill()
+
+
+@contextlib.contextmanager
+def half_an_upload(service: RunningService) -> Iterator[http.client.HTTPConnection]:
+    """A request of which the last byte is missing."""
+    body = photos.astronaut()
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)
+    connection.putrequest("POST", "/predict")
+    connection.putheader("Content-Type", "image/jpeg")
+    connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders()
+    connection.send(body[:-1])
+    while not shown_in_flight(service):
+        pass  # until the request has reached the replica
+    yield connection
+    connection.close()
+
+
+def shown_in_flight(service: RunningService) -> bool:
+    """Whether an ingress replica shows that it has a request (see serve_app.draining)."""
+    paths = {file.path for process in service.family if process.is_running() for file in process.open_files()}
+    return any(path.endswith(f"/{REQUESTS}") for path in paths)
+
+
+def test_told_to_stop_it_answers_what_is_in_flight_admits_no_more_and_leaves_no_process(stoppable: RunningService) -> None:
+    with half_an_upload(stoppable) as connection:
+        stoppable.process.send_signal(signal.SIGTERM)
+        while httpx.get(f"{stoppable.url}/health").status_code != 503:
+            pass  # each poll is a request
+        refused = httpx.post(f"{stoppable.url}/predict", content=photos.cat(), headers={"content-type": "image/jpeg"})
+        assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (503, "overloaded", "1")
+        connection.send(photos.astronaut()[-1:])
+        answer = connection.getresponse()
+        assert (answer.status, json.loads(answer.read())["code"]) == (200, "ok")
+    assert stoppable.process.wait(15) == 0
+    _, alive = psutil.wait_procs(stoppable.family, timeout=20)
+    assert alive == []
+
+
+def test_told_to_stop_twice_it_stops_at_once_and_leaves_no_process(stoppable: RunningService) -> None:
+    with half_an_upload(stoppable):
+        stoppable.process.send_signal(signal.SIGINT)
+        while "Stopping" not in stoppable.output:
+            pass
+        stoppable.process.send_signal(signal.SIGINT)
+        assert stoppable.process.wait(15) == 0
+    _, alive = psutil.wait_procs(stoppable.family, timeout=20)
+    assert alive == []

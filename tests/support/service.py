@@ -28,6 +28,7 @@ class RunningService:
     """
 
     def __init__(self, port: int, folder: Path) -> None:
+        self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self._folder = folder
         self._output = folder / "output.txt"
@@ -74,7 +75,7 @@ class RunningService:
     def deploy(self, user_configs: UserConfigs) -> None:
         """`serve deploy` of serve_config.yaml with these values in place of its nulls."""
         config = yaml.safe_load(CONFIG.read_text())
-        config["http_options"]["port"] = int(self.url.rpartition(":")[2])
+        config["http_options"]["port"] = self.port
         for deployment in config["applications"][0]["deployments"]:
             deployment.get("user_config", {}).update(user_configs.get(deployment["name"], {}))
         path = self._folder / "changed.yaml"

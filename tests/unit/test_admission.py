@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from serve_app.admission import Budget
+from serve_app.admission import LEAST_PHOTOS, Budget, PhotoAdmission
 from serve_app.codes import Code
 from serve_app.faults import Refused
+from serve_app.pace import WINDOW, Pace
 
 
 def test_holds_up_to_its_limit() -> None:
@@ -81,3 +82,85 @@ async def test_concurrent_holders_beyond_the_limit_are_refused_while_the_others_
     assert sorted(await asyncio.gather(*tasks)) == [False] * 6 + [True] * 4
     assert all(task.result() is False for task in refused)
     assert budget.in_use == 0
+
+
+# --- photos, at the pace of the models ------------------------------------------------------------------------------
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def answer(admission: PhotoAdmission, pace: Pace, clock: Clock, seconds: float) -> None:
+    """Lets the models answer photos, `seconds` each, one after the other, until their pace is known by these alone."""
+    with admission.admit(1):
+        for _ in range(WINDOW):
+            clock.now += seconds
+            pace.answered()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def pace(clock: Clock) -> Pace:
+    return Pace(clock)
+
+
+@pytest.fixture
+def admission(pace: Pace) -> PhotoAdmission:
+    return PhotoAdmission(most=64, within_s=10.0, pace=pace)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limit"), [(0.05, 64), (0.5, 20), (2.0, LEAST_PHOTOS)], ids=["fast: the fixed limit", "slow: in time", "very slow: a batch"]
+)
+def test_the_pace_decides_how_many_photos_are_let_in(
+    admission: PhotoAdmission, pace: Pace, clock: Clock, seconds: float, limit: int
+) -> None:
+    answer(admission, pace, clock, seconds)
+    assert admission.limit == limit
+    with admission.admit(1), admission.admit(limit - 1):
+        with pytest.raises(Refused) as refused:
+            admission.check()
+        assert refused.value.code is Code.OVERLOADED
+    admission.check()
+
+
+def test_before_anything_is_measured_a_batch_is_let_in(admission: PhotoAdmission) -> None:
+    with admission.admit(1), admission.admit(LEAST_PHOTOS - 1), pytest.raises(Refused):
+        admission.check()
+
+
+def test_the_fixed_limit_may_be_smaller_than_a_batch(pace: Pace) -> None:
+    admission = PhotoAdmission(most=2, within_s=10.0, pace=pace)
+    with admission.admit(1), admission.admit(1), pytest.raises(Refused):
+        admission.check()
+
+
+def test_an_idle_service_takes_a_whole_batch_however_slow_it_is(admission: PhotoAdmission, pace: Pace, clock: Clock) -> None:
+    answer(admission, pace, clock, 5.0)
+    with admission.admit(64), pytest.raises(Refused):
+        admission.check()
+
+
+@pytest.mark.parametrize(("seconds", "photos", "after"), [(0.01, 64, 1), (0.5, 20, 1), (0.5, 24, 3), (2.0, 8, 2), (2.0, 60, 10)])
+def test_a_refusal_says_when_there_should_be_room(
+    admission: PhotoAdmission, pace: Pace, clock: Clock, seconds: float, photos: int, after: int
+) -> None:
+    answer(admission, pace, clock, seconds)
+    with admission.admit(photos), pytest.raises(Refused) as refused:
+        admission.check()
+    assert refused.value.retry_after_s == after
+
+
+def test_a_model_that_got_faster_lets_more_in_again(admission: PhotoAdmission, pace: Pace, clock: Clock) -> None:
+    answer(admission, pace, clock, 5.0)
+    answer(admission, pace, clock, 0.01)
+    assert admission.limit == 64

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from httpx import AsyncClient, Response
 
 from serve_app import __version__
+from serve_app.admission import LEAST_PHOTOS
 from serve_app.codes import MEANINGS, Code, error_text
 from serve_app.http_api import create_app
 from tests.support.http import FORM, FakeService, RawRequest, client_of, form, part, settings
@@ -266,6 +268,41 @@ async def test_a_slow_upload_holds_no_photo_slot(service: FakeService) -> None:
         assert (await predict(client)).status_code == 200
     await slow.feed(b"whole", more=False)
     assert (await slow.reply())[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict-batch"])
+async def test_without_room_a_request_is_refused_before_its_body(service: FakeService, path: str) -> None:
+    app = create_app(service, settings(max_photos_in_flight=1, max_batch_files=1))
+    service.gate.clear()
+    async with client_of(app) as client:
+        pending = asyncio.create_task(predict(client))
+        await service.has_photos(1)
+        status, headers, body = await RawRequest(app, path, {"content-type": FORM, "x-request-id": ID}).reply()
+        assert (status, body) == (503, fault(Code.OVERLOADED))
+        assert headers["retry-after"] == "1"
+        service.gate.set()
+        assert (await pending).status_code == 200
+
+
+async def in_flight_of_many(client: AsyncClient, service: FakeService, admitted: int) -> Counter[int]:
+    """Statuses of 64 photos at once, of which `admitted` should be let in."""
+    service.gate.clear()
+    before = len(service.photos)
+    many = [asyncio.create_task(predict(client)) for _ in range(64)]
+    await service.has_photos(before + admitted)
+    service.gate.set()
+    return Counter([(await pending).status_code for pending in many])
+
+
+async def test_as_many_photos_are_let_in_as_the_models_answer_in_time(service: FakeService) -> None:
+    fast = {200: 64}
+    slow = {200: LEAST_PHOTOS, 503: 64 - LEAST_PHOTOS}
+    for deadline_s, then in ((3600, fast), (1e-9, slow)):
+        async with client_of(create_app(service, settings(request_deadline_s=deadline_s))) as client:
+            for _ in range(20):  # these say nothing about the models
+                assert (await predict(client, b"not_an_image")).status_code == 400
+            assert await in_flight_of_many(client, service, LEAST_PHOTOS) == slow
+            assert await in_flight_of_many(client, service, then[200]) == then
 
 
 async def test_bodies_beyond_the_limit_are_refused_while_they_arrive(service: FakeService) -> None:

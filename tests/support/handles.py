@@ -1,0 +1,53 @@
+"""Stand-ins for the handles of deployments, that do as they are told."""
+
+import asyncio
+from typing import Any
+
+
+class Call:
+    """A pending call of a deployment, as `handle.method.remote()` returns it."""
+
+    def __init__(self, outcome: Any) -> None:
+        self._outcome = outcome
+        self.cancelled = False
+
+    def __await__(self) -> Any:
+        return self._answer().__await__()
+
+    async def _answer(self) -> Any:
+        if isinstance(self._outcome, asyncio.Event):
+            await self._outcome.wait()
+        if isinstance(self._outcome, BaseException):
+            raise self._outcome
+        return self._outcome
+
+    def cancel(self) -> None:
+        """Tells the callee that nobody waits any more."""
+        self.cancelled = True
+
+
+class Method:
+    """A method of a deployment: gives its outcomes one after the other, the last one for ever.
+
+    An outcome is a value, an exception to raise, an event to wait for, or a function of the arguments that gives one of these.
+    """
+
+    def __init__(self, *outcomes: Any) -> None:
+        self.outcomes = list(outcomes)
+        self.calls: list[tuple[Any, ...]] = []
+        self.pending: list[Call] = []
+        self._called = asyncio.Event()
+
+    async def has_calls(self, count: int) -> None:
+        """Waits until it was called so often."""
+        while len(self.calls) < count:
+            self._called.clear()
+            await self._called.wait()
+
+    def remote(self, *args: Any) -> Call:
+        """Begins a call."""
+        self.calls.append(args)
+        self._called.set()
+        outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
+        self.pending.append(Call(outcome(*args) if callable(outcome) else outcome))
+        return self.pending[-1]

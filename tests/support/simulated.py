@@ -1,0 +1,91 @@
+"""The graph with models that only wait: deaths and overload need the real deployments around them, and no arithmetic."""
+
+import asyncio
+import os
+from typing import Any
+
+import numpy as np
+from ray import serve
+from ray.serve import Application
+from ray.serve.handle import DeploymentHandle
+
+from serve_app.codes import Code
+from serve_app.cropping import RGB, CropSpec
+from serve_app.gate import DetectedPerson
+from serve_app.graph import Classification, Detection, ModelDescription
+from serve_app.ingress import Ingress
+from serve_app.settings import Settings
+
+SPEC = CropSpec(margin=0.0, aspect=1.0, size=8)
+PEOPLE = [DetectedPerson((0.1, 0.1, 0.9, 0.9), 0.8)]
+KILLER = b"kills decoders"
+OPTIONS: dict[str, Any] = {
+    "ray_actor_options": {"num_cpus": 0.1},
+    "max_ongoing_requests": 64,
+    "health_check_period_s": 1,
+    "graceful_shutdown_wait_loop_s": 0.1,
+    "graceful_shutdown_timeout_s": 1,
+}
+
+
+class Detector:
+    """Takes `seconds` for a photo, one at a time, and counts them."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._model = asyncio.Lock()
+        self._photos = 0
+
+    async def detect(self, image: bytes, spec: CropSpec) -> Detection:
+        """One person in every photo; `KILLER` ends the process."""
+        if image == KILLER:
+            os._exit(1)
+        async with self._model:
+            await asyncio.sleep(self._seconds)
+        self._photos += 1
+        return Detection(Code.OK, PEOPLE, np.zeros((SPEC.size, SPEC.size, 3), np.uint8), "simulated@1")
+
+    async def describe(self) -> ModelDescription:
+        """See PersonDetector."""
+        return ModelDescription("simulated", "1")
+
+    async def photos(self) -> int:
+        """How many were answered."""
+        return self._photos
+
+
+class Classifier:
+    """Takes `seconds` for a crop."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    async def classify(self, crop: RGB, spec: CropSpec) -> Classification:
+        """The same for everybody."""
+        await asyncio.sleep(self._seconds)
+        return Classification({"male": 0.5, "female": 0.5}, "simulated@1")
+
+    async def describe(self) -> ModelDescription:
+        """See GenderClassifier."""
+        return ModelDescription("simulated", "1", SPEC)
+
+
+class IngressBy(Ingress):
+    """The ingress with handles that call by reference, or over gRPC."""
+
+    def __init__(
+        self, detector: DeploymentHandle[Any], classifier: DeploymentHandle[Any], settings: Settings, by_reference: bool | None
+    ) -> None:
+        if by_reference is not None:
+            detector, classifier = (handle.options(_by_reference=by_reference) for handle in (detector, classifier))
+        super().__init__(detector, classifier, settings)
+
+
+def graph(
+    settings: Settings, *, seconds: float = 0.02, replicas: int = 1, ingresses: int = 1, by_reference: bool | None = None
+) -> Application:
+    """The graph; `seconds` is what each photo takes in each model."""
+    models = serve.deployment(num_replicas=replicas, **OPTIONS)
+    # Not by `serve_app.app`: it imports torch, and every replica that replaces another one would wait for that.
+    ingress = serve.deployment(name="Ingress", num_replicas=ingresses, **OPTIONS)(serve.ingress()(IngressBy))
+    return ingress.bind(models(Detector).bind(seconds), models(Classifier).bind(seconds), settings, by_reference)
