@@ -146,9 +146,8 @@ def plot(run: Run, path: Path) -> None:
     photos.step(at, [second.refused for second in run.seconds], where="post", color="tab:red", label="refused (503, Retry-After)")
     photos.set_ylabel("photos per second")
     times = [sample.at for sample in run.samples]
-    replicas.step(
-        times, [sample.replicas.wanted for sample in run.samples], where="post", color="grey", linestyle=":", label="running or starting"
-    )
+    wanted = [sample.replicas.wanted for sample in run.samples]
+    replicas.step(times, wanted, where="post", color="grey", linestyle=":", label="running or starting")
     replicas.step(times, [sample.replicas.running for sample in run.samples], where="post", color="tab:blue", label="running")
     replicas.set_ylabel("detector replicas")
     replicas.set_ylim(bottom=0)
@@ -158,7 +157,7 @@ def plot(run: Run, path: Path) -> None:
     latency.set_xlabel("seconds from the start")
     for axes in (photos, replicas, latency):
         axes.grid(alpha=0.3)
-        axes.legend(loc="upper right")
+        axes.legend(loc="best")
     photos.set_title(f"A burst of {run.phases[1].photos_per_s / run.capacity:g} times what one replica can do ({run.capacity:.0f}/s)")
     figure.savefig(path, dpi=90)
 

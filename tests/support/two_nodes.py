@@ -113,7 +113,10 @@ class _Nodes:
 
 
 def _run(connection: Connection, port: int, folder: str) -> None:
-    os.environ["RAY_TMPDIR"] = folder  # the default is where `ray.init()` of other processes looks for a cluster to join
+    os.environ |= {
+        "RAY_TMPDIR": folder,  # the default is where `ray.init()` of other processes looks for a cluster to join
+        "RAY_SERVE_PROXY_PREFER_LOCAL_NODE_ROUTING": "0",  # or the head's proxy would leave the other node's ingress idle
+    }
     nodes = _Nodes(port)
     connection.send(None)
     while (method := connection.recv()) is not None:
