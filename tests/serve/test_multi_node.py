@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from benchmarks.simulated import small_photo
 from benchmarks.traffic import Reply, Traffic
 from tests.serve.conftest import free_port
-from tests.support import photos
 from tests.support.two_nodes import EVERYWHERE, HEAD, Placement, TwoNodes, two_nodes
 
 CLIENTS = 6
@@ -54,7 +54,7 @@ async def until(nodes: TwoNodes, placement: Placement, clients: Clients) -> None
 
 async def test_a_node_is_lost_under_load_and_every_photo_is_answered(nodes: TwoNodes) -> None:
     assert nodes.placement() == EVERYWHERE
-    async with Traffic(nodes.url, photos.astronaut(), timeout_s=120) as traffic:
+    async with Traffic(nodes.url, small_photo(), timeout_s=120) as traffic:
         clients, over = Clients(traffic), asyncio.Event()
         load = asyncio.gather(*(clients.keep_asking(over) for _ in range(CLIENTS)))
         await clients.until_answered(ENOUGH)

@@ -7,19 +7,16 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import Any
 
 import ray
 from ray import serve
 from ray.cluster_utils import Cluster
 
-from serve_app.app import AppArgs, deployment, http_deployment
-from serve_app.gender_classifier import GenderClassifier
-from serve_app.ingress import Ingress
-from serve_app.person_detector import PersonDetector
+from benchmarks.simulated import Pace, build
 from serve_app.settings import Settings
 
 HEAD, OTHER = "head", "other"
+PACE = Pace(batch_s=0.2, photo_s=0.0, max_batch_size=8)
 
 Placement = dict[str, dict[str, int]]  # running replicas by deployment and node
 EVERYWHERE: Placement = {name: {HEAD: 1, OTHER: 1} for name in ("Ingress", "PersonDetector", "GenderClassifier")}
@@ -82,11 +79,10 @@ class _Nodes:
         client = serve.context._get_global_client()
         assert client
         self._serve = client
-        settings, args = Settings(_env_file=None, request_deadline_s=60), AppArgs()
-        spread: dict[str, Any] = {"num_replicas": 2, "max_replicas_per_node": 1, "ray_actor_options": {"num_cpus": 0.1}}
-        detector = deployment(PersonDetector).options(**spread).bind(settings, **args.detector.model_dump())
-        classifier = deployment(GenderClassifier).options(**spread).bind(settings, **args.classifier.model_dump())
-        serve.run(http_deployment(Ingress).options(**spread, max_ongoing_requests=100).bind(detector, classifier, settings))
+        # Models that wait leave the cores to the replicas that have to start.
+        spread = {"num_replicas": 2, "max_replicas_per_node": 1, "ray_actor_options": {"num_cpus": 0.1}}
+        app = build(Settings(_env_file=None, request_deadline_s=60), dict.fromkeys(EVERYWHERE, spread), detector=PACE)
+        serve.run(app)
 
     def placement(self) -> Placement:
         details = self._serve.get_serve_details()
