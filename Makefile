@@ -3,6 +3,7 @@
 PYTHON ?= python3
 URL ?= http://localhost:8000
 PHOTOS ?=
+BENCH ?=
 UPGRADE ?=
 
 # Where torch is looked for besides pip's own index, whose torch for Linux brings gigabytes of CUDA.
@@ -30,6 +31,9 @@ test: lint typecheck ## Runs all checks and tests; STRICT=1 turns each skip into
 
 smoke: setup ## Tries a running service: URL=http://... PHOTOS=folder
 	@$(BIN)/python -m serve_app.smoke $(URL) $(PHOTOS)
+
+bench: setup-dev ## Measures the service against the bare models; BENCH=options of python -m benchmarks run
+	@$(BIN)/python -m benchmarks run $(BENCH)
 
 lint: setup-dev ## Checks style and format
 	@$(BIN)/ruff check
@@ -73,4 +77,4 @@ lock: setup-dev ## Writes the lock files from pyproject.toml; UPGRADE=--upgrade 
 	@$(PIP) install --requirement requirements-dev.lock
 	@touch $@
 
-.PHONY: help setup setup-dev serve test smoke lint typecheck format env-example lock
+.PHONY: help setup setup-dev serve test smoke bench lint typecheck format env-example lock
