@@ -10,5 +10,6 @@
     run                the order of all this
     results            what was measured, as JSON -> report (tables), plot
 
-Beside it: `answers` (what is compared between loop and server) and `research_archives` (photos that cannot be shipped).
+Beside it: `soak` (a long load of good, bad and huge photos), `answers` (what is compared between loop and server) and
+`research_archives` (photos that cannot be shipped).
 """

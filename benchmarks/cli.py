@@ -2,20 +2,27 @@
 
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from tqdm import tqdm
 from transformers.utils import logging as transformers_logging
 
 from benchmarks import run as runs
+from benchmarks import service
+from benchmarks import soak as soaking
+from benchmarks.bare import cores
 from benchmarks.checkpoints import Size, model_set
+from benchmarks.peers import peers
 from benchmarks.photos import benchmark_photos
-from benchmarks.report import print_report
+from benchmarks.report import print_report, print_soak
 from benchmarks.results import SCHEMA, Results, SetResult, this_machine
 
+log = logging.getLogger(__name__)
 app = typer.Typer(help="Measure the service.", no_args_is_help=True, pretty_exceptions_enable=False)
 
 BUILD = Path("build/bench")
@@ -24,6 +31,8 @@ DEFAULT_SECONDS = {Size.EMBEDDED: 15.0, Size.FULL_SIZE: 60.0}  # of each load
 WIDTH = 170  # of tables, where there is no terminal
 
 Out = Annotated[Path, typer.Option(help="Folder of the results and plots, and of the full-size models.")]
+
+Settings = Annotated[list[str], typer.Option(help="NAME=VALUE: a setting of the service.")]
 
 
 @app.callback()
@@ -44,7 +53,8 @@ def run(
     overload: Annotated[list[float], typer.Option(help="Rates of the open loops, times the most in a closed one.")] = [0.5, 1, 2, 4],  # noqa: B006
     batch_size: Annotated[list[int], typer.Option(help="Batch sizes that the bare loop tries.")] = [1, 2, 4, 8, 16],  # noqa: B006
     raw: Annotated[bool, typer.Option(help="Send the service photos as the body instead of in a form.")] = False,
-    setting: Annotated[list[str], typer.Option(help="NAME=VALUE: a setting of the service.")] = [],  # noqa: B006
+    with_peers: Annotated[bool, typer.Option("--peers", help="Measure the peers too.")] = False,
+    setting: Settings = [],  # noqa: B006
     out: Out = BUILD,
 ) -> None:
     """Measure the service against the bare models: a table, results.json, and plots."""
@@ -68,10 +78,32 @@ def run(
             overloads=overload,
             batch_sizes=batch_size,
             raw=raw,
-            settings=dict(each.split("=", 1) for each in setting),
+            settings=_settings(setting),
         )
-        runs.measure_set(model_set(size, out), photos.photos, [], plan, save)
+        pair = model_set(size, out)
+        others, missing = peers(pair, cores()) if with_peers else ([], [])
+        for reason in missing:
+            log.warning("not measured: %s", reason)
+        runs.measure_set(pair, photos.photos, others, plan, save)
     _report(results, out)
+
+
+@app.command()
+def soak(
+    seconds: Annotated[float, typer.Option(help="How long.")] = 600,
+    setting: Settings = [],  # noqa: B006
+) -> None:
+    """Load the service for long with good, bad and huge photos; fails when an answer is a fault, or there is none."""
+    server = service.service(model_set(Size.EMBEDDED, BUILD), _settings(setting))
+    with tqdm(total=round(seconds), unit="s", desc="soak") as bar:
+
+        def progress(at: float, megabytes: float) -> None:
+            bar.update(min(round(at), bar.total) - bar.n)
+            bar.set_postfix_str(f"{megabytes:.0f} MB")
+
+        result = soaking.soak(server, seconds, progress)
+    print_soak(result, Console())
+    raise typer.Exit(1 if result.unexpected else 0)
 
 
 @app.command()
@@ -89,6 +121,14 @@ def _report(results: Results, out: Path) -> None:
         console.print(f"Written: {file}", highlight=False)
 
 
+def _settings(options: list[str]) -> dict[str, str]:
+    for option in options:
+        if "=" not in option:
+            raise typer.BadParameter(f"{option!r} is not NAME=VALUE")
+    return dict(option.split("=", 1) for option in options)
+
+
 def main() -> None:
-    """Runs a command."""
+    """Runs a command. Told to end, it still stops the servers that it started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     app()

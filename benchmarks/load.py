@@ -21,7 +21,7 @@ import aiohttp
 import numpy as np
 
 from benchmarks.answers import code_of
-from benchmarks.samples import REFUSED, Sample
+from benchmarks.samples import REFUSALS, Sample
 
 TIMEOUT_S = 120  # longer than any server's own deadline
 MAX_OUTSTANDING = 2048  # of an open loop; more would measure the client's memory
@@ -147,8 +147,8 @@ class _Client:
         try:
             content = body if len(body) < LARGE else io.BytesIO(body)
             async with self._session.post(self._url, data=content, headers=headers) as response:
-                status, outcome = response.status, code_of(response.status, _parse(await response.read()))
-                wait = float(response.headers.get("Retry-After", 1)) if status == REFUSED else 0.0
+                status, outcome = response.status, code_of(response.status, parse_body(await response.read()))
+                wait = float(response.headers.get("Retry-After", 1)) if status in REFUSALS else 0.0
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             status, outcome, wait = 0, type(error).__name__, 0.1  # not at once: that would only measure failures
         finally:
@@ -160,11 +160,14 @@ class _Client:
         return time.perf_counter() - self._began
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def parse_body(body: bytes) -> dict[str, Any]:
+    """The JSON object of a body, alone or in a list; empty where there is none."""
     try:
         parsed = json.loads(body)
     except ValueError:
         return {}
+    if isinstance(parsed, list) and len(parsed) == 1:
+        [parsed] = parsed
     return parsed if isinstance(parsed, dict) else {}
 
 

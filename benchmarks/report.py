@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.results import Point, Results, SetResult
+from benchmarks.soak import SoakResult
 
 
 def print_report(results: Results, console: Console) -> None:
@@ -16,6 +17,18 @@ def print_report(results: Results, console: Console) -> None:
         console.print(_bare_table(each), _load_table(each), _figures_table(each))
         for error in each.errors:
             console.print(f"[red]failed:[/red] {error}", highlight=False)
+
+
+def print_soak(result: SoakResult, console: Console) -> None:
+    """Prints what came out of a soak."""
+    table = _table(f"{sum(result.outcomes.values())} requests in {result.seconds:.0f} s", "outcome", "requests", "")
+    for outcome, count in result.outcomes.most_common():
+        table.add_row(outcome, str(count), "[red]unexpected[/red]" if outcome in result.unexpected else "")
+    console.print(table)
+    growth = result.growth_mb_per_hour()
+    last = result.memory[-1].megabytes if result.memory else None
+    console.print(f"memory: {_number(last)} MB at the end, growing by {'?' if growth is None else f'{growth:+.0f}'} MB/h")
+    console.print(f"errors: {sum(result.unexpected.values())}")
 
 
 def _bare_table(each: SetResult) -> Table:

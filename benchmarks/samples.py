@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 ANSWERED = 200
-REFUSED = 503
+REFUSALS = (503, 429)
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,15 @@ def summarise(samples: Sequence[Sample], start: float, seconds: float, expected:
     finished = [sample for sample in samples if start <= sample.finished < start + seconds]
     sent = [sample for sample in samples if start <= sample.scheduled < start + seconds]
     answers = [sample for sample in finished if sample.status == ANSWERED]
-    refusals = [sample for sample in finished if sample.status == REFUSED]
-    others = Counter(f"{sample.status} {sample.outcome}" for sample in sent if sample.status not in (ANSWERED, REFUSED))
+    refusals = [sample for sample in finished if sample.status in REFUSALS]
+    others = Counter(f"{sample.status} {sample.outcome}" for sample in sent if sample.status not in (ANSWERED, *REFUSALS))
     return LoadSummary(
         seconds=seconds,
         answers_per_s=len(answers) / seconds,
         refusals_per_s=len(refusals) / seconds,
-        p50_ms=percentile_ms(sent, ANSWERED, 50),
-        p99_ms=percentile_ms(sent, ANSWERED, 99),
-        refusal_p99_ms=percentile_ms(sent, REFUSED, 99),
+        p50_ms=percentile_ms(sent, [ANSWERED], 50),
+        p99_ms=percentile_ms(sent, [ANSWERED], 99),
+        refusal_p99_ms=percentile_ms(sent, REFUSALS, 99),
         answers=len(answers),
         refusals=len(refusals),
         others=dict(others),
@@ -77,7 +77,7 @@ def summarise(samples: Sequence[Sample], start: float, seconds: float, expected:
     )
 
 
-def percentile_ms(samples: Sequence[Sample], status: int, percent: float) -> float | None:
-    """A percentile of the latencies of those with this status, ms: the smallest one that is not exceeded by `percent` of them."""
-    latencies = [sample.latency for sample in samples if sample.status == status]
+def percentile_ms(samples: Sequence[Sample], statuses: Sequence[int], percent: float) -> float | None:
+    """A percentile of the latencies of those with one of these statuses, ms: the smallest that `percent` of them do not exceed."""
+    latencies = [sample.latency for sample in samples if sample.status in statuses]
     return float(np.percentile(latencies, percent, method="inverted_cdf")) * 1000 if latencies else None
