@@ -95,10 +95,10 @@ def soak(
 ) -> None:
     """Load the service for long with good, bad and huge photos; fails when an answer is a fault, or there is none."""
     server = service.service(model_set(Size.EMBEDDED, BUILD), _settings(setting))
-    with tqdm(total=round(seconds), unit="s", desc="soak") as bar:
+    with tqdm(total=seconds, unit="s", desc="soak", bar_format="{desc} {percentage:3.0f}% {bar} {elapsed}<{remaining}{postfix}") as bar:
 
         def progress(at: float, megabytes: float) -> None:
-            bar.update(min(round(at), bar.total) - bar.n)
+            bar.update(min(at, seconds) - bar.n)
             bar.set_postfix_str(f"{megabytes:.0f} MB")
 
         result = soaking.soak(server, seconds, progress)

@@ -21,6 +21,7 @@ SEED = 20260101
 CLIENTS = 4
 MEMORY_EVERY_S = 5.0
 SETTLED = 1 / 3  # of the time, after which memory should not grow: until then further replicas start, and allocators fill up
+LEAST_READINGS = 12  # a minute; less would be noise
 GOOD_OF_20, BAD_OF_20 = 14, 5  # and one that is huge
 
 
@@ -74,7 +75,7 @@ def is_unexpected(sample: Sample) -> bool:
 
 def growth_mb_per_hour(readings: Sequence[MemoryReading]) -> float | None:
     """Slope of the straight line that fits best."""
-    if len(readings) < 3:
+    if len(readings) < LEAST_READINGS:
         return None
     slope, _ = np.polyfit([reading.at for reading in readings], [reading.megabytes for reading in readings], 1)
     return float(slope) * 3600

@@ -18,7 +18,10 @@ class Predictor:
     def __init__(self) -> None:
         self.models = load_models(threads=1)
 
-    @bentoml.api(route="/predict", batchable=True, max_batch_size=MAX_BATCH_SIZE, max_latency_ms=MAX_LATENCY_MS)
+    # Its types are not there where types are checked.
+    @bentoml.api(  # type: ignore[untyped-decorator]
+        route="/predict", batchable=True, max_batch_size=MAX_BATCH_SIZE, max_latency_ms=MAX_LATENCY_MS
+    )
     def predict(self, file: list[Path]) -> list[dict[str, Any]]:
         """A batch."""
         return [body(outcome) for outcome in self.models([path.read_bytes() for path in file])]

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import litserve
 from fastapi import Request
@@ -10,11 +10,11 @@ from fastapi import Request
 from benchmarks.peers.models import body, cores, load_models, timeout_s
 from serve_app.pipeline import Outcome
 
-MAX_BATCH_SIZE = 4
-BATCH_TIMEOUT_S = 0.01
+MAX_BATCH_SIZE = 8
+BATCH_TIMEOUT_S = 0.0  # with 50 ms it answered a fifth less
 
 
-class Predictor(litserve.LitAPI):
+class Predictor(litserve.LitAPI):  # type: ignore[misc] # it is not installed where types are checked
     """Photos in, answers out."""
 
     def setup(self, device: str) -> None:
@@ -22,9 +22,8 @@ class Predictor(litserve.LitAPI):
         self.models = load_models(threads=1)
 
     def decode_request(self, request: Request) -> bytes:
-        """The form's file."""
-        form: Mapping[str, Any] = request  # type: ignore[assignment] # LitServe hands over the form of such a request
-        content: bytes = form["file"].file.read()
+        """The file of a form, which is what LitServe hands over when a request has one."""
+        content: bytes = cast(Mapping[str, Any], request)["file"].file.read()
         return content
 
     def batch(self, inputs: Sequence[bytes]) -> Sequence[bytes]:

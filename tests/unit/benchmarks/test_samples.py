@@ -21,12 +21,14 @@ def test_a_percentile_of_nothing_is_nothing() -> None:
 
 def test_the_warm_up_and_what_comes_later_do_not_count() -> None:
     summary = summarise([sample(0, 1), sample(2, 2.5), sample(3, 3.5), sample(5, 6)], start=2, seconds=2)
-    assert (summary.answers, summary.answers_per_s, summary.p99_ms) == (2, 1.0, pytest.approx(500))
+    assert (summary.answers, summary.answers_per_s) == (2, 1.0)
+    assert summary.p99_ms == pytest.approx(500)
 
 
 def test_an_answer_that_comes_after_the_end_counts_for_latency_and_not_for_the_rate() -> None:
     summary = summarise([sample(3.9, 9.9)], start=2, seconds=2)
-    assert (summary.answers_per_s, summary.p50_ms) == (0, pytest.approx(6000))
+    assert summary.answers_per_s == 0
+    assert summary.p50_ms == pytest.approx(6000)
 
 
 def test_refusals_are_counted_apart() -> None:
