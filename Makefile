@@ -3,6 +3,9 @@
 PYTHON ?= python3
 URL ?= http://localhost:8000
 PHOTOS ?=
+BENCH ?=
+PEERS ?=
+SECONDS ?= 600
 UPGRADE ?=
 
 # Where torch is looked for besides pip's own index, whose torch for Linux brings gigabytes of CUDA.
@@ -30,6 +33,12 @@ test: lint typecheck ## Runs all checks and tests; STRICT=1 turns each skip into
 
 smoke: setup ## Tries a running service: URL=http://... PHOTOS=folder
 	@$(BIN)/python -m serve_app.smoke $(URL) $(PHOTOS)
+
+bench: setup-dev $(if $(PEERS),.venv-peers/.installed) ## Measures the service; PEERS=1 others too, BENCH=options of python -m benchmarks run
+	@$(BIN)/python -m benchmarks run $(if $(PEERS),--peers) $(BENCH)
+
+soak: setup-dev ## Loads the service for SECONDS=600 with good, bad and huge photos
+	@$(BIN)/python -m benchmarks soak --seconds $(SECONDS)
 
 lint: setup-dev ## Checks style and format
 	@$(BIN)/ruff check
@@ -73,4 +82,14 @@ lock: setup-dev ## Writes the lock files from pyproject.toml; UPGRADE=--upgrade 
 	@$(PIP) install --requirement requirements-dev.lock
 	@touch $@
 
-.PHONY: help setup setup-dev serve test smoke lint typecheck format env-example lock
+# What the peers need, in an environment of their own; what they share with us (torch, transformers) they find in ours.
+.venv-peers/.installed: benchmarks/peers/requirements.txt .venv/.installed
+	@echo 'Installing $<'
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@rm -f .venv-peers/lib/*/site-packages/ours.pth && mkdir -p build
+	@.venv-peers/bin/python -m pip --disable-pip-version-check -qq install --requirement $<
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > build/ours.pth
+	@mv build/ours.pth "$$(.venv-peers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	@touch $@
+
+.PHONY: help setup setup-dev serve test smoke bench soak lint typecheck format env-example lock

@@ -1,18 +1,16 @@
 """Photos that may be used for research but not shipped: NAME.tar in GENDER_DATA_DIR, unpacked outside the checkout."""
 
-import os
 import tarfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
-BESIDE_THE_CHECKOUT = Path(__file__).parents[3] / "shared" / "data"
+from benchmarks.research_archives import MissingPhotos, research_archive
+
+__all__ = ["MissingPhotos", "research_photos"]
+
 CACHE = Path("~/.cache/gender-presentation/test-data")
-
-
-class MissingPhotos(Exception):
-    """There is no such archive."""
 
 
 def research_photos(name: str, cache: Path = CACHE) -> Path:
@@ -21,9 +19,7 @@ def research_photos(name: str, cache: Path = CACHE) -> Path:
     Raises:
         MissingPhotos: GENDER_DATA_DIR holds no NAME.tar.
     """
-    archive = Path(os.environ.get("GENDER_DATA_DIR") or BESIDE_THE_CHECKOUT) / f"{name}.tar"
-    if not archive.is_file():
-        raise MissingPhotos(f"GENDER_DATA_DIR holds no {archive.name}")
+    archive = research_archive(name)
     stat = archive.stat()
     folder = cache.expanduser() / f"{name}-{stat.st_size}-{stat.st_mtime_ns}"
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,45 @@
+"""What all peers share: the two models of the environment, and the original's fields of an answer."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.bare_loop import BareLoop
+from serve_app.codes import error_text
+from serve_app.decoding import DecodeLimits
+from serve_app.pipeline import Outcome
+from serve_app.settings import Settings
+
+
+def cores() -> int:
+    """Cores to use."""
+    return int(os.environ["PEER_CORES"])
+
+
+def timeout_s() -> float:
+    """Seconds after which a photo may be given up: the service's own deadline."""
+    return float(os.environ["PEER_TIMEOUT_S"])
+
+
+def load_models(threads: int) -> BareLoop:
+    """Loads both, to run in this process with so many threads."""
+    torch.set_num_threads(threads)
+    settings = Settings(_env_file=None)
+    limits = DecodeLimits(settings.image_formats, settings.max_image_pixels)
+    return BareLoop(Path(os.environ["PEER_DETECTOR"]), Path(os.environ["PEER_CLASSIFIER"]), limits)
+
+
+def body(outcome: Outcome) -> dict[str, Any]:
+    """The answer as JSON."""
+    if outcome.probabilities is None:
+        error = error_text(outcome.code, len(outcome.people))
+        return {"error": error, "person_count": len(outcome.people), "prediction": None, "confidence": 0.0}
+    return {
+        "prediction": outcome.prediction,
+        "confidence": max(outcome.probabilities.values()),
+        "person_count": len(outcome.people),
+        "probabilities": outcome.probabilities,
+        "error": None,
+    }

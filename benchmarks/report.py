@@ -1,0 +1,98 @@
+"""The tables on the terminal."""
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.results import Point, Results, SetResult
+from benchmarks.soak import SoakResult
+
+
+def print_report(results: Results, console: Console) -> None:
+    """Prints everything."""
+    machine = results.machine
+    console.print(f"\n{machine.cores} cores of {machine.processor}; {results.photos}; revision {machine.revision}, {machine.date}")
+    for each in results.sets:
+        console.print(_bare_table(each), _load_table(each), _figures_table(each))
+        for error in each.errors:
+            console.print(f"[red]failed:[/red] {error}", highlight=False)
+
+
+def print_soak(result: SoakResult, console: Console) -> None:
+    """Prints what came out of a soak."""
+    table = _table(f"{sum(result.outcomes.values())} requests in {result.seconds:.0f} s", "outcome", "requests", "")
+    for outcome, count in result.outcomes.most_common():
+        table.add_row(outcome, str(count), "[red]unexpected[/red]" if outcome in result.unexpected else "")
+    console.print(table)
+    growth = result.growth_mb_per_hour()
+    last = result.memory[-1].megabytes if result.memory else None
+    console.print(f"memory: {_number(last)} MB at the end, growing by {'?' if growth is None else f'{growth:+.0f}'} MB/h")
+    console.print(f"errors: {sum(result.unexpected.values())}")
+
+
+def _bare_table(each: SetResult) -> Table:
+    table = _table(f"{each.models}: bare loop", "runtime", "best way", "photos/s", "before", "after", "one photo, ms", "other answers")
+    for bare in each.bare:
+        before, after = ([*(_number(speed.photos_per_s, 2) for speed in bare.best), "", ""])[:2]
+        way = str(bare.best[0].way) if bare.best else ""
+        total, alone = _number(bare.photos_per_s(), 2), _number(bare.one_by_one_p50_ms, 1)
+        table.add_row(bare.runtime, way, total, before, after, alone, str(len(bare.disagreements)))
+    return table
+
+
+def _load_table(each: SetResult) -> Table:
+    columns = ("answers/s", "p50 ms", "p99 ms", "refused/s", "p99 ms", "others", "wrong", "batch", "cores", "client cores", "MB")
+    table = _table(f"{each.models}: loads", "server", "load", *columns)
+    for server in each.servers:
+        for point in server.points:
+            table.add_row(server.name, point.load, *_load_row(point))
+        table.add_section()
+    return table
+
+
+def _load_row(point: Point) -> Iterator[str]:
+    summary = point.summary
+    yield _number(summary.answers_per_s, 2)
+    yield _number(summary.p50_ms)
+    yield _number(summary.p99_ms)
+    yield _number(summary.refusals_per_s, 1)
+    yield _number(summary.refusal_p99_ms)
+    yield ", ".join(f"{outcome}: {count}" for outcome, count in summary.others.items())
+    yield str(summary.wrong)
+    yield " ".join(f"{size:.1f}" for _, size in sorted(point.mean_batch.items(), reverse=True))
+    yield _number(point.server_cpu_s / point.wall_s, 2)
+    yield _number(point.client_cpu_s / summary.seconds, 2)
+    yield _number(point.memory_mb)
+
+
+def _figures_table(each: SetResult) -> Table:
+    ratios = [f"/ bare, {bare.runtime}" for bare in each.bare]
+    added = [f"added ms, {bare.runtime}" for bare in each.bare]
+    columns = ("first answer, s", "photos/s", *ratios, *added, "goodput at most load", "refusal p99 ms", "MB", "other answers")
+    table = _table(f"{each.models}: figures", "server", *columns)
+    for server in each.servers:
+        overload, peak = server.overload(), server.peak()
+        table.add_row(
+            server.name,
+            _number(server.first_answer_s, 1),
+            _number(server.saturated(), 2),
+            *(_number(each.ratio(server, bare), 3) for bare in each.bare),
+            *(_number(each.added_latency_ms(server, bare), 1) for bare in each.bare),
+            _number(overload.summary.answers_per_s / peak, 2) if overload and peak else "",
+            _number(overload.summary.refusal_p99_ms) if overload else "",
+            _number(server.memory_mb()),
+            str(len(server.disagreements)),
+        )
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+    return table
+
+
+def _number(value: float | None, digits: int = 0) -> str:
+    return "" if value is None else f"{value:,.{digits}f}"

@@ -1,0 +1,197 @@
+"""What was measured, as it is written to JSON, and what follows from it. `SCHEMA` changes when the meaning of a field does."""
+
+import dataclasses
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+from pydantic import TypeAdapter
+
+from benchmarks.bare import Speed, cores
+from benchmarks.samples import LoadSummary
+from benchmarks.servers import ROOT, Batches
+
+SCHEMA = 1
+PACKAGES = ("torch", "transformers", "ray", "pillow", "aiohttp")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What it was measured on."""
+
+    cores: int
+    processor: str
+    memory_gb: float
+    python: str
+    packages: Mapping[str, str]
+    revision: str
+    date: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """One load of one server.
+
+    Attributes:
+        load: in words.
+        clients: of a closed loop.
+        rate: of an open loop, photos per second.
+        client_cpu_s: CPU seconds of the client in `summary.seconds`.
+        server_cpu_s, wall_s: CPU seconds of the server in the whole load, warm-up and last answers included, and how long that took.
+        memory_mb: PSS of the server's processes at its end.
+        mean_batch: photos per batch, by model; empty where the server does not say.
+    """
+
+    load: str
+    clients: int | None
+    rate: float | None
+    summary: LoadSummary
+    client_cpu_s: float
+    server_cpu_s: float
+    wall_s: float
+    memory_mb: float
+    mean_batch: Mapping[str, float]
+
+
+def mean_batches(before: Mapping[str, Batches], after: Mapping[str, Batches]) -> dict[str, float]:
+    """Mean batch size by model of what ran between two counts."""
+    none = Batches(0, 0)
+    between = {
+        model: Batches(count.batches - before.get(model, none).batches, count.photos - before.get(model, none).photos)
+        for model, count in after.items()
+    }
+    return {model: count.photos / count.batches for model, count in between.items() if count.batches > 0}
+
+
+@dataclass
+class ServerResult:
+    """Of one server: seconds to the first right answer, photos that it answered differently than the bare loop, and its loads."""
+
+    name: str
+    first_answer_s: float | None = None
+    disagreements: list[int] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
+
+    def peak(self) -> float | None:
+        """Most answers per second of all loads."""
+        return max((point.summary.answers_per_s for point in self.points), default=None)
+
+    def saturated(self) -> float | None:
+        """Most answers per second of the closed loops."""
+        return max((point.summary.answers_per_s for point in self.points if point.clients), default=None)
+
+    def point(self, clients: int) -> Point | None:
+        """The closed loop of so many clients."""
+        return next((point for point in self.points if point.clients == clients), None)
+
+    def overload(self) -> Point | None:
+        """The open loop with the highest rate."""
+        return max((point for point in self.points if point.rate), key=lambda point: point.rate or 0, default=None)
+
+    def memory_mb(self) -> float | None:
+        """Most memory of all loads."""
+        return max((point.memory_mb for point in self.points), default=None)
+
+
+@dataclass
+class BareResult:
+    """Of a bare loop on one runtime.
+
+    Attributes:
+        tried: each way to run it, measured briefly.
+        best: the best of them, measured before the servers and after: the difference is the machine's drift.
+        one_by_one_p50_ms: one photo at a time in one process with the service's threads.
+        disagreements: photos that it answers differently than the eager loop.
+    """
+
+    runtime: str
+    tried: list[Speed] = field(default_factory=list)
+    best: list[Speed] = field(default_factory=list)
+    one_by_one_p50_ms: float | None = None
+    one_by_one_threads: int | None = None
+    disagreements: list[int] = field(default_factory=list)
+
+    def photos_per_s(self) -> float | None:
+        """Mean of the measurements of the best way."""
+        return sum(speed.photos_per_s for speed in self.best) / len(self.best) if self.best else None
+
+
+@dataclass
+class SetResult:
+    """Of one pair of models; the first server is the service, the others are peers."""
+
+    models: str
+    settings: Mapping[str, str]
+    bare: list[BareResult] = field(default_factory=list)
+    servers: list[ServerResult] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def ratio(self, server: ServerResult, bare: BareResult) -> float | None:
+        """Served over bare throughput."""
+        served, alone = server.saturated(), bare.photos_per_s()
+        return served / alone if served and alone else None
+
+    def added_latency_ms(self, server: ServerResult, bare: BareResult) -> float | None:
+        """What the way through the server adds to a photo that comes alone."""
+        point = server.point(clients=1)
+        if point is None or point.summary.p50_ms is None or bare.one_by_one_p50_ms is None:
+            return None
+        return point.summary.p50_ms - bare.one_by_one_p50_ms
+
+
+@dataclass
+class Results:
+    """A whole run."""
+
+    schema: int
+    machine: Machine
+    photos: str
+    sets: list[SetResult] = field(default_factory=list)
+
+    def write(self, path: Path) -> None:
+        """Writes it as JSON; an earlier state is replaced at once."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(".part")
+        scratch.write_text(json.dumps(dataclasses.asdict(self), indent=1) + "\n")
+        scratch.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> "Results":
+        """Reads what `write` wrote."""
+        return TypeAdapter(cls).validate_json(path.read_text())
+
+
+def this_machine() -> Machine:
+    """The machine and what is installed on it."""
+    return Machine(
+        cores=cores(),
+        processor=_processor(),
+        memory_gb=round(psutil.virtual_memory().total / 1e9, 1),
+        python=platform.python_version(),
+        packages={name: version(name) for name in PACKAGES},
+        revision=_revision(),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def _revision() -> str:
+    """The commit, with a plus when files differ from it."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+
+    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")

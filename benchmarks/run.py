@@ -1,0 +1,179 @@
+"""The order of a run: for each pair of models the bare loops, the service, its peers, and the bare loops again.
+
+What fails is written down and does not stop the rest, and the results are written after each step.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from benchmarks import bare, service
+from benchmarks.answers import GivenAnswer, disagreements
+from benchmarks.bare import Runtime
+from benchmarks.checkpoints import ModelSet
+from benchmarks.load import ClosedLoop, OpenLoop, run_load
+from benchmarks.results import BareResult, Point, ServerResult, SetResult, mean_batches
+from benchmarks.samples import summarise
+from benchmarks.servers import Batches, RunningServer, Server
+
+log = logging.getLogger(__name__)
+
+METRICS_TIMEOUT_S = 25  # Ray's replicas report every 10 seconds
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and with what is measured; all times are seconds.
+
+    Attributes:
+        seconds: of each load and of the best bare loop.
+        try_seconds: of each way to run a bare loop.
+        warm_up: before each load.
+        scale_up: a load of the most clients before the first of `MANY`, in which the service starts its further replicas.
+        overloads: rates of the open loops, as multiples of what was most in a closed one.
+        raw: photos are sent as the body, not in a form; peers get forms always.
+    """
+
+    seconds: float
+    try_seconds: float
+    warm_up: float
+    scale_up: float
+    clients: Sequence[int] = (1, 4, 16, 64)
+    overloads: Sequence[float] = (0.5, 1, 2, 4)
+    batch_sizes: Sequence[int] = bare.BATCH_SIZES
+    raw: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+MANY = 8  # clients that keep more than one replica busy
+
+
+def measure_set(models: ModelSet, photos: Sequence[bytes], peers: Sequence[Server], plan: Plan, save: Callable[[SetResult], None]) -> None:
+    """Measures one pair of models; `save` gets what there is so far, the same object each time."""
+    result = SetResult(models.name, dict(models.settings) | dict(plan.settings))
+    run = _SetRun(models, photos, plan, result, lambda: save(result))
+    for runtime in Runtime:
+        run.measure_bare(runtime)
+    for server in [service.service(models, plan.settings), *peers]:
+        with run.noting_failure(server.name):
+            run.measure_server(server)
+    for bare_result in result.bare:
+        run.measure_best_again(bare_result)
+
+
+class _SetRun:
+    def __init__(self, models: ModelSet, photos: Sequence[bytes], plan: Plan, result: SetResult, save: Callable[[], None]) -> None:
+        self._models = models
+        self._photos = photos
+        self._plan = plan
+        self._result = result
+        self._save = save
+        self._expected: Sequence[GivenAnswer] = []
+
+    @contextmanager
+    def noting_failure(self, step: str) -> Iterator[None]:
+        """Writes a failure down and goes on."""
+        try:
+            yield
+        except Exception as error:
+            log.exception("%s failed", step)
+            self._result.errors.append(f"{step}: {type(error).__name__}: {error}")
+        finally:
+            self._save()
+
+    def measure_bare(self, runtime: Runtime) -> None:
+        """Finds the best way to run a bare loop, and asks it about each photo. The eager one's answers are those expected of all."""
+        bare_result = BareResult(runtime)
+        self._result.bare.append(bare_result)
+        with self.noting_failure(f"bare loop, {runtime}, one by one"):
+            alone = bare.one_by_one(runtime, self._models, self._photos, self._plan.try_seconds, service.torch_threads())
+            bare_result.one_by_one_p50_ms, bare_result.one_by_one_threads = alone.p50_ms, alone.threads
+            if runtime is Runtime.EAGER:
+                self._expected = alone.answers
+            bare_result.disagreements = disagreements(alone.answers, self._expected)
+            log.info("bare loop, %s: %.1f ms a photo, disagreements: %s", runtime, alone.p50_ms, bare_result.disagreements or "none")
+        with self.noting_failure(f"bare loop, {runtime}"):
+            for processes, threads in bare.core_splits(bare.cores()):
+                ways = bare.try_ways(
+                    runtime, self._models, self._photos, self._plan.try_seconds, self._plan.batch_sizes, [(processes, threads)]
+                )
+                for speed in ways:
+                    log.info("bare loop, %s, %s: %.2f photos/s", runtime, speed.way, speed.photos_per_s)
+                bare_result.tried += ways
+        self.measure_best_again(bare_result)
+
+    def measure_best_again(self, bare_result: BareResult) -> None:
+        """Measures the best way for as long as a load."""
+        runtime = Runtime(bare_result.runtime)
+        with self.noting_failure(f"bare loop, {runtime}, the best way"):
+            way = max(bare_result.tried, key=lambda speed: speed.photos_per_s).way
+            best = bare.try_ways(runtime, self._models, self._photos, self._plan.seconds, [way.batch_size], [(way.processes, way.threads)])
+            bare_result.best += best
+            log.info("bare loop, %s, %s: %.2f photos/s", runtime, way, best[0].photos_per_s)
+
+    def measure_server(self, server: Server) -> None:
+        """Starts a server, compares its answers, and loads it."""
+        outcome = ServerResult(server.name)
+        self._result.servers.append(outcome)
+        plan = self._plan
+        with RunningServer(server) as running:
+            expected = self._expected[0]
+            outcome.first_answer_s = running.wait_for_first_answer(self._photos[0], expected.agrees_with)
+            log.info("%s: first right answer after %.1f s", server.name, outcome.first_answer_s)
+            outcome.disagreements = disagreements([running.ask(photo) for photo in self._photos], self._expected)
+            log.info("%s: answers that disagree: %s", server.name, outcome.disagreements or "none")
+            self._save()
+            scaled = False
+            for clients in plan.clients:
+                with self.noting_failure(f"{server.name}, {clients} clients"):
+                    if clients >= MANY and not scaled:
+                        run_load(ClosedLoop(max(plan.clients)), running.upload(), self._photos, plan.scale_up, 0)
+                        scaled = True
+                    self._measure_point(running, outcome, ClosedLoop(clients))
+            saturated = outcome.saturated()
+            for factor in plan.overloads if saturated else []:
+                with self.noting_failure(f"{server.name}, {factor} times what was most"):
+                    self._measure_point(running, outcome, OpenLoop(factor * (saturated or 0)))
+
+    def _measure_point(self, running: RunningServer, outcome: ServerResult, load: ClosedLoop | OpenLoop) -> None:
+        plan = self._plan
+        upload = running.upload(plan.raw and running.server.name == service.NAME)
+        batches, cpu, started = running.batches(), running.cpu_seconds(), time.monotonic()
+        record = run_load(load, upload, self._photos, plan.warm_up, plan.seconds)
+        cpu, wall = running.cpu_seconds() - cpu, time.monotonic() - started
+        memory = running.memory_mb()
+        answered = sum(sample.status == 200 for sample in record.samples)
+        point = Point(
+            load=str(load),
+            clients=load.clients if isinstance(load, ClosedLoop) else None,
+            rate=load.rate if isinstance(load, OpenLoop) else None,
+            summary=summarise(record.samples, record.start, record.seconds, [answer.code for answer in self._expected]),
+            client_cpu_s=record.client_cpu_s,
+            server_cpu_s=cpu,
+            wall_s=wall,
+            memory_mb=memory,
+            mean_batch=mean_batches(batches, _batches_once_reported(running, batches, answered)),
+        )
+        outcome.points.append(point)
+        summary = point.summary
+        log.info(
+            "%s, %s: %.1f answers/s, %.1f refusals/s, p50 %.0f ms, p99 %.0f ms%s",
+            *(outcome.name, point.load, summary.answers_per_s, summary.refusals_per_s),
+            *(summary.p50_ms or 0, summary.p99_ms or 0, f", {dict(summary.others)}" if summary.others else ""),
+        )
+
+
+def _batches_once_reported(running: RunningServer, before: Mapping[str, Batches], answered: int) -> Mapping[str, Batches]:
+    """The counts when they include all photos that were answered since `before`, or what there is of them when time is up."""
+
+    def photos(counts: Mapping[str, Batches]) -> int:
+        return max((count.photos for count in counts.values()), default=0)
+
+    deadline = time.monotonic() + METRICS_TIMEOUT_S
+    after = running.batches()
+    while running.server.count_batches and photos(after) < photos(before) + answered and time.monotonic() < deadline:
+        time.sleep(0.5)
+        after = running.batches()
+    return after

@@ -1,0 +1,180 @@
+"""A server in a process of its own: started, asked, watched, stopped. The service and its peers are all measured through this."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import psutil
+
+from benchmarks.answers import GivenAnswer
+from benchmarks.load import TIMEOUT_S, Upload, parse_body
+
+ROOT = Path(__file__).parents[1]
+START_TIMEOUT_S = 300
+STOP_TIMEOUT_S = 60
+
+Family = Sequence[psutil.Process]
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How many batches a model has run, and how many photos were in them."""
+
+    batches: int
+    photos: int
+
+
+class NoMetrics(Exception):
+    """The server does not say what it counted."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """How a server is started.
+
+    Attributes:
+        command: `{port}` stands for the port that it is to listen on.
+        environment: added to ours; an empty value takes a variable away.
+        count_batches: asks the processes of a running one how its models batched, by model.
+    """
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    count_batches: Callable[[Family], Mapping[str, Batches]] | None = None
+
+
+class StartFailed(Exception):
+    """The server ended, or did not answer in time; the message ends with what it printed."""
+
+
+class RunningServer:
+    """A server that runs while the block lasts; it listens on a free port and has a home folder of its own."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        port = _free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._folder = tempfile.TemporaryDirectory()
+        self._output = Path(self._folder.name) / "output.txt"
+        command = [part.replace("{port}", str(port)) for part in server.command]
+        changes = {name: value.replace("{port}", str(port)) for name, value in server.environment.items()}
+        environment = os.environ | {"HOME": self._folder.name} | changes
+        self._started = time.monotonic()
+        with self._output.open("w") as output:
+            self._process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={name: value for name, value in environment.items() if value},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self._ever: dict[int, psutil.Process] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.family()
+        self._process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_TIMEOUT_S)
+        for process in self._ever.values():  # psutil kills none that took over the number of one that ended
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait()
+        self._folder.cleanup()
+
+    def upload(self, raw: bool = False) -> Upload:
+        """Where photos are sent, and how."""
+        return Upload(f"{self.url}/predict", raw)
+
+    def ask(self, photo: bytes) -> GivenAnswer:
+        """Sends one photo.
+
+        Raises:
+            OSError, HTTPException: there is no answer.
+        """
+        upload = self.upload()
+        body, headers = upload.request(photo)
+        request = Request(upload.url, body, dict(headers))
+        try:
+            with urlopen(request, timeout=TIMEOUT_S) as response:
+                return GivenAnswer.of_body(response.status, parse_body(response.read()))
+        except HTTPError as error:
+            with error:
+                return GivenAnswer.of_body(error.code, parse_body(error.read()))
+
+    def wait_for_first_answer(self, photo: bytes, right: Callable[[GivenAnswer], bool]) -> float:
+        """Asks until the answer is right; gives the seconds since the start.
+
+        Raises:
+            StartFailed: it ended, or there was no right answer in time.
+        """
+        last: object = "it has not answered"
+        while time.monotonic() < self._started + START_TIMEOUT_S:
+            if self._process.poll() is not None:
+                break
+            try:
+                last = self.ask(photo)
+                if right(last):
+                    return time.monotonic() - self._started
+            except (OSError, HTTPException) as error:
+                last = error
+            time.sleep(0.1)
+        raise StartFailed(f"{self.server.name}: {last}; it printed: ...{self._output.read_text()[-2000:]}")
+
+    def family(self) -> list[psutil.Process]:
+        """Its processes."""
+        try:
+            root = psutil.Process(self._process.pid)
+            family = [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+        self._ever |= {process.pid: process for process in family}
+        return family
+
+    def memory_mb(self) -> float:
+        """PSS of all its processes, MB: what they share is counted once."""
+        total = 0
+        for process in self.family():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += process.memory_full_info().pss
+        return total / 1e6
+
+    def cpu_seconds(self) -> float:
+        """CPU time that its processes have taken, and those that they have waited for."""
+        total = 0.0
+        for process in self.family():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                total += times.user + times.system + times.children_user + times.children_system
+        return total
+
+    def batches(self) -> Mapping[str, Batches]:
+        """How its models have batched so far, by model; empty where it cannot be asked."""
+        if self.server.count_batches is None:
+            return {}
+        try:
+            return self.server.count_batches(self.family())
+        except (NoMetrics, OSError):
+            return {}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

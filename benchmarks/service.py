@@ -1,0 +1,74 @@
+"""The service as `make serve` runs it, as a server to be measured."""
+
+import json
+import re
+import sys
+import urllib.request
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+import yaml
+
+from benchmarks.checkpoints import ModelSet
+from benchmarks.servers import ROOT, Batches, Family, NoMetrics, Server
+from serve_app.app import AppArgs
+
+NAME = "gender-presentation"
+_METRIC = re.compile(r'^ray_gender_batch_size_(sum|count)\{[^}]*\bmodel="(\w+)"[^}]*\} (\S+)', re.MULTILINE)
+
+
+def service(models: ModelSet, settings: Mapping[str, str] | None = None) -> Server:
+    """The service with these models; `settings` win over those of the model set."""
+    environment = {
+        "RAY_AUTH_MODE": "",  # token authentication, as users have it
+        "RAY_ADDRESS": "",
+        "API_HOST": "127.0.0.1",
+        "API_PORT": "{port}",
+        "DETECTOR_URI": str(models.detector),
+        "CLASSIFIER_URI": str(models.classifier),
+    }
+    return Server(NAME, [sys.executable, "-m", "serve_app"], environment | dict(models.settings) | dict(settings or {}), count_batches)
+
+
+def torch_threads() -> int:
+    """Threads of the detector in each replica, as configured."""
+    config = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+    return AppArgs(**config["applications"][0]["args"]).detector.torch_threads
+
+
+def count_batches(family: Family) -> dict[str, Batches]:
+    """What the replicas have reported of their batches; they do so every few seconds.
+
+    Raises:
+        NoMetrics: Ray has not said yet where its metrics are.
+    """
+    counts: dict[str, dict[str, int]] = defaultdict(lambda: {"sum": 0, "count": 0})
+    for kind, model, value in _METRIC.findall(_metrics(_session_dir(family))):
+        counts[model][kind] += round(float(value))
+    return {model: Batches(each["count"], each["sum"]) for model, each in counts.items()}
+
+
+def _session_dir(family: Family) -> Path:
+    for process in family:
+        try:
+            arguments = process.cmdline()
+        except psutil.NoSuchProcess:
+            continue
+        for argument in arguments:
+            if argument.startswith("--session-dir="):
+                return Path(argument.removeprefix("--session-dir="))
+    raise NoMetrics
+
+
+def _metrics(session_dir: Path) -> str:
+    discovery = session_dir / "prom_metrics_service_discovery.json"
+    if not discovery.exists():
+        raise NoMetrics
+    targets = [target for each in json.loads(discovery.read_text()) for target in each["targets"]]
+    texts = []
+    for target in targets:
+        with urllib.request.urlopen(f"http://{target}/metrics", timeout=10) as answer:
+            texts.append(answer.read().decode())
+    return "\n".join(texts)

@@ -1,0 +1,50 @@
+"""The bare loop does what the pipeline does, and stays small."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.answers import GivenAnswer, disagreements
+from benchmarks.bare_loop import BareLoop
+from serve_app.checkpoints import resolve
+from serve_app.classifier import Classifier
+from serve_app.codes import Code
+from serve_app.decision import ClassifierDecision, DetectorDecision
+from serve_app.decoding import DecodeLimits, decode
+from serve_app.detector import Detector
+from serve_app.gate import people_that_count
+from serve_app.pipeline import Pipeline
+from tests.support.checkpoints import DetectorKind, write_tiny_classifier, write_tiny_detector
+from tests.support.images import FORMATS, encode, picture
+
+ROOT = Path(__file__).parents[3]
+LIMITS = DecodeLimits(FORMATS, max_pixels=1_000_000)
+PHOTOS = [encode(picture(90, 60), "PNG"), encode(picture(60, 90), "JPEG")]
+
+
+@pytest.mark.parametrize("kind", ["detr", "deimv2"])
+def test_it_answers_as_the_pipeline_does(kind: DetectorKind, tmp_path: Path) -> None:
+    detector = write_tiny_detector(tmp_path / "detector", kind)
+    classifier = write_tiny_classifier(tmp_path / "classifier", ["male", "female"])
+    one_person_in_the_first(detector, tmp_path).write(detector)
+    ClassifierDecision(crop_margin=0.1, crop_aspect=1.5, temperature=0.7).write(classifier)
+    pipeline = Pipeline(
+        Detector.load(resolve(str(detector), tmp_path), "cpu"), Classifier.load(resolve(str(classifier), tmp_path), "cpu"), LIMITS
+    )
+    expected = pipeline(PHOTOS)
+    assert expected[0].code is Code.OK
+    given = BareLoop(detector, classifier, LIMITS)(PHOTOS)
+    assert disagreements([GivenAnswer.of_outcome(each) for each in given], [GivenAnswer.of_outcome(each) for each in expected]) == []
+
+
+def one_person_in_the_first(folder: Path, cache: Path) -> DetectorDecision:
+    """A decision whose threshold lies between the two best scores of the first photo; random weights find anything."""
+    anyone = {"score_threshold": 0.0, "min_area": 0.0, "min_height": 0.0, "max_overlap": 1.0}
+    detector = Detector.load(resolve(str(folder), cache), "cpu", anyone)
+    [found] = detector([decode(PHOTOS[0], LIMITS)])
+    best, second = sorted((person.score for person in people_that_count(found, detector.decision)), reverse=True)[:2]
+    return DetectorDecision(**anyone | {"score_threshold": (best + second) / 2})
+
+
+def test_it_is_at_most_80_lines() -> None:
+    assert len((ROOT / "benchmarks" / "bare_loop.py").read_text().splitlines()) <= 80
