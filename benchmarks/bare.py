@@ -26,6 +26,7 @@ from serve_app.classifier import Classifier
 from serve_app.decoding import DecodeLimits
 from serve_app.detector import Detector
 from serve_app.pipeline import Outcome, Pipeline
+from serve_app.runtimes import RunOptions
 from serve_app.settings import Settings
 
 BATCH_SIZES = (1, 2, 4, 8, 16)
@@ -45,7 +46,7 @@ class Runtime(StrEnum):
 
 @dataclass(frozen=True)
 class Way:
-    """How a loop runs: in so many processes, each with so many torch threads, on batches of this size."""
+    """How a loop runs: in so many processes, each with so many threads, on batches of this size."""
 
     processes: int
     threads: int
@@ -72,14 +73,16 @@ class OneByOne:
     answers: Sequence[GivenAnswer]
 
 
-def load_loop(runtime: Runtime, models: ModelSet) -> Loop:
-    """Loads both models."""
+def load_loop(runtime: Runtime, models: ModelSet, threads: int) -> Loop:
+    """Loads both models; `threads` are those of one inference."""
     settings = Settings(_env_file=None)
     limits = DecodeLimits(settings.image_formats, settings.max_image_pixels)
     if runtime is Runtime.EAGER:
+        torch.set_num_threads(threads)
         return BareLoop(models.detector, models.classifier, limits)
     detector, classifier = (resolve(str(folder), settings.model_cache_dir) for folder in (models.detector, models.classifier))
-    return Pipeline(Detector.load(detector, settings.device), Classifier.load(classifier, settings.device), limits)
+    options = RunOptions.of(settings, threads)
+    return Pipeline(Detector.load(detector, options), Classifier.load(classifier, options), limits)
 
 
 def core_splits(cores: int) -> list[tuple[int, int]]:
@@ -144,8 +147,7 @@ def _run_batches(
     runtime: Runtime, models: ModelSet, photos: Sequence[bytes], seconds: float, batch_sizes: Sequence[int], threads: int
 ) -> list[list[float]]:
     """For each batch size, when its batches were done, seconds after the common start."""
-    torch.set_num_threads(threads)
-    loop = load_loop(runtime, models)
+    loop = load_loop(runtime, models, threads)
     results = []
     for batch_size in batch_sizes:
         turns = itertools.cycle(photos)
@@ -164,8 +166,7 @@ def _run_batches(
 def _run_one_by_one(
     runtime: Runtime, models: ModelSet, photos: Sequence[bytes], seconds: float, threads: int
 ) -> tuple[list[float], list[GivenAnswer]]:
-    torch.set_num_threads(threads)
-    loop = load_loop(runtime, models)
+    loop = load_loop(runtime, models, threads)
     loop(photos[:1])
     milliseconds: list[float] = []
     outcomes: list[Outcome] = []

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoModelForImageClassification, AutoModelForObjectDetection
 
-from serve_app.classifier import crop_spec, normalisation
 from serve_app.codes import Code
-from serve_app.cropping import RGB, crop_person
+from serve_app.cropping import RGB, CropSpec, crop_person
 from serve_app.decision import ClassifierDecision, DetectorDecision
 from serve_app.decoding import DecodeLimits, decode
 from serve_app.gate import DetectedPerson, gate, people_that_count
+from serve_app.networks import normalisation, trained_size
 from serve_app.pipeline import Outcome
 
 
@@ -33,7 +33,7 @@ class BareLoop:
         judge = AutoImageProcessor.from_pretrained(classifier, backend="pil")
         self._rule = DetectorDecision.read(detector)
         decision = ClassifierDecision.read(classifier)
-        self._crop_spec = crop_spec(judge, decision)
+        self._crop_spec = CropSpec(decision.crop_margin, decision.crop_aspect, trained_size(judge), judge.resample)
         self._mean, self._deviation = normalisation(judge)
         self._temperature = decision.temperature
         self._person = next(index for index, name in self._detector.config.id2label.items() if name.lower() == "person")

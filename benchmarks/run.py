@@ -88,7 +88,7 @@ class _SetRun:
         bare_result = BareResult(runtime)
         self._result.bare.append(bare_result)
         with self.noting_failure(f"bare loop, {runtime}, one by one"):
-            alone = bare.one_by_one(runtime, self._models, self._photos, self._plan.try_seconds, service.torch_threads())
+            alone = bare.one_by_one(runtime, self._models, self._photos, self._plan.try_seconds, service.threads())
             bare_result.one_by_one_p50_ms, bare_result.one_by_one_threads = alone.p50_ms, alone.threads
             if runtime is Runtime.EAGER:
                 self._expected = alone.answers

@@ -32,10 +32,10 @@ def service(models: ModelSet, settings: Mapping[str, str] | None = None) -> Serv
     return Server(NAME, [sys.executable, "-m", "serve_app"], environment | dict(models.settings) | dict(settings or {}), count_batches)
 
 
-def torch_threads() -> int:
+def threads() -> int:
     """Threads of the detector in each replica, as configured."""
     config = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
-    return AppArgs(**config["applications"][0]["args"]).detector.torch_threads
+    return AppArgs(**config["applications"][0]["args"]).detector.threads
 
 
 def count_batches(family: Family) -> dict[str, Batches]:

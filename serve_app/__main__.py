@@ -40,10 +40,8 @@ def main(config: Path = CONFIG) -> int:
     settings = get_settings()
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # the dashboard can run code: nobody gets in without the token
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "serve_app.request_ids:serve_proxy_middlewares")
-    os.environ.setdefault(
-        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S", "1"
-    )  # a dead proxy is replaced after three checks, every 10 s by default
+    for name, value in _serve_environment().items():
+        os.environ.setdefault(name, value)
     if _is_taken(settings.api_host, settings.api_port):
         print(f"Port {settings.api_port} is taken by another program. Choose another one: API_PORT=8001 make serve", file=sys.stderr)
         return 1
@@ -65,6 +63,34 @@ def main(config: Path = CONFIG) -> int:
         if stop.asked:
             stop_service(service, Path(folder), stop)
         return 0 if stop.asked else service.returncode
+
+
+def _serve_environment() -> dict[str, str]:
+    """What Serve's processes read from the environment and not from its config. What is set already stays."""
+    variables = {
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve_app.request_ids:serve_proxy_middlewares",
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",  # a dead proxy is replaced after three checks, which are 10 s apart by default
+        "RAY_SERVE_LOG_TO_STDERR": "0",  # a line per photo on the terminal costs a tenth of the photos; the log files have it
+        "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "50",  # lines that are written together
+        # The models have threads of their own, so the event loops of Serve and of our code may be one: two hops between threads less.
+        "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+        "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
+    }
+    if sys.platform != "linux":  # for others there is no binary
+        return variables
+    ports = {f"RAY_SERVE_{name}_PORT": str(_free_port()) for name in ("HAPROXY_METRICS", "HAPROXY_STATS", "FALLBACK_PROXY_HTTP")}
+    return variables | {
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",  # HAProxy instead of Serve's proxy in Python: benchmarks/README.md has the figures
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",  # `draining` has done it already
+        **ports,  # fixed by default: a second service on the machine would not start
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def with_address(config: dict[str, Any], settings: Settings) -> dict[str, Any]:

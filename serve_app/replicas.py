@@ -11,6 +11,9 @@ PATIENCE_S = 1.0  # a call that is unanswered for so long raises the question wh
 PROBE_WAIT_S = 5.0  # an unanswered question is asked anew: the replica that took it may be on a machine that is gone
 PROBE_PAUSE_S = 0.2
 
+# A call over gRPC costs half of one by reference, but Serve's channels take 4 MB (RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH).
+GRPC_MAX_BYTES = 3_000_000
+
 # By reference a dead replica is an ActorDiedError and its results are lost objects; over gRPC it is an ActorUnavailableError.
 _DIED = (RayActorError, ObjectLostError)
 
@@ -35,7 +38,8 @@ class Replicas:
     """
 
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
-        self._handle = handle
+        self._any_size = handle.options(_by_reference=True)
+        self._over_grpc = handle.options(_by_reference=False)
         self._there = asyncio.Event()
         self._probe: asyncio.Task[None] | None = None
 
@@ -66,7 +70,8 @@ class Replicas:
             ReplicaDiedError: the replica died under the call.
             Exception: what the method or Serve raised.
         """
-        response: Any = getattr(self._handle, method).remote(*args)
+        small = sum(len(argument) for argument in args if isinstance(argument, bytes)) <= GRPC_MAX_BYTES
+        response: Any = getattr(self._over_grpc if small else self._any_size, method).remote(*args)
         patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._doubt)
         try:
             result = await response
@@ -90,7 +95,7 @@ class Replicas:
 
     async def _ask(self) -> None:
         while not self.there:
-            response: Any = self._handle.describe.remote()
+            response: Any = self._over_grpc.describe.remote()
             try:
                 async with asyncio.timeout(PROBE_WAIT_S):
                     await response

@@ -1,7 +1,8 @@
 """Stand-ins for the handles of deployments, that do as they are told."""
 
 import asyncio
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 
 class Call:
@@ -24,6 +25,18 @@ class Call:
     def cancel(self) -> None:
         """Tells the callee that nobody waits any more."""
         self.cancelled = True
+
+
+class Handle:
+    """Base of a stand-in for a handle: it calls alike over every transport, and remembers which one was asked for."""
+
+    by_reference: bool | None = None
+
+    def options(self, *, _by_reference: bool) -> Self:
+        """This handle with one transport."""
+        handle = copy(self)
+        handle.by_reference = _by_reference
+        return handle
 
 
 class Method:

@@ -70,6 +70,20 @@ class Classifier:
         return ModelDescription("simulated", "1", SPEC)
 
 
+class OneTransport:
+    """A handle that stays with its transport."""
+
+    def __init__(self, handle: DeploymentHandle[Any]) -> None:
+        self._handle = handle
+
+    def options(self, **_: Any) -> "OneTransport":
+        """Itself."""
+        return self
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(self._handle, method)
+
+
 class IngressBy(Ingress):
     """The ingress with handles that call by reference, or over gRPC."""
 
@@ -77,7 +91,8 @@ class IngressBy(Ingress):
         self, detector: DeploymentHandle[Any], classifier: DeploymentHandle[Any], settings: Settings, by_reference: bool | None
     ) -> None:
         if by_reference is not None:
-            detector, classifier = (handle.options(_by_reference=by_reference) for handle in (detector, classifier))
+            handles = (handle.options(_by_reference=by_reference) for handle in (detector, classifier))
+            detector, classifier = (OneTransport(handle) for handle in handles)  # type: ignore[assignment] # stands in
         super().__init__(detector, classifier, settings)
 
 

@@ -17,20 +17,20 @@ from serve_app.gate import DetectedPerson
 from serve_app.graph import Classification, Detection, ModelDescription, OtherCropWanted
 from serve_app.graph_client import GraphClient
 from serve_app.settings import Settings
-from tests.support.handles import Call, Method
+from tests.support.handles import Handle, Call, Method
 
 SPEC = CropSpec(margin=0.0, aspect=1.0, size=8)
 PERSON = DetectedPerson((0.1, 0.1, 0.9, 0.9), 0.8)
 CROP = np.zeros((8, 8, 3), dtype=np.uint8)
 
 
-class Detector:
+class Detector(Handle):
     def __init__(self, *detections: Any) -> None:
         self.detect = Method(*detections)
         self.describe = Method(ModelDescription("detector", "1"))
 
 
-class Classifier:
+class Classifier(Handle):
     def __init__(self, *classifications: Any) -> None:
         self.classify = Method(*classifications)
         self.describe = Method(ModelDescription("classifier", "1", SPEC))

@@ -7,12 +7,12 @@ from ray.exceptions import ActorDiedError
 from ray.serve._private.common import DeploymentID
 from ray.serve.exceptions import DeploymentUnavailableError
 
-from serve_app.replicas import NobodyThereError, ReplicaDiedError, Replicas
-from tests.support.handles import Method
+from serve_app.replicas import GRPC_MAX_BYTES, NobodyThereError, ReplicaDiedError, Replicas
+from tests.support.handles import Handle, Method
 
 
-class Handle:
-    """Of a deployment with one method and a sign of life."""
+class Deployment(Handle):
+    """The handle of a deployment with one method and a sign of life."""
 
     def __init__(self, work: Method, describe: Method) -> None:
         self.work = work
@@ -20,7 +20,7 @@ class Handle:
 
 
 def replicas_of(work: Method, describe: Method) -> Replicas:
-    return Replicas(Handle(work, describe))  # type: ignore[arg-type] # a stand-in
+    return Replicas(Deployment(work, describe))  # type: ignore[arg-type] # a stand-in
 
 
 async def test_one_sign_of_life_is_enough_for_all_who_wait() -> None:
@@ -88,3 +88,15 @@ async def test_a_callee_is_told_when_nobody_waits_any_more() -> None:
         async with asyncio.timeout(0.01):
             await replicas_of(work, Method("here")).call("work")
     assert work.pending[0].cancelled
+
+
+@pytest.mark.parametrize(("size", "by_reference"), [(1000, False), (GRPC_MAX_BYTES, False), (GRPC_MAX_BYTES + 1, True)])
+async def test_what_is_too_large_for_grpc_goes_by_reference(size: int, by_reference: bool) -> None:
+    class Telling(Handle):
+        describe = Method("alive")
+
+        @property
+        def work(self) -> Method:
+            return Method(self.by_reference)
+
+    assert await Replicas(Telling()).call("work", bytes(size), "spec") is by_reference  # type: ignore[arg-type] # a stand-in

@@ -10,7 +10,7 @@ from benchmarks.answers import GivenAnswer
 from benchmarks.checkpoints import Size, model_set
 from benchmarks.peers import MissingPeer, peer
 from benchmarks.servers import ROOT, RunningServer, Server, StartFailed
-from benchmarks.service import torch_threads
+from benchmarks.service import threads
 
 ANSWERS = """
 import http.server, subprocess, sys
@@ -59,4 +59,4 @@ def test_a_peer_that_is_not_installed_says_so() -> None:
 
 
 def test_the_bare_loop_gets_the_threads_of_the_config() -> None:
-    assert torch_threads() >= 1
+    assert threads() >= 1
