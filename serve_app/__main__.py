@@ -72,9 +72,6 @@ def _serve_environment() -> dict[str, str]:
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",  # a dead proxy is replaced after three checks, which are 10 s apart by default
         "RAY_SERVE_LOG_TO_STDERR": "0",  # a line per photo on the terminal costs a tenth of the photos; the log files have it
         "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "50",  # lines that are written together
-        # The models have threads of their own, so the event loops of Serve and of our code may be one: two hops between threads less.
-        "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
-        "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
     }
     if sys.platform != "linux":  # for others there is no binary
         return variables

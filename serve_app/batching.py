@@ -14,6 +14,8 @@ from concurrent.futures import Future
 from itertools import groupby
 from typing import Generic, TypeVar
 
+WARM_UP_S = 3.0
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Model = TypeVar("Model")
@@ -53,7 +55,11 @@ class BatchWorker(Generic[Item, Result]):
             Exception: what `run_batch` raised for this item alone.
             RuntimeError: the worker is closed.
         """
-        return await asyncio.wrap_future(self._enqueue(item))
+        return await asyncio.wrap_future(self._enqueue([item])[0])
+
+    async def submit_together(self, items: Sequence[Item]) -> list[Result]:
+        """Queues items at once, so that an idle worker takes them as one batch, and awaits their results."""
+        return await asyncio.gather(*map(asyncio.wrap_future, self._enqueue(items)))
 
     def close(self) -> None:
         """Refuses new items, finishes those queued and ends the thread."""
@@ -67,14 +73,14 @@ class BatchWorker(Generic[Item, Result]):
         """Whether the thread still takes items."""
         return self._thread.is_alive() and not self._closed
 
-    def _enqueue(self, item: Item) -> Future[Result]:
-        future: Future[Result] = Future()
+    def _enqueue(self, items: Sequence[Item]) -> list[Future[Result]]:
+        pairs = [(item, Future[Result]()) for item in items]
         with self._wake:
             if self._closed:
                 raise RuntimeError("the batch worker is closed")
-            self._queue.append((item, future))
+            self._queue.extend(pairs)
             self._wake.notify()
-        return future
+        return [future for _, future in pairs]
 
     def _work(self) -> None:
         while batch := self._next_batch():
@@ -111,6 +117,18 @@ class BatchWorker(Generic[Item, Result]):
             return
         for (_, future), result in zip(batch, results, strict=True):
             future.set_result(result)
+
+
+async def warm_up(worker: BatchWorker[Item, Result], item: Item) -> None:
+    """Runs a batch of each size: a runtime prepares itself for each shape anew, which no request should wait for.
+
+    It ends after `WARM_UP_S`. Models that need longer than that need it for their work, beside which preparing is nothing.
+    """
+    started = time.perf_counter()
+    for size in range(1, worker.max_batch_size + 1):
+        await worker.submit_together([item] * size)
+        if time.perf_counter() - started > WARM_UP_S:
+            return
 
 
 def run_each_with_its_model(work: Sequence[tuple[Model, Item]], run: Callable[[Model, Sequence[Item]], Sequence[Result]]) -> list[Result]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ray import serve
 
-from serve_app.batching import BatchWorker, run_each_with_its_model
+from serve_app.batching import BatchWorker, run_each_with_its_model, warm_up
 from serve_app.checkpoints import resolve
 from serve_app.classifier import Classifier
 from serve_app.cropping import RGB, CropSpec
@@ -87,7 +87,7 @@ class GenderClassifier:
         return Classifier.load(resolve(uri, self._settings.model_cache_dir), self._options, overrides)
 
     async def _warm(self, classifier: Classifier) -> None:
-        await self._worker.submit((classifier, classifier.blank_crop()))
+        await warm_up(self._worker, (classifier, classifier.blank_crop()))
 
 
 def describe(classifier: Classifier, fault: str | None = None) -> ModelDescription:

@@ -4,6 +4,7 @@ Normalisation and the meaning of the logits are inside, so that whatever runs a 
 nothing else. Only PyTorch's own runtime and the export for OpenVINO import this module: it takes seconds and 300 MB.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +58,7 @@ class PersonNetwork(nn.Module):
         self._mean, self._deviation = (nn.Buffer(values) for values in normalisation(processor))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores and boxes."""
         outputs = self.model(pixel_values=_normal(pixels, self._mean, self._deviation, self.model.dtype))
         logits, boxes = outputs.logits.float(), outputs.pred_boxes.float()
         if self._softmax:
@@ -83,6 +85,7 @@ class GenderNetwork(nn.Module):
         self._mean, self._deviation = (nn.Buffer(values) for values in normalisation(processor))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor]:
+        """Logits."""
         return (self.model(pixel_values=_normal(pixels, self._mean, self._deviation, self.model.dtype), **self._options).logits.float(),)
 
 
@@ -236,4 +239,5 @@ def _uses_softmax(processor: BaseImageProcessor, classes: int) -> bool:
 
     Outputs.logits[0, 0, 0] = 2.0
     (found,) = processor.post_process_object_detection(Outputs, threshold=0.0)
-    return abs(found["scores"].max().item() - torch.tensor(2.0).sigmoid().item()) > 1e-3
+    sigmoid = torch.tensor(2.0).sigmoid().item()
+    return not math.isclose(found["scores"].max().item(), sigmoid, abs_tol=1e-3)

@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 
 from serve_app.checkpoints import Checkpoint, CheckpointError
 from serve_app.networks import Network, build
-from serve_app.openvino_runtime import ADVICE, ERROR_FILE, FACTS_FILE, NETWORK_FILE, ExportError, compiled, ov, run
+from serve_app.openvino_runtime import ADVICE, ERROR_FILE, FACTS_FILE, NETWORK_FILE, ExportError, compiled, run
 from serve_app.runtimes import Floats, Role
+
+# isort: split
+import openvino as ov  # after `openvino_runtime`, which keeps it from calling its makers
 
 COMPARED_QUERIES = 10  # the best ones
 TOLERANCE = 1e-3  # of scores, boxes and logits; what is seen is 1e-5
@@ -81,7 +84,7 @@ def _pixels(network: Network, photos: int, height: int, width: int) -> Pixels:
 def main(arguments: list[str]) -> int:
     """Exports; the exit status is 1 when that failed, and the reason is in `error.json`."""
     role, input_size, folder, uri, path, name, revision = arguments
-    assert role in ("detector", "classifier")
+    assert role == "detector" or role == "classifier"
     try:
         export(role, Checkpoint(uri, Path(path), name, revision), int(input_size) or None, Path(folder))
     except CheckpointError as error:

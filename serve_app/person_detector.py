@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from serve_app.batching import BatchWorker, run_each_with_its_model
+from serve_app.batching import BatchWorker, run_each_with_its_model, warm_up
 from serve_app.checkpoints import resolve
 from serve_app.codes import Code
 from serve_app.cropping import RGB, CropSpec, crop_person
@@ -93,7 +93,7 @@ class PersonDetector:
         return Detector.load(resolve(uri, self._settings.model_cache_dir), self._options, overrides)
 
     async def _warm(self, detector: Detector) -> None:
-        await self._worker.submit((detector, detector.prepare(blank_photo())))
+        await warm_up(self._worker, (detector, detector.prepare(blank_photo())))
 
 
 def blank_photo() -> RGB:

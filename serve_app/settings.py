@@ -40,7 +40,9 @@ class Settings(BaseSettings):
     )
     model_bucket: str | None = Field(None, description="With MODEL_PREFIX: the classifier is s3://MODEL_BUCKET/MODEL_PREFIX")
     model_prefix: str = Field("", description="See MODEL_BUCKET")
-    model_cache_dir: Path = Field(Path("~/.cache/gender-presentation"), description="Where downloaded checkpoints and exported networks are kept")
+    model_cache_dir: Path = Field(
+        Path("~/.cache/gender-presentation"), description="Where downloaded checkpoints and exported networks are kept"
+    )
     device: Device = Field("auto", description="Where models run: auto (CUDA when there is one), cpu or cuda")
     model_runtime: RuntimeChoice = Field(
         "auto", description="What runs them: auto (OpenVINO on CPUs, PyTorch on CUDA and for what OpenVINO cannot take), openvino or torch"

@@ -14,8 +14,8 @@ from serve_app.checkpoints import CheckpointError, resolve
 from serve_app.classifier import Classifier
 from serve_app.decision import DecisionError
 from serve_app.detector import Detector
-from serve_app.runtimes import RunOptions
 from serve_app.pipeline import Pipeline
+from serve_app.runtimes import RunOptions
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, get_settings
 from tune_training import evaluate as evaluation
 from tune_training.classification_data import LabelledPerson, read_index

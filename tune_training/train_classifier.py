@@ -18,8 +18,8 @@ from serve_app.cropping import RGB, CropSpec
 from serve_app.decision import DetectorDecision
 from serve_app.decoding import ImageRefused, decode
 from serve_app.detector import Detector
-from serve_app.networks import normalisation
 from serve_app.gate import people_that_count
+from serve_app.networks import normalisation
 from tune_training.classification_data import WHOLE_PHOTO, Augmentation, ClassificationDataset, LabelledPerson, sampling_weights
 from tune_training.errors import InputError
 from tune_training.evaluate import decode_limits

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from serve_app.batching import BatchWorker
+from serve_app import batching
+from serve_app.batching import BatchWorker, warm_up
 
 
 class GatedModel:
@@ -131,3 +132,20 @@ async def test_batches_are_run_in_one_thread_and_reported() -> None:
     worker.close()
     assert set(threads) == {"model"}
     assert sum(sizes) == 3
+
+
+async def test_warming_up_runs_a_batch_of_each_size() -> None:
+    sizes: list[int] = []
+    worker: BatchWorker[str, str] = BatchWorker(lambda items: items, max_batch_size=4, on_batch=lambda size, seconds: sizes.append(size))
+    await warm_up(worker, "photo")
+    worker.close()
+    assert sizes == [1, 2, 3, 4]
+
+
+async def test_warming_up_a_slow_model_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "WARM_UP_S", 0.0)
+    sizes: list[int] = []
+    worker: BatchWorker[str, str] = BatchWorker(lambda items: items, max_batch_size=4, on_batch=lambda size, seconds: sizes.append(size))
+    await warm_up(worker, "photo")
+    worker.close()
+    assert sizes == [1]

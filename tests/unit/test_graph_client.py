@@ -17,7 +17,7 @@ from serve_app.gate import DetectedPerson
 from serve_app.graph import Classification, Detection, ModelDescription, OtherCropWanted
 from serve_app.graph_client import GraphClient
 from serve_app.settings import Settings
-from tests.support.handles import Handle, Call, Method
+from tests.support.handles import Call, Handle, Method
 
 SPEC = CropSpec(margin=0.0, aspect=1.0, size=8)
 PERSON = DetectedPerson((0.1, 0.1, 0.9, 0.9), 0.8)

@@ -14,7 +14,7 @@ from serve_app.decoding import DecodeLimits, decode
 from serve_app.detector import Detector
 from serve_app.gate import people_that_count
 from serve_app.pipeline import Pipeline
-from tests.support.checkpoints import DetectorKind, write_tiny_classifier, write_tiny_detector
+from tests.support.checkpoints import ON_TORCH, DetectorKind, write_tiny_classifier, write_tiny_detector
 from tests.support.images import FORMATS, encode, picture
 
 ROOT = Path(__file__).parents[3]
@@ -29,7 +29,7 @@ def test_it_answers_as_the_pipeline_does(kind: DetectorKind, tmp_path: Path) -> 
     one_person_in_the_first(detector, tmp_path).write(detector)
     ClassifierDecision(crop_margin=0.1, crop_aspect=1.5, temperature=0.7).write(classifier)
     pipeline = Pipeline(
-        Detector.load(resolve(str(detector), tmp_path), "cpu"), Classifier.load(resolve(str(classifier), tmp_path), "cpu"), LIMITS
+        Detector.load(resolve(str(detector), tmp_path), ON_TORCH), Classifier.load(resolve(str(classifier), tmp_path), ON_TORCH), LIMITS
     )
     expected = pipeline(PHOTOS)
     assert expected[0].code is Code.OK
