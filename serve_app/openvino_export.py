@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -86,7 +87,7 @@ def main(arguments: list[str]) -> int:
     role, input_size, folder, uri, path, name, revision = arguments
     assert role == "detector" or role == "classifier"
     try:
-        export(role, Checkpoint(uri, Path(path), name, revision), int(input_size) or None, Path(folder))
+        export(cast(Role, role), Checkpoint(uri, Path(path), name, revision), int(input_size) or None, Path(folder))
     except CheckpointError as error:
         reason = {"export": isinstance(error, ExportError), "problem": error.problem, "advice": error.advice}
         (Path(folder) / ERROR_FILE).write_text(json.dumps(reason), encoding="utf-8")

@@ -40,7 +40,7 @@ def test_it_answers_as_the_pipeline_does(kind: DetectorKind, tmp_path: Path) -> 
 def one_person_in_the_first(folder: Path, cache: Path) -> DetectorDecision:
     """A decision whose threshold lies between the two best scores of the first photo; random weights find anything."""
     anyone = {"score_threshold": 0.0, "min_area": 0.0, "min_height": 0.0, "max_overlap": 1.0}
-    detector = Detector.load(resolve(str(folder), cache), "cpu", anyone)
+    detector = Detector.load(resolve(str(folder), cache), ON_TORCH, anyone)
     [found] = detector([decode(PHOTOS[0], LIMITS)])
     best, second = sorted((person.score for person in people_that_count(found, detector.decision)), reverse=True)[:2]
     return DetectorDecision(**anyone | {"score_threshold": (best + second) / 2})
