@@ -63,7 +63,7 @@ def run(
     results = Results(SCHEMA, this_machine(), description)
 
     def save(result: SetResult) -> None:
-        if result not in results.sets:
+        if not any(result is known for known in results.sets):
             results.sets.append(result)
         results.write(out / RESULTS)
 

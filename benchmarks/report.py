@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.results import Point, Results, SetResult
+from benchmarks.results import Point, Results, ServerResult, SetResult
 from benchmarks.soak import SoakResult
 
 
@@ -67,24 +67,25 @@ def _load_row(point: Point) -> Iterator[str]:
 
 
 def _figures_table(each: SetResult) -> Table:
-    ratios = [f"/ bare, {bare.runtime}" for bare in each.bare]
-    added = [f"added ms, {bare.runtime}" for bare in each.bare]
-    columns = ("first answer, s", "photos/s", *ratios, *added, "goodput at most load", "refusal p99 ms", "MB", "other answers")
-    table = _table(f"{each.models}: figures", "server", *columns)
-    for server in each.servers:
-        overload, peak = server.overload(), server.peak()
-        table.add_row(
-            server.name,
-            _number(server.first_answer_s, 1),
-            _number(server.saturated(), 2),
-            *(_number(each.ratio(server, bare), 3) for bare in each.bare),
-            *(_number(each.added_latency_ms(server, bare), 1) for bare in each.bare),
-            _number(overload.summary.answers_per_s / peak, 2) if overload and peak else "",
-            _number(overload.summary.refusal_p99_ms) if overload else "",
-            _number(server.memory_mb()),
-            str(len(server.disagreements)),
-        )
+    table = _table(f"{each.models}: figures", "", *(server.name for server in each.servers))
+    figures = [_figures(each, server) for server in each.servers]
+    for name in figures[0] if figures else []:
+        table.add_row(name, *(column[name] for column in figures))
     return table
+
+
+def _figures(each: SetResult, server: ServerResult) -> dict[str, str]:
+    overload, peak = server.overload(), server.peak()
+    return {
+        "first right answer, s": _number(server.first_answer_s, 1),
+        "most answers/s in a closed loop": _number(server.saturated(), 2),
+        **{f"share of the bare loop, {bare.runtime}": _number(each.ratio(server, bare), 3) for bare in each.bare},
+        **{f"added latency at one client, {bare.runtime}, ms": _number(each.added_latency_ms(server, bare), 1) for bare in each.bare},
+        "goodput at the highest open load, of the most": _number(overload.summary.answers_per_s / peak, 2) if overload and peak else "",
+        "p99 of refusals there, ms": _number(overload.summary.refusal_p99_ms) if overload else "",
+        "most memory (PSS), MB": _number(server.memory_mb()),
+        "answers unlike the bare loop's": str(len(server.disagreements)),
+    }
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from benchmarks.bare import Speed, cores
 from benchmarks.samples import LoadSummary
-from benchmarks.servers import ROOT, Batches
+from benchmarks.servers import ROOT
 
 SCHEMA = 1
 PACKAGES = ("torch", "transformers", "ray", "pillow", "aiohttp")
@@ -45,7 +45,7 @@ class Point:
         client_cpu_s: CPU seconds of the client in `summary.seconds`.
         server_cpu_s, wall_s: CPU seconds of the server in the whole load, warm-up and last answers included, and how long that took.
         memory_mb: PSS of the server's processes at its end.
-        mean_batch: photos per batch, by model; empty where the server does not say.
+        mean_batch: answered photos per batch, by model, in the whole load; empty where the server does not say.
     """
 
     load: str
@@ -59,14 +59,10 @@ class Point:
     mean_batch: Mapping[str, float]
 
 
-def mean_batches(before: Mapping[str, Batches], after: Mapping[str, Batches]) -> dict[str, float]:
-    """Mean batch size by model of what ran between two counts."""
-    none = Batches(0, 0)
-    between = {
-        model: Batches(count.batches - before.get(model, none).batches, count.photos - before.get(model, none).photos)
-        for model, count in after.items()
-    }
-    return {model: count.photos / count.batches for model, count in between.items() if count.batches > 0}
+def mean_batches(photos: Mapping[str, int], before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, float]:
+    """Mean batch size by model: of so many photos, in the batches that ran between two counts."""
+    batches = {model: count - before.get(model, 0) for model, count in after.items()}
+    return {model: photos[model] / count for model, count in batches.items() if count > 0 and photos.get(model)}
 
 
 @dataclass

@@ -13,14 +13,13 @@ from benchmarks import bare, service
 from benchmarks.answers import GivenAnswer, disagreements
 from benchmarks.bare import Runtime
 from benchmarks.checkpoints import ModelSet
-from benchmarks.load import ClosedLoop, OpenLoop, run_load
+from benchmarks.load import ClosedLoop, LoadRecord, OpenLoop, run_load
 from benchmarks.results import BareResult, Point, ServerResult, SetResult, mean_batches
-from benchmarks.samples import summarise
-from benchmarks.servers import Batches, RunningServer, Server
+from benchmarks.samples import ANSWERED, summarise
+from benchmarks.servers import RunningServer, Server
+from serve_app.codes import Code
 
 log = logging.getLogger(__name__)
-
-METRICS_TIMEOUT_S = 25  # Ray's replicas report every 10 seconds
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,7 @@ class _SetRun:
         self._result = result
         self._save = save
         self._expected: Sequence[GivenAnswer] = []
+        self._batches: Mapping[str, int] = {}  # that the server has run up to now
 
     @contextmanager
     def noting_failure(self, step: str) -> Iterator[None]:
@@ -125,11 +125,13 @@ class _SetRun:
             outcome.disagreements = disagreements([running.ask(photo) for photo in self._photos], self._expected)
             log.info("%s: answers that disagree: %s", server.name, outcome.disagreements or "none")
             self._save()
+            self._batches = running.batches()
             scaled = False
             for clients in plan.clients:
                 with self.noting_failure(f"{server.name}, {clients} clients"):
                     if clients >= MANY and not scaled:
                         run_load(ClosedLoop(max(plan.clients)), running.upload(), self._photos, plan.scale_up, 0)
+                        self._batches = running.batches()
                         scaled = True
                     self._measure_point(running, outcome, ClosedLoop(clients))
             saturated = outcome.saturated()
@@ -140,11 +142,11 @@ class _SetRun:
     def _measure_point(self, running: RunningServer, outcome: ServerResult, load: ClosedLoop | OpenLoop) -> None:
         plan = self._plan
         upload = running.upload(plan.raw and running.server.name == service.NAME)
-        batches, cpu, started = running.batches(), running.cpu_seconds(), time.monotonic()
+        cpu, started = running.cpu_seconds(), time.monotonic()
         record = run_load(load, upload, self._photos, plan.warm_up, plan.seconds)
         cpu, wall = running.cpu_seconds() - cpu, time.monotonic() - started
         memory = running.memory_mb()
-        answered = sum(sample.status == 200 for sample in record.samples)
+        before, self._batches = self._batches, running.batches()
         point = Point(
             load=str(load),
             clients=load.clients if isinstance(load, ClosedLoop) else None,
@@ -154,7 +156,7 @@ class _SetRun:
             server_cpu_s=cpu,
             wall_s=wall,
             memory_mb=memory,
-            mean_batch=mean_batches(batches, _batches_once_reported(running, batches, answered)),
+            mean_batch=mean_batches(photos_by_model(record), before, self._batches),
         )
         outcome.points.append(point)
         summary = point.summary
@@ -165,15 +167,7 @@ class _SetRun:
         )
 
 
-def _batches_once_reported(running: RunningServer, before: Mapping[str, Batches], answered: int) -> Mapping[str, Batches]:
-    """The counts when they include all photos that were answered since `before`, or what there is of them when time is up."""
-
-    def photos(counts: Mapping[str, Batches]) -> int:
-        return max((count.photos for count in counts.values()), default=0)
-
-    deadline = time.monotonic() + METRICS_TIMEOUT_S
-    after = running.batches()
-    while running.server.count_batches and photos(after) < photos(before) + answered and time.monotonic() < deadline:
-        time.sleep(0.5)
-        after = running.batches()
-    return after
+def photos_by_model(record: LoadRecord) -> dict[str, int]:
+    """How many photos went through each model and were answered, in the warm-up too."""
+    codes = [sample.outcome for sample in record.samples if sample.status == ANSWERED]
+    return {"detector": len(codes), "classifier": codes.count(Code.OK)}

@@ -28,14 +28,6 @@ STOP_TIMEOUT_S = 60
 Family = Sequence[psutil.Process]
 
 
-@dataclass(frozen=True)
-class Batches:
-    """How many batches a model has run, and how many photos were in them."""
-
-    batches: int
-    photos: int
-
-
 class NoMetrics(Exception):
     """The server does not say what it counted."""
 
@@ -47,13 +39,15 @@ class Server:
     Attributes:
         command: `{port}` stands for the port that it is to listen on.
         environment: added to ours; an empty value takes a variable away.
-        count_batches: asks the processes of a running one how its models batched, by model.
+        count_batches: asks the processes of a running one how many batches its models have run, by model.
+        reports_every_s: that number is so many seconds old at most.
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
-    count_batches: Callable[[Family], Mapping[str, Batches]] | None = None
+    count_batches: Callable[[Family], Mapping[str, int]] | None = None
+    reports_every_s: float = 0
 
 
 class StartFailed(Exception):
@@ -163,10 +157,11 @@ class RunningServer:
                 total += times.user + times.system + times.children_user + times.children_system
         return total
 
-    def batches(self) -> Mapping[str, Batches]:
-        """How its models have batched so far, by model; empty where it cannot be asked."""
+    def batches(self) -> Mapping[str, int]:
+        """How many batches its models have run, by model, once it has reported all of them; empty where it cannot be asked."""
         if self.server.count_batches is None:
             return {}
+        time.sleep(self.server.reports_every_s)
         try:
             return self.server.count_batches(self.family())
         except (NoMetrics, OSError):

@@ -11,7 +11,6 @@ from benchmarks.plot import write_plots
 from benchmarks.report import print_report
 from benchmarks.results import SCHEMA, BareResult, Machine, Point, Results, ServerResult, SetResult, mean_batches
 from benchmarks.samples import LoadSummary
-from benchmarks.servers import Batches
 
 MACHINE = Machine(2, "a processor", 8.0, "3.11", {"torch": "2"}, "abc", "2026-01-01")
 WAY = Way(2, 1, 4)
@@ -74,9 +73,8 @@ def test_only_pairs_with_open_loops_are_plotted(result: SetResult, tmp_path: Pat
 
 
 def test_mean_batches_are_of_what_ran_in_between() -> None:
-    before = {"detector": Batches(10, 10), "classifier": Batches(5, 5)}
-    after = {"detector": Batches(14, 26), "classifier": Batches(5, 5), "new": Batches(2, 4)}
-    assert mean_batches(before, after) == {"detector": 4.0, "new": 2.0}
+    photos = {"detector": 16, "classifier": 0}
+    assert mean_batches(photos, {"detector": 10, "classifier": 5}, {"detector": 14, "classifier": 5, "other": 2}) == {"detector": 4.0}
 
 
 def test_cores_are_split_into_processes_or_threads() -> None:
