@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serve_app.codes import Code
-from serve_app.pipeline import Outcome
+
+if TYPE_CHECKING:
+    from serve_app.pipeline import Outcome  # the client, which starts beside a loaded server, is to do without torch
 
 TOLERANCE = 5e-3  # of probabilities
 
@@ -18,7 +20,7 @@ class GivenAnswer:
     probabilities: Mapping[str, float] | None = None
 
     @classmethod
-    def of_outcome(cls, outcome: Outcome) -> "GivenAnswer":
+    def of_outcome(cls, outcome: "Outcome") -> "GivenAnswer":
         """What the bare loop or the pipeline gave."""
         return cls(str(outcome.code), outcome.probabilities)
 

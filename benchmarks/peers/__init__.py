@@ -1,7 +1,8 @@
 """Other ways to serve the same two models, in an environment of their own (`make bench PEERS=1`), because their locks and ours conflict.
 
-Each runs the eager loop of `bare_loop` on the bytes of a form, as the bare loop does, and answers with the original's fields. As many
-workers as cores with one torch thread each, and batches where the framework makes them: what gave each the most photos per second.
+Each runs the eager loop of `bare_loop` on the bytes of a form, as the bare loop does, and answers with the original's fields. FastAPI is
+one process with all cores as torch threads, as the original was. The other two have a worker with one thread for each core, and batch:
+LitServe with the best of the sizes and waits that were tried (4 and 8; 0 and 50 ms), BentoML as it adapts itself.
 """
 
 import subprocess

@@ -2,7 +2,10 @@
 
 import asyncio
 import itertools
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from aiohttp import web
 
 from benchmarks.load import ClosedLoop, OpenLoop, Upload, arrivals, drive, parse_body
 
+ROOT = Path(__file__).parents[3]
 PHOTOS = [b"first", b"second", b"third"]
 
 
@@ -116,3 +120,8 @@ async def test_a_form_carries_the_photo_as_its_file(server: FakeServer) -> None:
 )
 def test_bodies_are_objects_or_nothing(body: bytes, parsed: dict[str, int]) -> None:
     assert parse_body(body) == parsed
+
+
+def test_the_client_does_without_torch() -> None:
+    command = [sys.executable, "-c", "import sys, benchmarks.load; sys.exit('torch' in sys.modules)"]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
