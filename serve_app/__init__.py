@@ -11,6 +11,7 @@
     person_detector    deployment: decodes, detects, counts, crops
       decoding           bytes -> upright RGB photo
       image_headers      what a file declares, before anything is spent on it
+      resizing           as the detector's image processor does it
       detector           RGB photos -> people
       gate               the person rule: exactly one, or a refusal
       cropping           photo and box -> the classifier's input
@@ -20,9 +21,9 @@
 Beside the way: `codes`, `answers` and `faults` (what can come out), `openapi`, `docs_page`, `page`, `security_headers` and
 `unread_bodies` (the rest of HTTP), `pace` (of the models), `graph` (what travels between the deployments), `retry_budget`, `lanes` and
 `quarantine` (photos whose replica died), `batching` (one worker that drains its queue), `model_slot` (exchanging a model under load),
-`models`, `checkpoints` and `decision` (model URIs, loading, and what belongs to a checkpoint), `draining` (stopping without losing
-anything), `settings`, `telemetry`, `pipeline` (the same way in one process), `smoke` (tries a running service), `weights/` (the
-embedded models).
+`checkpoints` and `decision` (model URIs, and what belongs to a checkpoint), `runtimes` with `openvino_runtime`, `openvino_export`,
+`torch_runtime` and `networks` (what runs a model, and how it gets there), `draining` (stopping without losing anything), `settings`,
+`telemetry`, `pipeline` (the same way in one process), `smoke` (tries a running service), `weights/` (the embedded models).
 """
 
 __version__ = "1.0.0"

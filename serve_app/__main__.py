@@ -174,6 +174,7 @@ def _ready_message(settings: Settings) -> str:
 Ready. Try it:   curl -F file=@photo.jpg {address}/predict
 API:             {address}/docs
 Ray dashboard:   {DASHBOARD}, or the port that Ray printed above (it asks for the token that `.venv/bin/ray get-auth-token` prints)
+Logs:            {Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()) / "ray/session_latest/logs/serve"}
 Stop:            Ctrl-C
 """
 

@@ -49,13 +49,14 @@ class DecodeLimits:
     Attributes:
         formats: Pillow's names of the accepted formats, of those in `image_headers.SIGNATURES`.
         max_pixels: most pixels that the header may declare.
-        long_side: larger photos are reduced to this long side, pixels. 1024 leaves 200 pixels to a person of 20 % of the height.
+        long_side: larger photos are reduced to this long side, pixels. 1000 leaves 200 pixels to a person of 20 % of the height, and
+            draft mode takes photos of phones (4000 and 4032 pixels) there at a quarter of their size: 38 ms instead of 56 at 1024.
         full_size_pixels: photos that need more pixels than this in memory (after draft mode) are decoded one at a time.
     """
 
     formats: Sequence[str]
     max_pixels: int
-    long_side: int = 1024
+    long_side: int = 1000
     full_size_pixels: int = 12_000_000
 
     def __post_init__(self) -> None:

@@ -29,6 +29,7 @@ def test_public_names() -> None:
         "Checkpoint",
         "CheckpointError",
         "CheckpointUnreachable",
+        "Entries",
         "Manifest",
         "ManifestFile",
         "resolve",
