@@ -23,7 +23,7 @@ async def deploy(service: RunningService, client: httpx.AsyncClient) -> AsyncIte
     before = (await until_healthy(client))["models"]
     yield lambda changes: asyncio.to_thread(service.deploy, changes)
     await asyncio.to_thread(service.deploy, {})
-    while (health := await until_healthy(client))["models"] != before or health["faults"]:
+    while (health := await until_healthy(client))["models"] != before or health["faults"] or (await ask(client))["code"] != "ok":
         pass
 
 
