@@ -70,8 +70,7 @@ def _serve_environment() -> dict[str, str]:
     variables = {
         "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve_app.request_ids:serve_proxy_middlewares",
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",  # a dead proxy is replaced after three checks, which are 10 s apart by default
-        "RAY_SERVE_LOG_TO_STDERR": "0",  # a line per photo on the terminal costs a tenth of the photos; the log files have it
-        "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "50",  # lines that are written together
+        "RAY_SERVE_LOG_TO_STDERR": "0",  # the log files have a line per photo, and the terminal need not
     }
     if sys.platform != "linux":  # for others there is no binary
         return variables

@@ -1,7 +1,7 @@
 """What runs a network: OpenVINO on CPUs, PyTorch on GPUs and wherever OpenVINO cannot. Both give the same answers.
 
-On a CPU, OpenVINO gives 1.2 to 2 times the photos per second of eager PyTorch, in half the memory: it holds no interpreter lock
-while it computes, and a replica that finds the exported network in the cache never imports torch (benchmarks/README.md has the figures).
+On a CPU, OpenVINO gives 1.1 to 2 times the photos per second of eager PyTorch. It holds no interpreter lock while it computes, and a
+replica that finds the exported network in the cache never imports torch, which takes time and memory (benchmarks/README.md).
 """
 
 import importlib.metadata

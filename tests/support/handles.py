@@ -1,8 +1,7 @@
 """Stand-ins for the handles of deployments, that do as they are told."""
 
 import asyncio
-from copy import copy
-from typing import Any, Self
+from typing import Any
 
 
 class Call:
@@ -28,15 +27,25 @@ class Call:
 
 
 class Handle:
-    """Base of a stand-in for a handle: it calls alike over every transport, and remembers which one was asked for."""
+    """Base of a stand-in for a handle: it calls alike over every transport, and remembers which one was used last."""
 
     by_reference: bool | None = None
 
-    def options(self, *, _by_reference: bool) -> Self:
+    def options(self, *, _by_reference: bool) -> "OneTransport":
         """This handle with one transport."""
-        handle = copy(self)
-        handle.by_reference = _by_reference
-        return handle
+        return OneTransport(self, _by_reference)
+
+
+class OneTransport:
+    """A handle whose calls go one way."""
+
+    def __init__(self, handle: Handle, by_reference: bool) -> None:
+        self._handle = handle
+        self._by_reference = by_reference
+
+    def __getattr__(self, method: str) -> Any:
+        self._handle.by_reference = self._by_reference
+        return getattr(self._handle, method)
 
 
 class Method:
