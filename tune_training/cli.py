@@ -177,14 +177,19 @@ def _starting_point(uri: str) -> str:
     return uri
 
 
+def _run_options(threads: int) -> RunOptions:
+    """PyTorch always: OpenVINO and training in one process have been seen to crash, and both give the same answers."""
+    return RunOptions(get_settings().device, "torch", threads)
+
+
 def _load_detector(uri: str, threads: int, overrides: dict[str, float] | None = None) -> Detector:
     settings = get_settings()
-    return Detector.load(resolve(uri, settings.model_cache_dir), RunOptions.of(settings, threads), overrides)
+    return Detector.load(resolve(uri, settings.model_cache_dir), _run_options(threads), overrides)
 
 
 def _load_classifier(uri: str, threads: int) -> Classifier:
     settings = get_settings()
-    return Classifier.load(resolve(uri, settings.model_cache_dir), RunOptions.of(settings, threads))
+    return Classifier.load(resolve(uri, settings.model_cache_dir), _run_options(threads))
 
 
 def _set_threads(threads: int) -> None:

@@ -50,13 +50,20 @@ def write_tiny_classifier(path: Path, labels: Sequence[str] = ("female", "male")
     return _save(path, model, ViTImageProcessorPil(size={"height": 32, "width": 32}))
 
 
-def write_tiny_detector(path: Path, kind: DetectorKind = "detr", labels: Sequence[str] = ("person", "dog")) -> Path:
+def write_tiny_detector(
+    path: Path, kind: DetectorKind = "detr", labels: Sequence[str] = ("person", "dog"), *, signal: bool = False
+) -> Path:
     """Writes an object detector to `path` and returns it.
 
-    `detr` keeps the aspect ratio and pads batches; the other two resize every photo to 64 x 64 pixels.
+    `detr` keeps the aspect ratio and pads batches; the other two resize every photo to 64 x 64 pixels. With `signal`, what is in the
+    photo decides; otherwise it fades on the way, places score alike, and rounding decides which of them become queries.
     """
     with _seeded():
         model = _DETECTORS[kind](_labels(labels))
+        if signal:
+            for parameter in model.parameters():
+                if parameter.ndim > 1:
+                    torch.nn.init.xavier_normal_(parameter)
     processor = (
         DetrImageProcessorPil(size={"shortest_edge": 48, "longest_edge": 96})
         if kind == "detr"
@@ -86,9 +93,7 @@ def _detr(labels: dict[str, Any]) -> PreTrainedModel:
 
 def _rt_detr(labels: dict[str, Any]) -> PreTrainedModel:
     backbone = RTDetrResNetConfig(layer_type="basic", **_backbone("stage2", "stage3", "stage4"))
-    return _decided(
-        RTDetrForObjectDetection(RTDetrConfig(backbone_config=backbone, encoder_in_channels=[8, 16, 16], **_SMALL_HEAD, **labels))
-    )
+    return RTDetrForObjectDetection(RTDetrConfig(backbone_config=backbone, encoder_in_channels=[8, 16, 16], **_SMALL_HEAD, **labels))
 
 
 def _deimv2(labels: dict[str, Any]) -> PreTrainedModel:
@@ -101,22 +106,9 @@ def _deimv2(labels: dict[str, Any]) -> PreTrainedModel:
         stage_numb_of_layers=[1, 1, 1, 1],
         **_backbone("stage2", "stage3", "stage4"),
     )
-    return _decided(
-        Deimv2ForObjectDetection(
-            Deimv2Config(backbone_config=backbone, encoder_in_channels=[8, 16, 16], lqe_hidden_dim=8, **_SMALL_HEAD, **labels)
-        )
+    return Deimv2ForObjectDetection(
+        Deimv2Config(backbone_config=backbone, encoder_in_channels=[8, 16, 16], lqe_hidden_dim=8, **_SMALL_HEAD, **labels)
     )
-
-
-def _decided(model: PreTrainedModel) -> PreTrainedModel:
-    """The model with weights that keep the photo's signal.
-
-    By default it fades to nothing on the way, all places score alike, and which of them become queries is left to rounding.
-    """
-    for parameter in model.parameters():
-        if parameter.ndim > 1:
-            torch.nn.init.xavier_normal_(parameter)
-    return model
 
 
 def _backbone(*out_features: str) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def noise(height: int, width: int, seed: int = 0) -> RGB:
 
 def detectors(folder: Path, kind: DetectorKind) -> tuple[Detector, Detector]:
     """A tiny detector in OpenVINO and in PyTorch."""
-    checkpoint = resolve(str(write_tiny_detector(folder / kind, kind)), folder)
+    checkpoint = resolve(str(write_tiny_detector(folder / kind, kind, signal=True)), folder)
     options = [RunOptions("cpu", runtime, 1, folder) for runtime in ("openvino", "torch")]
     on_openvino, on_torch = (Detector.load(checkpoint, each, {"score_threshold": 0.0}) for each in options)
     return on_openvino, on_torch
