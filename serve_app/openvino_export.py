@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from serve_app.checkpoints import Checkpoint, CheckpointError
 from serve_app.networks import Network, build
-from serve_app.openvino_runtime import ADVICE, ERROR_FILE, FACTS_FILE, NETWORK_FILE, ExportError, compiled, run
+from serve_app.openvino_runtime import ADVICE, ERROR_FILE, FACTS_FILE, NETWORK_FILE, ExportError, open_network
 from serve_app.runtimes import Floats, Role
 
 # isort: split
@@ -65,7 +65,7 @@ def _difference(network: Network, exported: Path) -> float:
     pixels = _pixels(network, 1, 320, 240)
     with torch.inference_mode():
         expected = [output.numpy() for output in network.module(torch.from_numpy(pixels))]
-    pairs = zip(_in_order(expected), _in_order(run(compiled(exported, threads=0), pixels)), strict=True)
+    pairs = zip(_in_order(expected), _in_order(open_network(exported, threads=0)(pixels)), strict=True)
     return max(float(np.abs(one - other).max()) for one, other in pairs)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serve_app.checkpoints import Checkpoint, CheckpointError, Entries
-from serve_app.runtimes import Facts, Floats, Role, RunOptions, Runtime
+from serve_app.runtimes import Facts, Floats, Role, Run, RunOptions, Runtime
 
 # `import openvino` reports to its makers over the network when this package is installed. A service that says that nothing leaves it
 # calls nobody: with None here the import fails, and OpenVINO then does without.
@@ -51,11 +51,10 @@ def load(role: Role, checkpoint: Checkpoint, input_size: int | None, options: Ru
             return _open(Path(scratch), options.threads)
 
 
-def compiled(network: Path, threads: int) -> ov.CompiledModel:
-    """A network ready to run on the CPU.
+def open_network(network: Path, threads: int) -> Run:
+    """A network in OpenVINO's own format, ready to run on the CPU.
 
     Args:
-        network: OpenVINO's own format, or ONNX.
         threads: threads of one inference; 0: as many as there are cores.
     """
     properties = {
@@ -64,25 +63,19 @@ def compiled(network: Path, threads: int) -> ov.CompiledModel:
         "NUM_STREAMS": 1,
         "ENABLE_CPU_PINNING": False,  # replicas know nothing of each other, and would all sit on the first core
     }
-    return ov.Core().compile_model(network, "CPU", properties)
-
-
-def run(model: ov.CompiledModel, pixels: NDArray[np.uint8]) -> tuple[Floats, ...]:
-    """One inference."""
-    outputs = model.create_infer_request().infer([pixels])
-    return tuple(outputs[port] for port in model.outputs)
-
-
-def _open(folder: Path, threads: int) -> Runtime:
-    model = compiled(folder / NETWORK_FILE, threads)
-    facts = Facts.model_validate_json((folder / FACTS_FILE).read_text(encoding="utf-8"))
+    model = ov.Core().compile_model(network, "CPU", properties)
     request = model.create_infer_request()
 
-    def run_in_one_thread(pixels: NDArray[np.uint8]) -> tuple[Floats, ...]:
+    def run(pixels: NDArray[np.uint8]) -> tuple[Floats, ...]:
         outputs = request.infer([pixels])
         return tuple(outputs[port] for port in model.outputs)
 
-    return Runtime(run_in_one_thread, facts)
+    return run
+
+
+def _open(folder: Path, threads: int) -> Runtime:
+    facts = Facts.model_validate_json((folder / FACTS_FILE).read_text(encoding="utf-8"))
+    return Runtime(open_network(folder / NETWORK_FILE, threads), facts)
 
 
 def _cached(role: Role, checkpoint: Checkpoint, input_size: int | None, cache_dir: Path) -> Path:

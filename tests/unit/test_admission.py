@@ -8,6 +8,7 @@ from serve_app.admission import LEAST_PHOTOS, Budget, PhotoAdmission
 from serve_app.codes import Code
 from serve_app.faults import Refused
 from serve_app.pace import WINDOW, Pace
+from tests.support.clock import Clock
 
 
 def test_holds_up_to_its_limit() -> None:
@@ -85,14 +86,6 @@ async def test_concurrent_holders_beyond_the_limit_are_refused_while_the_others_
 
 
 # --- photos, at the pace of the models ------------------------------------------------------------------------------
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def answer(admission: PhotoAdmission, pace: Pace, clock: Clock, seconds: float) -> None:

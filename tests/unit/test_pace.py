@@ -3,14 +3,7 @@
 import pytest
 
 from serve_app.pace import ENOUGH, WINDOW, Pace
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 @pytest.fixture

@@ -3,19 +3,12 @@
 import pytest
 
 from serve_app.quarantine import ALONE, TOGETHER, Quarantine, Standing
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(0.0)
 
 
 @pytest.fixture
