@@ -76,6 +76,7 @@ lock: setup-dev ## Writes the lock files from pyproject.toml; UPGRADE=--upgrade 
 	@$(call with_torch_index,install $(shell grep '^torch==' requirements.lock))
 	@$(PIP) install --requirement requirements.lock
 	@$(PIP) install --no-deps --no-index --no-build-isolation --editable .
+	@$(BIN)/python -m serve_app.prepare_models || echo 'They will be prepared when the service starts' >&2
 	@touch $@
 
 .venv/.installed-dev: requirements-dev.lock .venv/.installed

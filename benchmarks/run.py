@@ -4,6 +4,7 @@ What fails is written down and does not stop the rest, and the results are writt
 """
 
 import logging
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -55,9 +56,13 @@ def measure_set(models: ModelSet, photos: Sequence[bytes], peers: Sequence[Serve
     run = _SetRun(models, photos, plan, result, lambda: save(result))
     for runtime in Runtime:
         run.measure_bare(runtime)
-    for server in [service.service(models, plan.settings), *peers]:
-        with run.noting_failure(server.name):
-            run.measure_server(server)
+    with tempfile.TemporaryDirectory() as cache:
+        ours = service.service(models, {"MODEL_CACHE_DIR": cache, **plan.settings})
+        with run.noting_failure("preparing the models"):
+            log.info("models prepared, as `make setup` does, in %.1f s", service.prepare(ours))
+        for server in [ours, *peers]:
+            with run.noting_failure(server.name):
+                run.measure_server(server)
     for bare_result in result.bare:
         run.measure_best_again(bare_result)
 
