@@ -45,8 +45,9 @@ def prepare(server: Server) -> float:
     Raises:
         CalledProcessError: one cannot be had.
     """
+    settings = {name: value for name, value in server.environment.items() if value and "{port}" not in value}
     started = time.monotonic()
-    subprocess.run([sys.executable, "-m", "serve_app.prepare_models"], cwd=ROOT, env=os.environ | server.environment, check=True)
+    subprocess.run([sys.executable, "-m", "serve_app.prepare_models"], cwd=ROOT, env=os.environ | settings, stdout=sys.stderr, check=True)
     return time.monotonic() - started
 
 
