@@ -154,8 +154,10 @@ def pip_of_this_machine(folder: Path) -> list[str]:
     config["global"] = settings
     with (folder / "pip.conf").open("w") as file:
         config.write(file)
-    folders = {Path(word.removeprefix("file://")) for value in settings.values() for word in value.split()}
-    shared = [str(path) for path in folders if path.is_absolute() and path.exists()]
+    words = [word for value in settings.values() for word in value.split()]
+    # An index in a folder has its files beside it.
+    folders = {Path(word.removeprefix("file://")).parent if word.startswith("file://") else Path(word) for word in words}
+    shared = sorted(str(path) for path in folders if path.is_absolute() and path.exists())
     volumes = [f"{folder / 'pip.conf'}:/etc/pip.conf:ro", "/etc/ssl/certs:/etc/ssl/certs:ro", *(f"{path}:{path}:ro" for path in shared)]
     found_here = "find-links" in settings
     return [*(["--build-arg", "TORCH_INDEX="] if found_here else []), *(part for volume in volumes for part in ("--volume", volume))]
