@@ -22,7 +22,7 @@ KUBERNETES = "1.35"  # what Terraform's root aws makes by default
 NOT_BUILT_IN = {"RayService", "RayJob", "TargetGroupBinding", "PodMonitor", "PrometheusRule"}
 OVERLAYS = [folder.name for folder in overlays()]
 CLOUD = [name for name in OVERLAYS if name != "local"]
-EVERYTHING = [*(f"overlays/{name}" for name in OVERLAYS), "tune"]
+EVERYTHING = [*(f"overlays/{name}" for name in OVERLAYS), "tune", "monitoring"]
 WITH_PODS = [*(f"overlays/{name}" for name in OVERLAYS), "tune"]
 CRD_CHECK = Path(os.environ.get("KUBERNETES_OFFLINE", ROOT.parent / "shared" / "tools" / "kubernetes-offline")) / "crd_check.py"
 
