@@ -65,5 +65,5 @@ def configure(
     """Runs k8s/configure.py as deploy.sh does."""
     given = json.dumps({name: {"value": value, "sensitive": False, "type": "string"} for name, value in outputs.items()})
     options = [part for setting in settings for part in ("--set", setting)]
-    command = [sys.executable, K8S / "configure.py", "--profile", profile, "--image", image, *options, folder]
+    command = [sys.executable, str(K8S / "configure.py"), "--profile", profile, "--image", image, *options, str(folder)]
     return subprocess.run(command, input=given, capture_output=True, text=True, check=False)
