@@ -65,6 +65,7 @@ def url() -> Iterator[str]:
             _, alive = psutil.wait_procs([psutil.Process(head.pid), *family], timeout=30)
             for process in alive:
                 process.kill()
+            head.wait()
 
 
 def test_the_ingress_answers_and_the_models_sleep(url: str) -> None:
