@@ -8,9 +8,9 @@ export const file = (name: string): string => join(FOLDER, name);
 export const many = (): string[] => readdirSync(file("many")).sort().map((name) => file(join("many", name)));
 
 /** Every test fails when the page asks another origin, or says something on the console that nobody expects. */
-export const test = base.extend<{ expectedConsole: RegExp[] }>({
-  expectedConsole: [async ({}, use) => use([]), { scope: "test" }],
-  page: async ({ page, expectedConsole }, use) => {
+export const test = base.extend<{ expectedErrors: RegExp }>({
+  expectedErrors: [/^$/, { option: true }],
+  page: async ({ page, expectedErrors }, provide) => {
     const foreign: string[] = [];
     const said: string[] = [];
     let origin: string | null = null;
@@ -21,9 +21,9 @@ export const test = base.extend<{ expectedConsole: RegExp[] }>({
     });
     page.on("console", (message) => message.type() === "error" && said.push(message.text()));
     page.on("pageerror", (error) => said.push(error.message));
-    await use(page);
+    await provide(page);
     expect(foreign).toEqual([]);
-    expect(said.filter((text) => !expectedConsole.some((pattern) => pattern.test(text)))).toEqual([]);
+    expect(said.filter((text) => !expectedErrors.test(text))).toEqual([]);
   },
 });
 export { expect };

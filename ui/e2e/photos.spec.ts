@@ -50,7 +50,7 @@ test("what the browser cannot show is still answered", async ({ page }) => {
 });
 
 test.describe("bad files", () => {
-  test.use({ expectedConsole: [STATUS] });
+  test.use({ expectedErrors: STATUS });
   for (const [name, title] of [
     ["huge.jpg", "This file has more than 10 MB"],
     ["document.jpg", "This file is not a photo that the service can read"],

@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import { choose, expect, expectAccessible, file, heading, many, STATUS, test } from "./page";
 import { Proxy } from "./proxy";
 
-test.use({ expectedConsole: [STATUS] });
+test.use({ expectedErrors: STATUS });
 
 let proxy: Proxy;
 let url: string;

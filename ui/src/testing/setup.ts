@@ -3,6 +3,14 @@ import { cleanup } from "@testing-library/react";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { server } from "./server";
 
+// jsdom draws nothing; some files are tested without it.
+if (typeof document !== "undefined") {
+
+}
+
+beforeAll } from "vitest";
+import { server } from "./server";
+
 // jsdom draws nothing.
 URL.createObjectURL = () => "blob:photo";
 URL.revokeObjectURL = () => undefined;
@@ -24,6 +32,6 @@ beforeAll(() => server.listen({ onUnhandledRequest: "error" }));
 afterEach(() => {
   cleanup();
   server.resetHandlers();
-  location.hash = "";
+  if (typeof document !== "undefined") location.hash = "";
 });
 afterAll(() => server.close());

@@ -18,15 +18,17 @@ export function BoxedPhoto({ file, people, busy }: { file: File; people: readonl
   }
   return (
     <div className={styles["frame"]} data-busy={busy || undefined}>
-      {url && <img src={url} alt={`Your photo ${file.name}`} onError={() => setUnshowable(true)} />}
-      <svg viewBox="0 0 1 1" preserveAspectRatio="none" role="img" aria-label={caption(people.length)} hidden={people.length === 0}>
+      {url && <img src={url} alt={file.name || "What was pasted"} onError={() => setUnshowable(true)} />}
+      {people.length > 0 && (
+        <svg viewBox="0 0 1 1" preserveAspectRatio="none" role="img" aria-label={caption(people.length)}>
         {people.map(({ box: [x0, y0, x1, y1] }, index) => (
           <g key={index}>
             <rect className={styles["halo"]} x={x0} y={y0} width={x1 - x0} height={y1 - y0} />
             <rect className={styles["box"]} x={x0} y={y0} width={x1 - x0} height={y1 - y0} data-testid="box" />
           </g>
         ))}
-      </svg>
+        </svg>
+      )}
     </div>
   );
 }

@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { expect, test, vi } from "vitest";
 import { MAX_IMAGE_BYTES } from "../../api/limits";
 import { prepare, type Reduce } from "./prepare";
