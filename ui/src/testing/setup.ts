@@ -3,35 +3,31 @@ import { cleanup } from "@testing-library/react";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { server } from "./server";
 
-// jsdom draws nothing; some files are tested without it.
-if (typeof document !== "undefined") {
+const hasPage = typeof document !== "undefined"; // some files are tested in Node alone
 
+if (hasPage) {
+  // What jsdom lacks, because it draws nothing.
+  URL.createObjectURL = () => "blob:photo";
+  URL.revokeObjectURL = () => undefined;
+  Element.prototype.scrollIntoView = () => undefined;
+  globalThis.ResizeObserver = class {
+    observe() {
+      return undefined;
+    }
+    unobserve() {
+      return undefined;
+    }
+    disconnect() {
+      return undefined;
+    }
+  };
+  globalThis.matchMedia = (query) => Object.assign(new EventTarget(), { matches: false, media: query }) as unknown as MediaQueryList;
 }
-
-beforeAll } from "vitest";
-import { server } from "./server";
-
-// jsdom draws nothing.
-URL.createObjectURL = () => "blob:photo";
-URL.revokeObjectURL = () => undefined;
-Element.prototype.scrollIntoView = () => undefined;
-globalThis.ResizeObserver = class {
-  observe() {
-    return undefined;
-  }
-  unobserve() {
-    return undefined;
-  }
-  disconnect() {
-    return undefined;
-  }
-};
-globalThis.matchMedia = (query) => Object.assign(new EventTarget(), { matches: false, media: query }) as unknown as MediaQueryList;
 
 beforeAll(() => server.listen({ onUnhandledRequest: "error" }));
 afterEach(() => {
   cleanup();
   server.resetHandlers();
-  if (typeof document !== "undefined") location.hash = "";
+  if (hasPage) location.hash = "";
 });
 afterAll(() => server.close());
