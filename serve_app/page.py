@@ -57,7 +57,9 @@ def _never_stale(file: Path, headers: dict[str, str] | None = None) -> Response:
 class _NamedByContent(StaticFiles):
     """Files whose names change with their content, so that browsers may keep them."""
 
-    def file_response(self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200) -> Response:
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers["cache-control"] = "public, max-age=31536000, immutable"
         return response
