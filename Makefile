@@ -37,6 +37,9 @@ page-api: setup ui/node_modules/.installed ## Writes the types of the page's req
 	@$(BIN)/python -m serve_app.openapi_document > ui/openapi.json
 	@cd ui && npm run --silent api
 
+screenshots: setup-dev ## Makes the README's pictures of the page
+	@$(BIN)/python -m pytest tests/browser/make_screenshots.py
+
 test: lint typecheck ## Runs all checks and tests; STRICT=1 turns each skip into a failure
 	@$(BIN)/python -m pytest --ignore tests/openvino
 	@exec $(BIN)/python -m pytest tests/openvino  # a process of its own: OpenVINO and training in one have been seen to crash
@@ -110,4 +113,4 @@ ui/dist/index.html: ui/node_modules/.installed $(shell find ui/src ui/public ui/
 	@mv build/ours.pth "$$(.venv-peers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@touch $@
 
-.PHONY: help setup setup-dev serve page page-api test smoke bench soak lint typecheck format env-example lock
+.PHONY: help setup setup-dev serve page page-api screenshots test smoke bench soak lint typecheck format env-example lock

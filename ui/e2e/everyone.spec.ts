@@ -6,7 +6,7 @@ test("keyboard alone: choose, read, go on, look at the service", async ({ page }
     for (let count = 0; count < 20 && !(await until()); count++) await page.keyboard.press(key);
   };
   const focused = (name: RegExp) => async () =>
-    name.test(await page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent ?? ""));
+    name.test(await page.locator(":focus:not(body)").evaluateAll(([element]) => element?.getAttribute("aria-label") ?? element?.textContent ?? ""));
   const chosen = page.waitForEvent("filechooser");
   await press("Tab", focused(/Drop photos here/));
   await page.keyboard.press("Enter");

@@ -52,18 +52,8 @@ export function App({ client, prepare, apiUrl }: { client: Client; prepare: Prep
   const position = chosen ? photos.indexOf(chosen) : -1;
   return (
     <div {...getRootProps({ className: styles["page"], role: "presentation" })}>
-      <input {...getInputProps({ "aria-label": "Photos", id: "photos" })} />
-      <input
-        ref={captureInput}
-        type="file"
-        accept="image/*"
-        capture="user"
-        hidden
-        aria-label="Photo from the camera"
-        onChange={({ target }) => take([...(target.files ?? [])])}
-      />
       <header className={styles["header"]}>
-        <a className={styles["brand"]} href="#start" onClick={startOver}>
+        <a className={styles["brand"]} href="#start" onClick={startOver} aria-label="Gender presentation: start over">
           <img src="/favicon.svg" alt="" width="28" height="28" />
           <span>Gender presentation</span>
         </a>
@@ -74,6 +64,16 @@ export function App({ client, prepare, apiUrl }: { client: Client; prepare: Prep
         <ThemeButton />
       </header>
       <main className={styles["main"]}>
+        <input {...getInputProps({ "aria-label": "Photos", id: "photos" })} />
+        <input
+          ref={captureInput}
+          type="file"
+          accept="image/*"
+          capture="user"
+          hidden
+          aria-label="Photo from the camera"
+          onChange={({ target }) => take([...(target.files ?? [])])}
+        />
         <Announcer photos={photos} />
         <Suspense fallback={<p className={styles["loading"]}>Loading</p>}>
           {camera ? (
