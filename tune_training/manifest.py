@@ -150,11 +150,20 @@ def _record(row: ManifestRow, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _row(record: Mapping[str, Any]) -> ManifestRow:
-    own = {name: str(record[name]) for name in ("uri", "label", "split", "source", "sha256", "phash")}
-    numbers = {name: int(record[name]) for name in ("width", "height", "bytes")}
     x0, y0, x1, y1 = (float(record[name]) for name in _SCHEMA.names[-4:])
-    columns = {name: str(value) for name, value in record.items() if name not in COLUMNS}
-    return ManifestRow(**own, **numbers, box=(x0, y0, x1, y1), columns=columns)
+    return ManifestRow(
+        uri=str(record["uri"]),
+        label=str(record["label"]),
+        split=str(record["split"]),
+        source=str(record["source"]),
+        width=int(record["width"]),
+        height=int(record["height"]),
+        bytes=int(record["bytes"]),
+        sha256=str(record["sha256"]),
+        phash=str(record["phash"]),
+        box=(x0, y0, x1, y1),
+        columns={name: str(value) for name, value in record.items() if name not in COLUMNS},
+    )
 
 
 def _parse_csv(content: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:

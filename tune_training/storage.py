@@ -173,7 +173,8 @@ def check_space(folder: str, needed: int) -> None:
     free = shutil.disk_usage(there).free
     if free < needed:
         raise InputError(
-            f"{folder!r}: this needs about {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free on that disk. Make room, or choose another place"
+            f"{folder!r}: this needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free on that disk."
+            " Make room, or choose another place"
         )
 
 
