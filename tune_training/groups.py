@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from tune_training.labelled_photos import SOURCE
 from tune_training.scores import DRAWS, Estimate, Judged, Metrics, balanced_accuracy, bootstrap, interval, scores
 
 AGE = "age"
@@ -52,11 +53,12 @@ def _text(number: float) -> str:
 
 
 def group_columns(columns: Mapping[str, Sequence[str]], wanted: Sequence[str] | None = None) -> dict[str, Names]:
-    """The columns that photos are grouped by: those wanted, or all that make 2 to `MOST_GROUPS` groups."""
-    groups = {name: grouping(name, values) for name, values in columns.items() if wanted is None or name in wanted}
-    if wanted is not None:
+    """The columns that photos are grouped by: those wanted, or the source and all others that make 2 to `MOST_GROUPS` groups."""
+    groups = {name: grouping(name, values) for name, values in columns.items() if not wanted or name in wanted}
+    if wanted:
         return groups
-    return {name: names for name, names in groups.items() if 2 <= len(set(names.tolist()) - {""}) <= MOST_GROUPS}
+    fewest = {SOURCE: 1}  # tables show what photos were measured on, be it one collection
+    return {name: names for name, names in groups.items() if fewest.get(name, 2) <= len(set(names.tolist()) - {""}) <= MOST_GROUPS}
 
 
 def by_group(judged: Judged, names: Names, draws: int = DRAWS) -> Metrics:

@@ -117,6 +117,13 @@ def scores(judged: Judged, draws: int = DRAWS) -> Metrics:
     }
 
 
+def calibration_error(judged: Judged, draws: int = DRAWS) -> Estimate:
+    """The expected calibration error of at least one answer, with its interval."""
+    answered = judged.only(judged.answered)
+    value = float(_ece(answered.female, answered.margins, judged.temperature))
+    return Estimate(value, *interval(bootstrap(answered, {"ece": _ece}, draws)["ece"]))
+
+
 def _names(female: Bools) -> list[str]:
     return [FEMALE if each else MALE for each in female]
 
