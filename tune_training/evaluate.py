@@ -27,7 +27,7 @@ from tune_training.evaluation_report import write_report
 from tune_training.groups import by_group, group_columns
 from tune_training.labelled_photos import SOURCE, LabelledPhoto, LabelledPhotos, read_labelled, sample_by_source
 from tune_training.metrics_file import METRICS_FILE, Metrics, to_json, weights_sha256
-from tune_training.model_card import CARD_FILE, card_of
+from tune_training.model_card import CARD_FILE, card_of, percent_of
 from tune_training.models import Threads, decode_limits, load_classifier, load_detector, set_threads
 from tune_training.risk_coverage import at_threshold, risk_coverage
 from tune_training.scores import DRAWS, Judged, calibration_error, scores
@@ -53,14 +53,21 @@ def evaluate(
     ],
     out: Annotated[str | None, typer.Option(help="Folder or s3:// prefix of metrics.json and report.html; by default the model's.")] = None,
     detector: Annotated[str, typer.Option(help="URI of the detector.")] = EMBEDDED_DETECTOR,
-    split: Annotated[list[str] | None, typer.Option(help="Splits to report on; by default test, or all where there is no such split.")] = None,
-    calibrate: Annotated[bool, typer.Option("--calibrate", help="First fit the temperature on val, and write it to decision.json.")] = False,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Splits to report on; by default test, or all where there is no such split.")
+    ] = None,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="First fit the temperature on val, and write it to decision.json.")
+    ] = False,
     choose_crop: Annotated[bool, typer.Option("--choose-crop", help="Before that, choose the crop on val, likewise.")] = False,
     by: Annotated[
         list[str] | None, typer.Option(help="Columns whose groups are compared; by default the source and all that make 2 to 20 groups.")
     ] = None,
     error_rate: Annotated[
-        float, typer.Option(help="Share of wrong answers for which a threshold on confidence is chosen (on val, where there is one).", min=0, max=1)
+        float,
+        typer.Option(
+            help="Share of wrong answers for which a threshold on confidence is chosen (on val, where there is one).", min=0, max=1
+        ),
     ] = 0.02,
     threads: Threads = 0,
     draws: Annotated[int, typer.Option(help="Draws of the bootstraps that intervals come from.", min=100)] = DRAWS,
@@ -108,14 +115,17 @@ def evaluate(
 
 def _summary(found: Metrics) -> str:
     parts = [f"{found['photos']} photos", f"answered {found['answered'].value:.1%}"]
-    for name in ("accuracy", "balanced_accuracy", "ece"):
-        if name in found:
-            parts.append(f"{name.replace('_', ' ')} {found[name].value:.1%} ({100 * found[name].low:.1f} to {100 * found[name].high:.1f})")
+    parts += [f"{name.replace('_', ' ')} {percent_of(found[name])}" for name in ("accuracy", "balanced_accuracy", "ece") if name in found]
     return ", ".join(parts)
 
 
 def split_metrics(
-    photos: Sequence[LabelledPhoto], judged: Judged, validation: Judged | None, error_rate: float, by: Sequence[str] | None, draws: int = DRAWS
+    photos: Sequence[LabelledPhoto],
+    judged: Judged,
+    validation: Judged | None,
+    error_rate: float,
+    by: Sequence[str] | None,
+    draws: int = DRAWS,
 ) -> Metrics:
     """What is reported of a split: `scores`, and beside them calibration, risk and coverage, and the scores by group."""
     metrics = scores(judged, draws) | {"photos_sha256": _digest(photos)}

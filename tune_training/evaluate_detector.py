@@ -101,11 +101,14 @@ def choose_detector_decision(
 
 
 def evaluate_detector(
-    people: Annotated[Path, typer.Argument(help="Folder with test.json, and val.json to choose on (COCO, one category: person).", exists=True)],
+    people: Annotated[
+        Path, typer.Argument(help="Folder with test.json, and val.json to choose on (COCO, one category: person).", exists=True)
+    ],
     detector: Annotated[str, typer.Option(help="URI of the detector.")] = EMBEDDED_DETECTOR,
     choose: Annotated[bool, typer.Option(help="First choose its decision.json on val.json; it must be a folder.")] = False,
     portraits: Annotated[
-        str | None, typer.Option(help="With --choose: photos of one person each (what `evaluate` takes), whose split val should be answered.")
+        str | None,
+        typer.Option(help="With --choose: photos of one person each (what `evaluate` takes), whose split val should be answered."),
     ] = None,
     threads: Threads = 0,
 ) -> None:

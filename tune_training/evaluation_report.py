@@ -14,8 +14,9 @@ from tune_training.groups import FEWEST_ANSWERS
 from tune_training.metrics_file import Metrics, plain
 from tune_training.scores import DRAWS, ORDER
 
+NOTHING = Markup("\N{EN DASH}")
 INK, GRID, BLUE, ORANGE = "#24313f", "#d5dce3", "#2f6fb0", "#d9822b"
-STYLE = {"text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": GRID, "xtick.color": INK, "ytick.color": INK, "font.size": 9}
+STYLE: Any = {"text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": GRID, "xtick.color": INK, "ytick.color": INK, "font.size": 9}
 
 
 def write_report(metrics: Metrics, model: str) -> str:
@@ -34,17 +35,16 @@ def write_report(metrics: Metrics, model: str) -> str:
 
 
 def percent(share: float | None) -> str:
-    """To one decimal; a dash for what could not be measured."""
-    return "–" if share is None else f"{share:.1%}"
+    """To one decimal; `NOTHING` for what could not be measured."""
+    return NOTHING if share is None else f"{share:.1%}"
 
 
 def estimate(found: Mapping[str, float] | None) -> Markup:
     """A share with its interval in small print."""
     if found is None:
-        return Markup("–")
-    return Markup('{} <span class="interval">{:.1f} – {:.1f}</span>').format(
-        percent(found["value"]), 100 * found["low"], 100 * found["high"]
-    )
+        return NOTHING
+    ends = f"{100 * found['low']:.1f} to {100 * found['high']:.1f}"
+    return Markup('{} <span class="interval">{}</span>').format(percent(found["value"]), ends)
 
 
 def _plots(split: Mapping[str, Any]) -> dict[str, Markup]:
@@ -94,7 +94,9 @@ def _risk_coverage(axes: Axes, measured: Mapping[str, Any]) -> None:
     if measured["risk"] is not None:
         at = f"confidence {measured['threshold']:.3f} and above"
         axes.plot(measured["coverage"]["value"], measured["risk"]["value"], "o", color=ORANGE, label=at)
-    axes.set(xlabel="coverage: share of all photos that are answered", ylabel="risk: share of wrong answers", ylim=(0, None), xlim=(0, 1.02))
+    axes.set(
+        xlabel="coverage: share of all photos that are answered", ylabel="risk: share of wrong answers", ylim=(0, None), xlim=(0, 1.02)
+    )
     axes.grid(color=GRID, linewidth=0.6)
     axes.legend(fontsize="small", frameon=False, loc="upper left")
 

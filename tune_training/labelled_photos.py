@@ -104,6 +104,10 @@ def _from_manifest(uri: str) -> LabelledPhotos:
     return LabelledPhotos(photos, _name(manifest.source))
 
 
+def _from_folder(uri: str) -> LabelledPhotos:
+    raise NotImplementedError
+
+
 def _from_table(uri: str, content: bytes) -> LabelledPhotos:
     rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
     label_column = next((name for name in _LABEL_COLUMNS if rows and name in rows[0]), None)

@@ -16,7 +16,7 @@ from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR
 from tune_training.errors import InputError
 from tune_training.labelled_photos import SOURCE
 from tune_training.metrics_file import Metrics, plain, read_metrics
-from tune_training.scores import ORDER
+from tune_training.scores import ORDER, Estimate
 
 CARD_FILE = "MODEL_CARD.md"
 BEGIN = "<!-- metrics:begin -->"
@@ -37,16 +37,17 @@ anyone's gender identity, knows no third answer, and must not be used for decisi
 
 ## How good it is
 
-Through the service's own pipeline, on photos that the model was not trained on. *Answered* is the share in which the detector counted exactly
-one person; everything else is about the answered photos. Brackets hold 95 % confidence intervals: Wilson's for shares, a bootstrap's for
-balanced accuracy, the gap and ECE (expected calibration error).
+Through the service's own pipeline, on photos that the model was not trained on. *Answered* is the share in which the detector counted
+exactly one person; everything else is about the answered photos. Brackets hold 95 % confidence intervals: Wilson's for shares, a
+bootstrap's for balanced accuracy, the gap and ECE (expected calibration error).
 
 $block
 
 ## Limits
 
 - The labels are what somebody once wrote down about a photo, in two words.
-- People who are rare in the training photos are misread more often. The tables tell of groups that the photos had labels for, and of no others.
+- People who are rare in the training photos are misread more often. The tables tell of groups that the photos had labels for, and of no
+  others.
 - Confidence is calibrated on photos like those of the validation split. On others it may be too high.
 """)
 
@@ -146,8 +147,8 @@ def _details(name: str, split: Metrics) -> Iterator[str]:
         return
     before, after = split["calibration"]["before"], split["calibration"]["after"]
     yield (
-        f"**{name}**: {split['photos']} photos, accuracy {_interval(split['accuracy'])}. ECE {_interval(before['ece'])} as trained, "
-        f"{_interval(after['ece'])} with the temperature {after['temperature']:.3f}."
+        f"**{name}**: {split['photos']} photos, accuracy {percent_of(split['accuracy'])}. ECE {percent_of(before['ece'])} as trained, "
+        f"{percent_of(after['ece'])} with the temperature {after['temperature']:.3f}."
     )
     yield _threshold(split["risk_coverage"])
     for column, compared in split["by"].items():
@@ -156,7 +157,7 @@ def _details(name: str, split: Metrics) -> Iterator[str]:
         header = [f"{column} ({name})", "photos", "answered", "balanced accuracy", "recall female", "recall male", "ECE"]
         yield _table(header, _group_rows(compared["groups"]), named=1)
         if "gap" in compared:
-            yield f"Lowest balanced accuracy: {compared['worst']}, {_interval(compared['gap'])} below the highest, {compared['best']}."
+            yield f"Lowest balanced accuracy: {compared['worst']}, {percent_of(compared['gap'])} below the highest, {compared['best']}."
 
 
 def _threshold(chosen: Metrics) -> str:
@@ -165,13 +166,13 @@ def _threshold(chosen: Metrics) -> str:
         return f"No threshold on confidence, chosen on {on}, brings the wrong answers down to {wanted}."
     return (
         f"With a confidence of at least {chosen['threshold']:.3f}, chosen on {on} for {wanted} of wrong answers, "
-        f"{_interval(chosen['coverage'])} of the photos are answered, and {_interval(chosen['risk'])} of the answers are wrong."
+        f"{percent_of(chosen['coverage'])} of the photos are answered, and {percent_of(chosen['risk'])} of the answers are wrong."
     )
 
 
 def _group_rows(groups: Metrics) -> Iterator[list[str]]:
     for name, found in groups.items():
-        yield [name, str(found["photos"]), *map(_interval, _figures(found))]
+        yield [name, str(found["photos"]), *map(percent_of, _figures(found))]
 
 
 def _figures(found: Metrics) -> list[Any]:
@@ -180,12 +181,16 @@ def _figures(found: Metrics) -> list[Any]:
     return [found["answered"], found.get("balanced_accuracy"), *(recall.get(label) for label in ORDER), found.get("ece")]
 
 
+def percent_of(found: Mapping[str, float] | Estimate | None) -> str:
+    """A share and its interval in percent; empty for what could not be measured."""
+    if found is None:
+        return ""
+    value, low, high = found if isinstance(found, Estimate) else (found["value"], found["low"], found["high"])
+    return f"{value:.1%} ({100 * low:.1f} to {100 * high:.1f})"
+
+
 def _percent(share: float | None) -> str:
     return "" if share is None else f"{share:.1%}"
-
-
-def _interval(found: Mapping[str, float] | None) -> str:
-    return "" if found is None else f"{found['value']:.1%} ({100 * found['low']:.1f}–{100 * found['high']:.1f})"  # noqa: RUF001 - a dash
 
 
 def _table(header: Sequence[str], rows: Iterator[list[str]], named: int) -> str:

@@ -92,7 +92,9 @@ def _check_not_worse(new: Metrics, old: Metrics | None, metric: Metric, margin: 
         return
     theirs = _value(old, metric, split)
     if theirs is None:
-        raise InputError(f"the model published at {target} has no {metric} on the split {split!r}, so nobody can say which is better. --force publishes")
+        raise InputError(
+            f"the model published at {target} has no {metric} on the split {split!r}, so nobody can say which is better. --force publishes"
+        )
     same = new["splits"][split].get("photos_sha256") == old["splits"][split].get("photos_sha256")
     comparison = f"{metric} {ours:.4f} on {split}, and the one published at {target} {theirs:.4f}" + ("" if same else ", on other photos")
     worse = ours - theirs if metric in LOWER_IS_BETTER else theirs - ours

@@ -17,8 +17,20 @@ from serve_app.checkpoints import _hub, _local, _s3
 from serve_app.checkpoints._cache import Entries
 from serve_app.checkpoints._errors import CheckpointError, CheckpointUnreachable
 from serve_app.checkpoints._layout import MANIFEST_FILE, Manifest, ManifestFile, check_weights, is_taken, revision_of
+from serve_app.checkpoints._s3_errors import explaining as explaining_s3
 
-__all__ = ["MANIFEST_FILE", "Checkpoint", "CheckpointError", "CheckpointUnreachable", "Entries", "Manifest", "ManifestFile", "is_taken", "resolve"]
+__all__ = [
+    "MANIFEST_FILE",
+    "Checkpoint",
+    "CheckpointError",
+    "CheckpointUnreachable",
+    "Entries",
+    "Manifest",
+    "ManifestFile",
+    "explaining_s3",
+    "is_taken",
+    "resolve",
+]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 _FORMS = "Write a folder, s3://bucket/prefix/ or hf://org/name@revision"

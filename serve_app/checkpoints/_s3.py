@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 from botocore import exceptions as boto
 from botocore.config import Config
+
 from serve_app.checkpoints._cache import Entries
 from serve_app.checkpoints._errors import CheckpointError, CheckpointUnreachable
 from serve_app.checkpoints._layout import (
