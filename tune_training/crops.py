@@ -23,7 +23,7 @@ from serve_app.cropping import RGB, CropSpec, crop_person, crop_window
 from serve_app.decoding import DecodeLimits, ImageRefused, decode
 from tune_training.classification_data import Example
 from tune_training.errors import InputError
-from tune_training.evaluate import decode_limits
+from tune_training.models import decode_limits
 from tune_training.storage import check_space, read_bytes
 
 logger = logging.getLogger(__name__)

@@ -40,8 +40,8 @@ from tune_training.augmentation import Augment
 from tune_training.classification_data import WHOLE_PHOTO, Example, LabelledPerson, examples_of_people, sampling_weights
 from tune_training.crops import Crops, cached_crops
 from tune_training.errors import InputError
-from tune_training.evaluate import decode_limits
 from tune_training.loop import Epoch, LoopConfig, fit, seed_everything, write_checkpoint
+from tune_training.models import decode_limits
 
 logger = logging.getLogger(__name__)
 
