@@ -4,6 +4,7 @@ Both run the same model, precision, optimizer and loss. What the trial's loop ad
 at full strength, gradient clipping, the schedule and the average of the weights. Pixels are random: none of it depends on them.
 """
 
+import logging
 import os
 import statistics
 import tempfile
@@ -32,6 +33,8 @@ from tune_training.train_classifier import (
     train,
     two_class_model,
 )
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,6 @@ def training_loop(
         steps=steps,
         rounds=rounds,
         threads=cores,
-        progress=lambda line: typer.echo(line, err=True),
+        progress=log.info,
     )
     typer.echo({**asdict(speed), "ratio": round(speed.ratio, 3)})

@@ -72,7 +72,8 @@ def examples(counts: dict[tuple[str, str], int]) -> list[Example]:
 def test_a_subset_has_of_each_source_and_label_its_share() -> None:
     drawn = examples({("a", "female"): 60, ("a", "male"): 20, ("b", "female"): 16, ("b", "male"): 4})
     chosen = stratified_subset(drawn, 25, seed=1)
-    assert Counter((each.source, each.label) for each in chosen) == {
+    counts = Counter((each.source, each.label) for each in chosen)
+    assert counts == {
         ("a", "female"): 15,
         ("a", "male"): 5,
         ("b", "female"): 4,
