@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from serve_app.classifier import LABELS
 from tune_training import storage
 from tune_training.errors import InputError
+from tune_training.labelling import is_photo, labels_in
 from tune_training.manifest import read_manifest
 
 SOURCE = "source"
@@ -105,7 +106,21 @@ def _from_manifest(uri: str) -> LabelledPhotos:
 
 
 def _from_folder(uri: str) -> LabelledPhotos:
-    raise NotImplementedError
+    photos, unlabelled = [], []
+    for file in storage.list_files(uri):
+        if not is_photo(file.name):
+            continue
+        found = labels_in(file.name)
+        if len(found) != 1:
+            unlabelled.append(file.name)
+            continue
+        photos.append(LabelledPhoto(storage.join(uri, file.name), found.pop(), EVERYTHING, "", {SOURCE: ""}))
+    if unlabelled:
+        names = ", ".join(unlabelled[:3])
+        raise InputError(f"{uri}: {len(unlabelled)} photos have no label, or two, in their folder or name, such as {names}")
+    if not photos:
+        raise InputError(f"{uri}: there are no photos. Write a folder with male/ and female/, a table or a manifest")
+    return LabelledPhotos(photos, _name(uri))
 
 
 def _from_table(uri: str, content: bytes) -> LabelledPhotos:

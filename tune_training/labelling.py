@@ -17,10 +17,13 @@ from tune_training.errors import InputError
 from tune_training.manifest import COLUMNS, TRAIN
 from tune_training.storage import StoredFile
 
-CLOSE_UP_SOURCES = ("utkface", "gender_dataset_face")  # of the research photos: faces from edge to edge
+CLOSE_UP_SOURCES = ["utkface", "gender_dataset_face"]  # of the research photos: faces from edge to edge
 
 # Those that are read, and those of cameras and pages that are not: they are refused by name instead of being overlooked.
-_SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .mpo .png .webp .gif .bmp .dib .tif .tiff .heic .heif .avif .jxl .svg".split())
+_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
+    *(".heic", ".heif", ".avif", ".jxl", ".svg"),
+)
 _LABEL_COLUMNS = ("label", "gender")
 _PATH, _SPLIT, _SOURCE = "path", "split", "source"
 

@@ -46,7 +46,7 @@ class PrepareOptions:
 
     labels: str | None = None
     person_filter: bool = True
-    close_up_sources: Sequence[str] = CLOSE_UP_SOURCES
+    close_up_sources: Sequence[str] = tuple(CLOSE_UP_SOURCES)
     detector: str = EMBEDDED_DETECTOR
     min_side: int = 32
     val_share: float = 0.1
@@ -55,7 +55,7 @@ class PrepareOptions:
     engine: Engine = Engine.RAY
 
     def __post_init__(self) -> None:
-        if not (0 <= self.val_share and 0 <= self.test_share and self.val_share + self.test_share < 1):
+        if min(self.val_share, self.test_share) < 0 or self.val_share + self.test_share >= 1:
             raise InputError(f"the shares of val ({self.val_share:g}) and test ({self.test_share:g}) must leave something to train on")
 
 
@@ -201,7 +201,9 @@ def _without_duplicates(photos: Sequence[_Photo]) -> tuple[list[_Photo], list[tu
     return *_keep(single, pairs, conflicting), rejects
 
 
-def _split(photos: Sequence[_Photo], pairs: Sequence[tuple[int, int]], options: PrepareOptions) -> tuple[list[_Photo], list[str], list[Reject]]:
+def _split(
+    photos: Sequence[_Photo], pairs: Sequence[tuple[int, int]], options: PrepareOptions
+) -> tuple[list[_Photo], list[str], list[Reject]]:
     """Splits those without a given split; of near-duplicates in different given splits, leaves out those on the side of training."""
     dropped: dict[int, int] = {}
     for first, second in pairs:
@@ -276,7 +278,7 @@ def prepare_command(
     person_filter: Annotated[bool, typer.Option(help="Leave out photos of nobody or several people.")] = True,
     close_up_source: Annotated[
         list[str], typer.Option(help="Sources whose photos are faces from edge to edge: not filtered, their box is the whole photo.")
-    ] = list(CLOSE_UP_SOURCES),  # noqa: B006 - typer copies it
+    ] = CLOSE_UP_SOURCES,
     detector: Annotated[str, typer.Option(help="URI of the detector of people; best the one of serving.")] = EMBEDDED_DETECTOR,
     min_side: Annotated[int, typer.Option(help="Smallest shorter side, pixels.", min=1)] = PrepareOptions.min_side,
     val_share: Annotated[float, typer.Option(help="Share of the photos to choose by, where no split is given.")] = PrepareOptions.val_share,
@@ -289,9 +291,7 @@ def prepare_command(
     Photos that are broken, tiny, labelled in two ways, of nobody or of several people are left out and listed by name. Near-duplicates
     stay in one split. What was found in a photo is kept in OUT/cache: a second run is quick, and one that was killed goes on.
     """
-    options = PrepareOptions(
-        labels, person_filter, close_up_source, detector, min_side, val_share, test_share, seed, engine
-    )
+    options = PrepareOptions(labels, person_filter, close_up_source, detector, min_side, val_share, test_share, seed, engine)
     prepared = prepare(source, out, options)
     typer.echo(prepared.summary())
     if VAL not in prepared.manifest.splits:
