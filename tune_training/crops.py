@@ -51,7 +51,8 @@ class Crops:
     @property
     def border(self) -> int:
         """Pixels around the crop proper, on each side."""
-        return (self.pixels.shape[1] - self.size) // 2
+        side: int = self.pixels.shape[1]
+        return (side - self.size) // 2
 
     def read(self, indices: NDArray[np.int64]) -> torch.Tensor:
         """Working crops (k, side, side, 3), uint8."""

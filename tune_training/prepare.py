@@ -141,7 +141,7 @@ def _check_labels(source: str, candidates: Sequence[Candidate], options: Prepare
         )
         raise InputError(f"{source!r}: {where}")
     if missing := LABELS - found:
-        raise InputError(f"{source!r}: all {len(candidates)} labelled photos are {found.pop()}; there must be some of {missing.pop()} too")
+        raise InputError(f"{source!r}: all {len(candidates)} labelled photos are {min(found)}; there must be some of {min(missing)} too")
 
 
 def _look_into(

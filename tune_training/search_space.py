@@ -48,9 +48,9 @@ class _Range(BaseModel):
 
     def domain(self) -> Domain:
         """As Ray Tune samples it."""
-        if self.choice:
-            return tune.choice(self.choice)
-        return tune.uniform(*self.uniform) if self.uniform else tune.loguniform(*self.values)
+        domain: Domain
+        domain = tune.choice(self.choice) if self.choice else tune.uniform(*self.uniform) if self.uniform else tune.loguniform(*self.values)
+        return domain
 
 
 class _File(BaseModel):
@@ -128,11 +128,11 @@ def read_search_space(path: Path) -> SearchSpace:
         raise InputError(f"{path}: this is no YAML ({error})") from error
     except ValidationError as error:
         raise InputError(f"{path}: the search space is not valid: {_reasons(error)}") from error
-    ranges = {name: each for name, each in file.search.items() if isinstance(each, _Range)}
-    fixed = {name: each for name, each in file.search.items() if not isinstance(each, _Range)}
+    ranges: dict[str, _Range] = {name: each for name, each in file.search.items() if isinstance(each, _Range)}
+    fixed: dict[str, Number] = {name: each for name, each in file.search.items() if not isinstance(each, _Range)}
     if not ranges:
         raise InputError(f"{path}: the search space is not valid: nothing varies, so there is nothing to search")
-    space = SearchSpace({**_UNNAMED, **fixed, **file.original}, dict(ranges), dict(fixed))
+    space = SearchSpace({**_UNNAMED, **fixed, **dict(file.original.items())}, ranges, fixed)
     for name in _UNNAMED:
         for value in space.values(name):
             _check(path, name, value)
@@ -141,7 +141,7 @@ def read_search_space(path: Path) -> SearchSpace:
 
 def _check(path: Path, name: str, value: Number) -> None:
     try:
-        ClassifierRecipe(**{name: value})
+        ClassifierRecipe(**{name: value})  # type: ignore[arg-type] # it is what checks
     except ValidationError as error:
         (reason, *_) = error.errors()
         raise InputError(f"{path}: the search space is not valid: {name}: {value} ({reason['msg'].lower()})") from error

@@ -11,6 +11,7 @@ mpl.use("Agg")  # draws to files, also where there is no display
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from ray.tune import ResultGrid
 
 from tune_training import storage
@@ -25,7 +26,8 @@ ORIGINAL, OTHERS, BEST = "tab:orange", "tab:gray", "tab:blue"
 def write_trials(results: ResultGrid, space: SearchSpace, metric: str, run_dir: str) -> None:
     """Writes `trials.csv`, a row per epoch of each trial, and `trials.png`."""
     frames = []
-    for number, result in enumerate(results):
+    for number in range(len(results)):
+        result = results[number]
         history, config = result.metrics_dataframe, result.config or {}
         if history is not None and metric in history:
             values = history[[TIME, *METRICS, "training_loss", "images_per_second"]].assign(ended=history["timestamp"])
@@ -72,7 +74,7 @@ def _over_epochs(axes: Axes, table: pd.DataFrame, metric: str, best: int) -> Non
             zorder=3 if emphasised else 2,
         )
     axes.set(xlabel="epoch", ylabel=f"{metric.replace('_', ' ')} on val", title=f"{table['trial'].nunique()} trials")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
 

@@ -61,7 +61,7 @@ def _on_this_machine(tasks: Sequence[Sequence[str]], load: Callable[[], Work], c
     while waiting:
         suspects = yield from _in_processes(waiting, load, processes)
         # Whichever file killed a process is among those that were worked on: each of them is tried alone.
-        alone = [[name] for task in suspects for name in task]
+        alone: list[Sequence[str]] = [[name] for task in suspects for name in task]
         while alone:
             if culprit := (yield from _in_processes(alone, load, 1)):
                 yield crashed(culprit[0][0])

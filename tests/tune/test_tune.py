@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -88,7 +89,7 @@ def test_a_finished_search_is_not_run_again(searched: tuple[Path, TuneResult], t
     ids=str,
 )
 def test_the_folder_of_another_search_is_refused(
-    searched: tuple[Path, TuneResult], tiny: TinySearch, changed: dict[str, int], message: str
+    searched: tuple[Path, TuneResult], tiny: TinySearch, changed: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=f"belongs to another search: {message}.*Choose another run directory"):
         tune(tiny.manifest, str(searched[0]), replace(tiny.options(subset=20), **changed))

@@ -14,6 +14,7 @@ from tune_training import crops as module
 from tune_training.classification_data import WHOLE_PHOTO, Example
 from tune_training.crops import cached_crops, working_crop, working_side
 from tune_training.errors import InputError
+from tune_training.storage import read_bytes
 
 SPEC = CropSpec(margin=0.0, aspect=1.5, size=32)
 
@@ -70,8 +71,12 @@ def test_crops_come_in_the_order_asked_for(examples: list[Example], tmp_path: Pa
 
 def test_photos_are_read_once_however_many_ask(examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    original = module.read_bytes
-    monkeypatch.setattr(module, "read_bytes", lambda uri: (read.append(uri), original(uri))[1])
+
+    def counted(uri: str) -> bytes:
+        read.append(uri)
+        return read_bytes(uri)
+
+    monkeypatch.setattr(module, "read_bytes", counted)
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: cached_crops(examples, SPEC, tmp_path / "crops"), range(4)))
     assert sorted(read) == sorted(each.uri for each in examples)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,21 @@ from serve_app.settings import get_settings
 from tests.support.checkpoints import write_tiny_classifier
 from tests.support.drawn_photos import FigureFinder, columns, draw, save, write_portraits
 from tune_training import evaluate as module
+from tune_training.answers import judge as judge_all
 from tune_training.errors import InputError
 from tune_training.evaluate import evaluate
 from tune_training.labelled_photos import read_labelled
+from tune_training.models import load_classifier
 
 
 @pytest.fixture(autouse=True)
-def finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FigureFinder:
+def finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FigureFinder]:
     """Stands in for the detector; answers are remembered in a folder of the test."""
     found = FigureFinder()
     monkeypatch.setattr(module, "load_detector", lambda uri, threads: found.as_detector())
     monkeypatch.setenv("MODEL_CACHE_DIR", str(tmp_path / "cache"))
     get_settings.cache_clear()
-    yield found  # type: ignore[misc]
+    yield found
     get_settings.cache_clear()
 
 
@@ -127,7 +130,7 @@ def test_a_photo_that_has_changed_since_is_named(model: Path, table: Path) -> No
     data = read_labelled(str(table))
     changed = [type(photo)(photo.location, photo.label, photo.split, "0" * 64, photo.columns) for photo in data.photos]
     with pytest.raises(InputError, match=r"\.jpg: the photo has changed since the manifest was made"):
-        module.judge(changed, FigureFinder().as_detector(), module.load_classifier(str(model)), model.parent)
+        judge_all(changed, FigureFinder().as_detector(), load_classifier(str(model)), model.parent)
 
 
 def test_a_split_and_a_column_that_are_not_there_are_named(model: Path, table: Path) -> None:
