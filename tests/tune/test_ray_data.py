@@ -1,5 +1,6 @@
 """The person filter and the folder prediction on a Ray cluster, from S3 to S3."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,12 @@ def test_both_read_decode_and_answer_in_actors(photos: str, monkeypatch: pytest.
     assert first.manifest.rows[0].box[3] > 0.9
 
     calls: list[list[str]] = []
-    monkeypatch.setattr(examine, "work_on", lambda names, *_: calls.append(names) or iter(()))
+
+    def noting(names: list[str], *_: object) -> Iterator[object]:
+        calls.append(names)
+        return iter(())
+
+    monkeypatch.setattr(examine, "work_on", noting)
     assert prepare(photos, "s3://filter/out", options) == first
     assert calls == [[]]
 

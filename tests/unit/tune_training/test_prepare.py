@@ -19,7 +19,7 @@ from tune_training import examine as examining
 from tune_training.errors import InputError
 from tune_training.manifest import read_manifest
 from tune_training.prepare import WHOLE_PHOTO, Prepared, PrepareOptions, prepare
-from tune_training.workers import Engine
+from tune_training.workers import Engine, work_on
 
 UNFILTERED = PrepareOptions(person_filter=False, engine=Engine.LOCAL)
 FILTERED = PrepareOptions(engine=Engine.LOCAL)
@@ -117,7 +117,6 @@ def test_the_report_shows_photos_and_names_what_was_left_out(prepared: Prepared,
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
     """The names that each examination works on, from now on."""
     calls: list[Sequence[str]] = []
-    work_on = examining.work_on
 
     def noting(names: Sequence[str], *arguments: object) -> object:
         calls.append(names)
