@@ -38,7 +38,7 @@ export const open = async (page: Page) => {
   await expect(page.getByRole("button", { name: "Service: Ready" })).toBeVisible();
 };
 
-export const heading = (page: Page, name: string | RegExp) => page.getByRole("heading", { name });
+export const heading = (page: Page, name: string | RegExp) => page.getByRole("heading", { name, exact: true });
 
 export const expectAccessible = async (page: Page) => {
   const { violations } = await new AxeBuilder({ page }).analyze();

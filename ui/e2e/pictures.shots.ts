@@ -34,15 +34,4 @@ test("many", async ({ page }) => {
   await choose(page, ...many().slice(0, 8), file("cut.jpg"), file("document.jpg"));
   await expect(heading(page, "10 photos")).toBeVisible();
   await shoot(page, "many");
-  await page.getByRole("radio", { name: "Table" }).click();
-  await shoot(page, "table");
-});
-
-test("a phone", async ({ page }) => {
-  await page.setViewportSize({ width: 360, height: 760 });
-  await open(page);
-  await shoot(page, "phone-start");
-  await choose(page, file("person.jpg"));
-  await expect(heading(page, /presentation$/)).toBeVisible();
-  await page.screenshot({ path: "screenshots/phone.jpg", type: "jpeg", quality: 82, fullPage: true });
 });

@@ -50,8 +50,9 @@ test("service overloaded: waits as long as it says, then every photo gets its an
   await expect(page.getByRole("button", { name: "Service: Busy" })).toBeVisible();
   await expectAccessible(page);
   await expect(heading(page, "8 photos")).toBeVisible();
-  await expect(page.getByText("2 with an answer, 6 without")).toBeVisible();
-  expect((asked[4] ?? 0) - (asked[3] ?? 0)).toBeGreaterThan(2500);
+  await expect(page.getByText("2 with an answer, 6 without", { exact: true })).toBeVisible();
+  const longestRest = Math.max(...asked.slice(1).map((time, index) => time - (asked[index] ?? 0)));
+  expect(longestRest).toBeGreaterThan(2900); // it was left alone for the three seconds that it asked for
 });
 
 test("warming up is told apart from ready", async ({ page }) => {
