@@ -21,10 +21,10 @@ from tqdm import tqdm
 
 from serve_app.cropping import RGB, CropSpec, crop_person, crop_window
 from serve_app.decoding import DecodeLimits, ImageRefused, decode
+from tune_training import storage
 from tune_training.classification_data import Example
 from tune_training.errors import InputError
 from tune_training.models import decode_limits
-from tune_training.storage import check_space, read_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +51,7 @@ class Crops:
     @property
     def border(self) -> int:
         """Pixels around the crop proper, on each side."""
-        side: int = self.pixels.shape[1]
-        return (side - self.size) // 2
+        return (int(self.pixels.shape[1]) - self.size) // 2
 
     def read(self, indices: NDArray[np.int64]) -> torch.Tensor:
         """Working crops (k, side, side, 3), uint8."""
@@ -97,7 +96,7 @@ def cached_crops(examples: Sequence[Example], spec: CropSpec, folder: Path) -> C
 
 
 def _make(examples: Sequence[Example], spec: CropSpec, path: Path) -> None:
-    check_space(str(path.parent), needed_bytes(len(examples), spec.size))
+    storage.check_space(str(path.parent), needed_bytes(len(examples), spec.size))
     side = working_side(spec.size)
     partial = path.with_suffix(".partial")
     pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(examples), side, side, 3))
@@ -117,7 +116,7 @@ def _make(examples: Sequence[Example], spec: CropSpec, path: Path) -> None:
 
 def _working_crop(example: Example, spec: CropSpec, limits: DecodeLimits) -> RGB:
     try:
-        photo = decode(read_bytes(example.uri), limits)
+        photo = decode(storage.read_bytes(example.uri), limits)
     except (ImageRefused, OSError) as error:
         raise InputError(f"{example.uri}: the photo can no longer be read ({error}). Run prepare again") from error
     return working_crop(photo, example, spec)

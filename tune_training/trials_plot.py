@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -12,7 +13,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
-from ray.tune import ResultGrid
+from ray.tune import Result
 
 from tune_training import storage
 from tune_training.schedulers import TIME
@@ -23,7 +24,7 @@ COLUMNS = 4
 ORIGINAL, OTHERS, BEST = "tab:orange", "tab:gray", "tab:blue"
 
 
-def write_trials(results: ResultGrid, space: SearchSpace, metric: str, run_dir: str) -> None:
+def write_trials(results: Sequence[Result], space: SearchSpace, metric: str, run_dir: str) -> None:
     """Writes `trials.csv`, a row per epoch of each trial, and `trials.png`."""
     frames = []
     for number in range(len(results)):

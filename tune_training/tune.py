@@ -350,11 +350,9 @@ class _EndOfTrial(ray_tune.Callback):
         done = 1 + sum(each.is_finished() for each in trials if each is not trial)
         result = trial.last_result
         logger.info("%s: %s %.4f after epoch %d (%d trials done)", trial, self._metric, result[self._metric], result[TIME], done)
-        manager = trial.run_metadata.checkpoint_manager
-        for known in [] if self._keep_states or manager is None else manager.best_checkpoint_results:
-            checkpoint = known.checkpoint
-            if checkpoint is not None and checkpoint.filesystem is not None:
-                checkpoint.filesystem.delete_file(f"{checkpoint.path}/{STATE_FILE}")
+        kept: Any = trial.run_metadata.checkpoint_manager
+        for known in [] if self._keep_states else kept.best_checkpoint_results:
+            known.checkpoint.filesystem.delete_file(f"{known.checkpoint.path}/{STATE_FILE}")
 
 
 def _name(trial: Trial) -> str:
@@ -365,11 +363,12 @@ def _keep_best(plan: _Plan, run_dir: str, results: ResultGrid, gpus: float) -> T
     from tune_training.trials_plot import write_trials  # matplotlib is slow to import
 
     metric, mode = plan.options.metric, METRICS[plan.options.metric]
-    found = [each for each in (_best_epoch(results[index], plan, metric) for index in range(len(results))) if each]
+    every = [results[index] for index in range(len(results))]
+    found = [each for each in (_best_epoch(result, plan, metric) for result in every) if each]
     if not found:
         reason = str(results.errors[0]).strip().splitlines()[-1] if results.errors else "the time budget ended before the first epoch"
         raise InputError(f"no trial came to an end: {reason}")
-    write_trials(results, plan.space, metric, run_dir)
+    write_trials(every, plan.space, metric, run_dir)
 
     def quality(point: Point) -> tuple[float, float]:
         value = point.metrics[metric]

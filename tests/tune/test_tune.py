@@ -92,7 +92,7 @@ def test_the_folder_of_another_search_is_refused(
     searched: tuple[Path, TuneResult], tiny: TinySearch, changed: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=f"belongs to another search: {message}.*Choose another run directory"):
-        tune(tiny.manifest, str(searched[0]), replace(tiny.options(subset=20), **changed))
+        tune(tiny.manifest, str(searched[0]), tiny.options(**{"subset": 20, **changed}))
 
 
 def test_a_changed_search_space_or_photo_is_another_search(searched: tuple[Path, TuneResult], tiny: TinySearch, tmp_path: Path) -> None:
