@@ -115,7 +115,8 @@ def _from_folder(uri: str) -> LabelledPhotos:
         if len(found) != 1:
             unlabelled.append(file.name)
             continue
-        photos.append(LabelledPhoto(storage.join(uri, file.name), found.pop(), EVERYTHING, "", {SOURCE: ""}))
+        (label,) = found
+        photos.append(LabelledPhoto(storage.join(uri, file.name), label, EVERYTHING, "", {SOURCE: ""}))
     if unlabelled:
         names = ", ".join(unlabelled[:3])
         raise InputError(f"{uri}: {len(unlabelled)} photos have no label, or two, in their folder or name, such as {names}")
@@ -128,7 +129,7 @@ def _labels_in(name: str) -> set[str]:
     """The labels among the folders of a photo and the words of its name."""
     *folders, file = name.lower().split("/")
     words = re.split(r"[^a-z]+", file.rpartition(".")[0])
-    return LABELS & {*folders, *words}
+    return {*folders, *words} & LABELS
 
 
 def _from_table(uri: str, content: bytes) -> LabelledPhotos:
