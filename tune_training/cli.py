@@ -15,8 +15,11 @@ from tune_training.classification_data import read_index
 from tune_training.errors import InputError
 from tune_training.evaluate import evaluate
 from tune_training.evaluate_detector import evaluate_detector
+from tune_training.labelling import CLOSE_UP_SOURCES
 from tune_training.model_card import model_card
 from tune_training.models import Threads, load_detector, set_threads
+from tune_training.predict import predict_command
+from tune_training.prepare import prepare_command
 from tune_training.publish import publish
 from tune_training.train_classifier import BOXES_FILE, ClassifierRecipe, with_boxes
 from tune_training.train_classifier import train_classifier as run_classifier_training
@@ -28,7 +31,6 @@ app = typer.Typer(help="Train and judge the models that the service runs.", no_a
 
 HUB = "hf://"
 EMBEDDED_SIZE = 160  # the training photos have a short side of 112 or 144: it keeps all that they show, at half the cost of 224
-CLOSE_UP_SOURCES = ["utkface", "gender_dataset_face"]
 
 Start = Annotated[str, typer.Option(help="Checkpoint to start from: a folder, or hf://org/name.")]
 RunDir = Annotated[Path, typer.Option(help="Where the state and the result go; the same command resumes there.")]
@@ -104,6 +106,8 @@ def train_classifier(
     typer.echo(f"Trained: {folder}. Next: python -m tune_training evaluate --help")
 
 
+app.command("prepare")(prepare_command)
+app.command("predict")(predict_command)
 app.command()(tune)
 app.command()(evaluate)
 app.command()(evaluate_detector)

@@ -3,7 +3,6 @@
 import csv
 import io
 import random
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -11,12 +10,12 @@ from pathlib import PurePosixPath
 from serve_app.classifier import LABELS
 from tune_training import storage
 from tune_training.errors import InputError
+from tune_training.labelling import is_photo, labels_in
 from tune_training.manifest import read_manifest
 
 SOURCE = "source"
 EVERYTHING = "all"  # the one split of photos that were not split
 _LABEL_COLUMNS = ("label", "gender")
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 _MANIFEST_MARK = b"# {"  # how a manifest that is written as CSV begins
 
 
@@ -109,27 +108,19 @@ def _from_manifest(uri: str) -> LabelledPhotos:
 def _from_folder(uri: str) -> LabelledPhotos:
     photos, unlabelled = [], []
     for file in storage.list_files(uri):
-        if not file.name.lower().endswith(_SUFFIXES):
+        if not is_photo(file.name):
             continue
-        found = _labels_in(file.name)
+        found = labels_in(file.name)
         if len(found) != 1:
             unlabelled.append(file.name)
             continue
-        (label,) = found
-        photos.append(LabelledPhoto(storage.join(uri, file.name), label, EVERYTHING, "", {SOURCE: ""}))
+        photos.append(LabelledPhoto(storage.join(uri, file.name), *found, EVERYTHING, "", {SOURCE: ""}))
     if unlabelled:
         names = ", ".join(unlabelled[:3])
         raise InputError(f"{uri}: {len(unlabelled)} photos have no label, or two, in their folder or name, such as {names}")
     if not photos:
         raise InputError(f"{uri}: there are no photos. Write a folder with male/ and female/, a table or a manifest")
     return LabelledPhotos(photos, _name(uri))
-
-
-def _labels_in(name: str) -> set[str]:
-    """The labels among the folders of a photo and the words of its name."""
-    *folders, file = name.lower().split("/")
-    words = re.split(r"[^a-z]+", file.rpartition(".")[0])
-    return {*folders, *words} & LABELS
 
 
 def _from_table(uri: str, content: bytes) -> LabelledPhotos:

@@ -62,10 +62,21 @@ def list_files(uri: str) -> Sequence[StoredFile]:
     Raises:
         InputError: there is no such folder or bucket, no access, or nothing below it.
     """
-    files = sorted(_list_s3(uri) if is_s3(uri) else _list_folder(Path(uri).expanduser()), key=lambda file: file.name)
+    if not is_s3(uri) and not Path(uri).expanduser().is_dir():
+        raise InputError(f"{uri!r}: there is no such folder. Write a folder, or s3://bucket/prefix/")
+    files = find_files(uri)
     if not files:
         raise InputError(f"{uri!r}: there are no files below it. Check the {'prefix' if is_s3(uri) else 'path'}")
     return files
+
+
+def find_files(uri: str) -> Sequence[StoredFile]:
+    """Likewise, where it is no fault that there are none.
+
+    Raises:
+        InputError: there is no such bucket, or no access.
+    """
+    return sorted(_list_s3(uri) if is_s3(uri) else _list_folder(Path(uri).expanduser()), key=lambda file: file.name)
 
 
 def exists(uri: str) -> bool:
@@ -179,8 +190,6 @@ def check_space(folder: str, needed: int) -> None:
 
 
 def _list_folder(root: Path) -> Iterator[StoredFile]:
-    if not root.is_dir():
-        raise InputError(f"{str(root)!r}: there is no such folder. Write a folder, or s3://bucket/prefix/")
     seen = set()  # linked folders are followed, each once: links may lead in circles
     for folder, below, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)

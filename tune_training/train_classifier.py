@@ -257,10 +257,10 @@ def train(
     Raises:
         InputError: an epoch has less than a batch, or `run_dir` is another run's.
     """
-    photos = recipe.photos_per_epoch or len(data.examples)
-    if not data.examples or photos < min(recipe.batch_size, 2):
-        raise InputError(f"{len(data.examples)} photos, of which {photos} are drawn an epoch, make no batch of {recipe.batch_size}")
-    steps = max(1, photos // recipe.batch_size) if recipe.photos_per_epoch else -(-photos // recipe.batch_size)
+    if 0 < recipe.photos_per_epoch < recipe.batch_size:
+        raise InputError(f"{recipe.photos_per_epoch} photos, that are drawn an epoch, make no batch of {recipe.batch_size}")
+    # Drawn photos fill whole batches; when each comes once, the last batch has what is left.
+    steps = recipe.photos_per_epoch // recipe.batch_size or -(-len(data.examples) // recipe.batch_size)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     seed_everything(recipe.seed)
     size = data.crops.size

@@ -2,6 +2,7 @@
 
 import io
 import math
+from pathlib import Path
 
 import matplotlib as mpl
 
@@ -27,9 +28,9 @@ def write_trials(results: ResultGrid, space: SearchSpace, metric: str, run_dir: 
     for number, result in enumerate(results):
         history, config = result.metrics_dataframe, result.config or {}
         if history is not None and metric in history:
-            values = history[[TIME, *METRICS, "training_loss", "images_per_second"]]
+            values = history[[TIME, *METRICS, "training_loss", "images_per_second"]].assign(ended=history["timestamp"])
             about = {name: config[name] for name in space.ranges}
-            frames.append(values.assign(trial=number, original=space.is_original(config), **about))
+            frames.append(values.assign(trial=number, name=Path(result.path).name, original=space.is_original(config), **about))
     table = pd.concat(frames, ignore_index=True)
     storage.write_bytes(storage.join(run_dir, "trials.csv"), table.to_csv(index=False).encode())
     storage.write_bytes(storage.join(run_dir, "trials.png"), _picture(table, list(space.ranges), metric))
@@ -39,7 +40,7 @@ def _picture(table: pd.DataFrame, names: list[str], metric: str) -> bytes:
     rows = 1 + math.ceil(len(names) / COLUMNS)
     figure = plt.figure(figsize=(14, 3.6 * rows), layout="constrained")
     grid = figure.add_gridspec(rows, COLUMNS)
-    best = table.loc[table[metric].idxmax() if METRICS[metric] == "max" else table[metric].idxmin(), "trial"]
+    best = table.sort_values([metric, "loss"], ascending=[METRICS[metric] == "min", True])["trial"].iloc[0]
     _over_epochs(figure.add_subplot(grid[0, :]), table, metric, int(best))
     final = table.groupby("trial").last()
     for number, name in enumerate(names):

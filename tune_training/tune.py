@@ -342,7 +342,7 @@ class _EndOfTrial(ray_tune.Callback):
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Also called for a trial that was stopped early."""
-        done = sum(each.is_finished() for each in trials)
+        done = 1 + sum(each.is_finished() for each in trials if each is not trial)
         result = trial.last_result
         logger.info("%s: %s %.4f after epoch %d (%d trials done)", trial, self._metric, result[self._metric], result[TIME], done)
         for known in [] if self._keep_states else trial.run_metadata.checkpoint_manager.best_checkpoint_results:

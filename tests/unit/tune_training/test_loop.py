@@ -169,7 +169,7 @@ def test_it_is_quiet_without_a_terminal(tmp_path: Path, capfd: pytest.CaptureFix
 
 def test_checkpoints_are_written_in_half_precision_and_the_model_stays_as_it_is(tmp_path: Path) -> None:
     model = two_class_model(str(write_tiny_classifier(tmp_path / "start")), 32)
-    write_checkpoint(model, image_processor(32), tmp_path / "checkpoint")
+    write_checkpoint(model, image_processor(str(tmp_path / "start"), 32), tmp_path / "checkpoint")
     assert {file.name for file in (tmp_path / "checkpoint").iterdir()} == {"config.json", "model.safetensors", "preprocessor_config.json"}
     assert model.dtype == torch.float32
     assert type(model).from_pretrained(tmp_path / "checkpoint").dtype == torch.float16
