@@ -131,6 +131,8 @@ def working_crop(photo: RGB, example: Example, spec: CropSpec) -> RGB:
     border = (side - spec.size) // 2
     height, width = photo.shape[:2]
     x0, y0, x1, y1 = crop_window(example.box, width, height, spec)
+    x0, y0 = min(x0, width - 1.0), min(y0, height - 1.0)  # at least one whole pixel, as `crop_person` has it
+    x1, y1 = max(x1, x0 + 1.0), max(y1, y0 + 1.0)
     around_x, around_y = ((end - start) * border / spec.size for start, end in ((x0, x1), (y0, y1)))
     wide = np.array([x0 - around_x, y0 - around_y, x1 + around_x, y1 + around_y])
     missing = np.ceil(np.maximum(0, [-wide[0], -wide[1], wide[2] - width, wide[3] - height])).astype(int)

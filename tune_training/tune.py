@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -330,7 +331,11 @@ def _fit(
         callbacks=[_EndOfTrial(metric, keep_states=keep_states)],
         verbose=1 if sys.stderr.isatty() else 0,
     )
-    return Tuner(trainable, param_space=dict(param_space), tune_config=tune_config, run_config=run_config).fit()
+    tuner = Tuner(trainable, param_space=dict(param_space), tune_config=tune_config, run_config=run_config)
+    with warnings.catch_warnings():
+        # Reusing a worker for another trial would save a second of start for each exchange, and need a class for the trial.
+        warnings.filterwarnings("ignore", "Consider boosting PBT performance", UserWarning)
+        return tuner.fit()
 
 
 class _EndOfTrial(ray_tune.Callback):
