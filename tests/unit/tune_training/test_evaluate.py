@@ -40,7 +40,7 @@ def model(tmp_path: Path) -> Path:
 def table(tmp_path: Path) -> Path:
     """Portraits with an age; a photo of two people and one that is no image are among the test photos."""
     index = write_portraits(tmp_path / "portraits", ["val", "test"], photos=8)
-    rows = list(csv.DictReader(index.open()))
+    rows = list(csv.DictReader(index.read_text().splitlines()))
     save(draw(columns(2)), index.parent / "two.jpg")
     (index.parent / "none.jpg").write_text("no image")
     rows += [{"path": name, "split": "test", "gender": "male", "source": "body"} for name in ("two.jpg", "none.jpg")]
