@@ -55,6 +55,9 @@ format: setup-dev ## Formats the code, and mends what can be mended without aski
 env-example: setup ## Writes .env.example from the settings
 	@$(BIN)/python -m serve_app.env_example > .env.example
 
+manifests: setup ## Writes what k8s/ takes from serve_config.yaml and the service's environment
+	@$(BIN)/python -m k8s.generate
+
 # The lock is the same for every build of torch, so `2.13.0+cpu` becomes `2.13.0`; it is made with one that has no CUDA among its
 # dependencies. setuptools is locked too (--allow-unsafe): it builds the project in .venv.
 COMPILE = $(BIN)/pip-compile --quiet $(UPGRADE) --no-header --no-annotate --strip-extras --allow-unsafe --build-deps-for editable \
@@ -94,4 +97,4 @@ lock: setup-dev ## Writes the lock files from pyproject.toml; UPGRADE=--upgrade 
 	@mv build/ours.pth "$$(.venv-peers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@touch $@
 
-.PHONY: help setup setup-dev serve test smoke bench soak lint typecheck format env-example lock
+.PHONY: help setup setup-dev serve test smoke bench soak lint typecheck format env-example manifests lock
