@@ -230,9 +230,9 @@ MUTATIONS = [
 
 
 @pytest.fixture(scope="session")
-def environment() -> dict[str, str]:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     try:
-        return terraform_environment()
+        return terraform_environment(tmp_path_factory.mktemp("providers"))
     except MissingTerraform as missing:
         pytest.skip(str(missing))
 
