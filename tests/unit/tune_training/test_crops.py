@@ -14,7 +14,6 @@ from tune_training import storage
 from tune_training.classification_data import WHOLE_PHOTO, Example
 from tune_training.crops import cached_crops, working_crop, working_side
 from tune_training.errors import InputError
-from tune_training.storage import read_bytes
 
 SPEC = CropSpec(margin=0.0, aspect=1.5, size=32)
 
