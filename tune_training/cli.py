@@ -21,6 +21,7 @@ from tune_training.models import Threads, load_detector, set_threads
 from tune_training.predict import predict_command
 from tune_training.prepare import prepare_command
 from tune_training.publish import publish
+from tune_training.run import run_command
 from tune_training.train_classifier import BOXES_FILE, ClassifierRecipe, with_boxes
 from tune_training.train_classifier import train_classifier as run_classifier_training
 from tune_training.train_detector import DetectorRecipe
@@ -106,6 +107,7 @@ def train_classifier(
     typer.echo(f"Trained: {folder}. Next: python -m tune_training evaluate --help")
 
 
+app.command("run")(run_command)
 app.command("prepare")(prepare_command)
 app.command("predict")(predict_command)
 app.command()(tune)

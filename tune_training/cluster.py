@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import ray
 
@@ -21,7 +22,7 @@ def ray_cluster() -> Iterator[bool]:
         yield False
         return
     own = not os.environ.get("RAY_ADDRESS")
-    options = {"address": "local", "include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0))} if own else {}
+    options: dict[str, Any] = {"address": "local", "include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0))} if own else {}
     try:
         ray.init(log_to_driver=False, logging_level=logging.WARNING, **options)
     except ConnectionError as error:

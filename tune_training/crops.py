@@ -21,10 +21,10 @@ from tqdm import tqdm
 
 from serve_app.cropping import RGB, CropSpec, crop_person, crop_window
 from serve_app.decoding import DecodeLimits, ImageRefused, decode
+from tune_training import storage
 from tune_training.classification_data import Example
 from tune_training.errors import InputError
 from tune_training.models import decode_limits
-from tune_training.storage import check_space, read_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Crops:
     @property
     def border(self) -> int:
         """Pixels around the crop proper, on each side."""
-        return (self.pixels.shape[1] - self.size) // 2
+        return (int(self.pixels.shape[1]) - self.size) // 2
 
     def read(self, indices: NDArray[np.int64]) -> torch.Tensor:
         """Working crops (k, side, side, 3), uint8."""
@@ -96,7 +96,7 @@ def cached_crops(examples: Sequence[Example], spec: CropSpec, folder: Path) -> C
 
 
 def _make(examples: Sequence[Example], spec: CropSpec, path: Path) -> None:
-    check_space(str(path.parent), needed_bytes(len(examples), spec.size))
+    storage.check_space(str(path.parent), needed_bytes(len(examples), spec.size))
     side = working_side(spec.size)
     partial = path.with_suffix(".partial")
     pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(examples), side, side, 3))
@@ -116,7 +116,7 @@ def _make(examples: Sequence[Example], spec: CropSpec, path: Path) -> None:
 
 def _working_crop(example: Example, spec: CropSpec, limits: DecodeLimits) -> RGB:
     try:
-        photo = decode(read_bytes(example.uri), limits)
+        photo = decode(storage.read_bytes(example.uri), limits)
     except (ImageRefused, OSError) as error:
         raise InputError(f"{example.uri}: the photo can no longer be read ({error}). Run prepare again") from error
     return working_crop(photo, example, spec)
@@ -131,6 +131,8 @@ def working_crop(photo: RGB, example: Example, spec: CropSpec) -> RGB:
     border = (side - spec.size) // 2
     height, width = photo.shape[:2]
     x0, y0, x1, y1 = crop_window(example.box, width, height, spec)
+    x0, y0 = min(x0, width - 1.0), min(y0, height - 1.0)  # at least one whole pixel, as `crop_person` has it
+    x1, y1 = max(x1, x0 + 1.0), max(y1, y0 + 1.0)
     around_x, around_y = ((end - start) * border / spec.size for start, end in ((x0, x1), (y0, y1)))
     wide = np.array([x0 - around_x, y0 - around_y, x1 + around_x, y1 + around_y])
     missing = np.ceil(np.maximum(0, [-wide[0], -wide[1], wide[2] - width, wide[3] - height])).astype(int)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from ray import tune
 from ray.tune.search.sample import Domain
 
@@ -48,9 +48,14 @@ class _Range(BaseModel):
 
     def domain(self) -> Domain:
         """As Ray Tune samples it."""
+        domain: Domain
         if self.choice:
-            return tune.choice(self.choice)
-        return tune.uniform(*self.uniform) if self.uniform else tune.loguniform(*self.values)
+            domain = tune.choice(self.choice)
+        elif self.uniform:
+            domain = tune.uniform(*self.uniform)
+        else:
+            domain = tune.loguniform(*self.values)
+        return domain
 
 
 class _File(BaseModel):
@@ -86,7 +91,8 @@ class SearchSpace:
         """The recipe of a trial: its configuration, completed by what is fixed. A trial sees each photo once an epoch."""
         fixed = self.original if self.is_original(config) else self.fixed
         chosen = {name: value for name, value in config.items() if name in self.ranges}
-        return ClassifierRecipe(photos_per_epoch=0, seed=seed, **{**_UNNAMED, **fixed, **chosen})
+        numbers: dict[str, Any] = {**_UNNAMED, **fixed, **chosen}
+        return ClassifierRecipe(photos_per_epoch=0, seed=seed, **numbers)
 
     @property
     def max_epochs(self) -> int:
@@ -128,11 +134,12 @@ def read_search_space(path: Path) -> SearchSpace:
         raise InputError(f"{path}: this is no YAML ({error})") from error
     except ValidationError as error:
         raise InputError(f"{path}: the search space is not valid: {_reasons(error)}") from error
-    ranges = {name: each for name, each in file.search.items() if isinstance(each, _Range)}
-    fixed = {name: each for name, each in file.search.items() if not isinstance(each, _Range)}
+    ranges: dict[str, _Range] = {name: each for name, each in file.search.items() if isinstance(each, _Range)}
+    fixed: dict[str, Number] = {name: each for name, each in file.search.items() if not isinstance(each, _Range)}
+    original: dict[str, Number] = {str(name): value for name, value in file.original.items()}
     if not ranges:
         raise InputError(f"{path}: the search space is not valid: nothing varies, so there is nothing to search")
-    space = SearchSpace({**_UNNAMED, **fixed, **file.original}, dict(ranges), dict(fixed))
+    space = SearchSpace({**_UNNAMED, **fixed, **original}, ranges, fixed)
     for name in _UNNAMED:
         for value in space.values(name):
             _check(path, name, value)
@@ -141,7 +148,7 @@ def read_search_space(path: Path) -> SearchSpace:
 
 def _check(path: Path, name: str, value: Number) -> None:
     try:
-        ClassifierRecipe(**{name: value})
+        TypeAdapter(ClassifierRecipe).validate_python({name: value})
     except ValidationError as error:
         (reason, *_) = error.errors()
         raise InputError(f"{path}: the search space is not valid: {name}: {value} ({reason['msg'].lower()})") from error

@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -11,7 +12,8 @@ mpl.use("Agg")  # draws to files, also where there is no display
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from ray.tune import ResultGrid
+from matplotlib.ticker import MaxNLocator
+from ray.tune import Result
 
 from tune_training import storage
 from tune_training.schedulers import TIME
@@ -22,7 +24,7 @@ COLUMNS = 4
 ORIGINAL, OTHERS, BEST = "tab:orange", "tab:gray", "tab:blue"
 
 
-def write_trials(results: ResultGrid, space: SearchSpace, metric: str, run_dir: str) -> None:
+def write_trials(results: Sequence[Result], space: SearchSpace, metric: str, run_dir: str) -> None:
     """Writes `trials.csv`, a row per epoch of each trial, and `trials.png`."""
     frames = []
     for number, result in enumerate(results):
@@ -72,7 +74,7 @@ def _over_epochs(axes: Axes, table: pd.DataFrame, metric: str, best: int) -> Non
             zorder=3 if emphasised else 2,
         )
     axes.set(xlabel="epoch", ylabel=f"{metric.replace('_', ' ')} on val", title=f"{table['trial'].nunique()} trials")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
 

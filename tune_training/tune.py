@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -330,7 +331,11 @@ def _fit(
         callbacks=[_EndOfTrial(metric, keep_states=keep_states)],
         verbose=1 if sys.stderr.isatty() else 0,
     )
-    return Tuner(trainable, param_space=dict(param_space), tune_config=tune_config, run_config=run_config).fit()
+    tuner = Tuner(trainable, param_space=dict(param_space), tune_config=tune_config, run_config=run_config)
+    with warnings.catch_warnings():
+        # Reusing a worker for another trial would save a second of start for each exchange, and need a class for the trial.
+        warnings.filterwarnings("ignore", "Consider boosting PBT performance", UserWarning)
+        return tuner.fit()
 
 
 class _EndOfTrial(ray_tune.Callback):
@@ -345,7 +350,8 @@ class _EndOfTrial(ray_tune.Callback):
         done = 1 + sum(each.is_finished() for each in trials if each is not trial)
         result = trial.last_result
         logger.info("%s: %s %.4f after epoch %d (%d trials done)", trial, self._metric, result[self._metric], result[TIME], done)
-        for known in [] if self._keep_states else trial.run_metadata.checkpoint_manager.best_checkpoint_results:
+        kept: Any = trial.run_metadata.checkpoint_manager
+        for known in [] if self._keep_states else kept.best_checkpoint_results:
             known.checkpoint.filesystem.delete_file(f"{known.checkpoint.path}/{STATE_FILE}")
 
 
@@ -357,11 +363,12 @@ def _keep_best(plan: _Plan, run_dir: str, results: ResultGrid, gpus: float) -> T
     from tune_training.trials_plot import write_trials  # matplotlib is slow to import
 
     metric, mode = plan.options.metric, METRICS[plan.options.metric]
-    found = [each for each in (_best_epoch(result, plan, metric) for result in results) if each]
+    every = [results[index] for index in range(len(results))]
+    found = [each for each in (_best_epoch(result, plan, metric) for result in every) if each]
     if not found:
         reason = str(results.errors[0]).strip().splitlines()[-1] if results.errors else "the time budget ended before the first epoch"
         raise InputError(f"no trial came to an end: {reason}")
-    write_trials(results, plan.space, metric, run_dir)
+    write_trials(every, plan.space, metric, run_dir)
 
     def quality(point: Point) -> tuple[float, float]:
         value = point.metrics[metric]
@@ -386,7 +393,7 @@ def _retrain(plan: _Plan, run_dir: str, winner: Point, gpus: float) -> tuple[Poi
     cpus, metric = plan.options.cpus_per_trial, plan.options.metric
     settings = TrialSettings(plan.start, plan.image_size, plan.space, plan.training, plan.validation, plan.options.seed, max(1, int(cpus)))
     config = ray_tune.TuneConfig(metric=metric, mode=METRICS[metric], trial_name_creator=_name, trial_dirname_creator=_name)
-    (result,) = _fit(RETRAIN, run_dir, settings, winner.config, config, cpus, gpus, metric, keep_states=False)
+    result = _fit(RETRAIN, run_dir, settings, winner.config, config, cpus, gpus, metric, keep_states=False)[0]
     best = _best_epoch(result, plan, metric)
     if best is None:
         raise InputError(f"the retraining failed: {str(result.error).strip().splitlines()[-1]}")

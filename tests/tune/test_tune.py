@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from safetensors.torch import load_file
 
 from serve_app.checkpoints import resolve
 from serve_app.classifier import Classifier
@@ -92,7 +91,7 @@ def test_the_folder_of_another_search_is_refused(
     searched: tuple[Path, TuneResult], tiny: TinySearch, changed: dict[str, int], message: str
 ) -> None:
     with pytest.raises(InputError, match=f"belongs to another search: {message}.*Choose another run directory"):
-        tune(tiny.manifest, str(searched[0]), replace(tiny.options(subset=20), **changed))
+        tune(tiny.manifest, str(searched[0]), tiny.options(**{"subset": 20, **changed}))
 
 
 def test_a_changed_search_space_or_photo_is_another_search(searched: tuple[Path, TuneResult], tiny: TinySearch, tmp_path: Path) -> None:
@@ -119,8 +118,8 @@ def test_everything_may_lie_in_s3(cluster: S3Server, tiny: TinySearch, tmp_path:
 
 
 def test_optuna_proposes_points_after_the_original(cluster: S3Server, tiny: TinySearch, tmp_path: Path) -> None:
-    result = tune(tiny.manifest, str(tmp_path), tiny.options(method=Method.OPTUNA))
-    assert result.trials == 3
+    result = tune(tiny.manifest, str(tmp_path), tiny.options(method=Method.OPTUNA, trials=2))
+    assert result.trials == 2
     assert result.original is not None
     assert result.retrained is None or result.winner.epochs_run < result.winner.epochs_planned
 
@@ -130,14 +129,6 @@ def test_pbt_goes_on_from_other_trials_but_leaves_the_original_alone(cluster: S3
     assert result.failed == 0
     assert result.original is not None
     assert result.original.epochs_run == tiny.epochs
-
-
-def test_the_same_seed_gives_the_same_model(searched: tuple[Path, TuneResult], cluster: S3Server, tiny: TinySearch, tmp_path: Path) -> None:
-    original = {"space": tiny.space, "trials": 1}
-    for name in ("a", "b"):
-        tune(tiny.manifest, str(tmp_path / name), tiny.options(**original))
-    first, second = (load_file(tmp_path / name / "best" / "model.safetensors") for name in ("a", "b"))
-    assert all((first[key] == second[key]).all() for key in first)
 
 
 def without(manifest: str, folder: Path, *, label: str, split: str) -> str:
@@ -215,7 +206,8 @@ def test_more_cpus_than_any_node_has_are_told_at_once(cluster: S3Server, tiny: T
         tune(tiny.manifest, str(tmp_path), tiny.options(cpus_per_trial=64))
 
 
-def test_photos_that_went_away_are_named(cluster: S3Server, tiny: TinySearch, tmp_path: Path) -> None:
+def test_photos_that_went_away_are_named(cluster: S3Server, tiny: TinySearch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_FAILURES", 0)
     known = read_manifest(tiny.manifest)
     rows = [replace(row, sha256=f"gone {row.uri}", uri=f"gone_{row.uri}") for row in known.rows]
     write_manifest(Manifest(rows, known.source), str(tmp_path / "gone.parquet"))

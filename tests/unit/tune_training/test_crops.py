@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 from serve_app.cropping import CropSpec, crop_person
 from serve_app.gate import RelativeBox
 from tests.support.drawn_photos import BLUE, RED, draw, save
-from tune_training import crops as module
+from tune_training import storage
 from tune_training.classification_data import WHOLE_PHOTO, Example
 from tune_training.crops import cached_crops, working_crop, working_side
 from tune_training.errors import InputError
@@ -70,8 +70,13 @@ def test_crops_come_in_the_order_asked_for(examples: list[Example], tmp_path: Pa
 
 def test_photos_are_read_once_however_many_ask(examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    original = module.read_bytes
-    monkeypatch.setattr(module, "read_bytes", lambda uri: (read.append(uri), original(uri))[1])
+    original = storage.read_bytes
+
+    def counted(uri: str) -> bytes:
+        read.append(uri)
+        return original(uri)
+
+    monkeypatch.setattr(storage, "read_bytes", counted)
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: cached_crops(examples, SPEC, tmp_path / "crops"), range(4)))
     assert sorted(read) == sorted(each.uri for each in examples)
