@@ -4,7 +4,6 @@
 """
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 from serve_app.checkpoints import CheckpointError, resolve
 from serve_app.classifier import Classifier
@@ -15,24 +14,18 @@ from serve_app.settings import get_settings
 
 
 def main() -> int:
-    """Prepares both models at the same time; returns the exit status."""
+    """Prepares both models, one after the other: transformers cannot load two at a time. Returns the exit status."""
     settings = get_settings()
     models: list[tuple[type[Detector] | type[Classifier], str]] = [
         (Detector, settings.detector_uri),
         (Classifier, settings.effective_classifier_uri),
     ]
-
-    def prepare(model: type[Detector] | type[Classifier], uri: str) -> str:
-        checkpoint = resolve(uri, settings.model_cache_dir)
-        model.load(checkpoint, RunOptions.of(settings))
-        return f"Prepared {checkpoint.name}, revision {checkpoint.revision}"
-
-    with ThreadPoolExecutor(len(models)) as pool:
-        results = [pool.submit(prepare, *model) for model in models]
     status = 0
-    for result in results:
+    for model, uri in models:
         try:
-            print(result.result())
+            checkpoint = resolve(uri, settings.model_cache_dir)
+            model.load(checkpoint, RunOptions.of(settings))
+            print(f"Prepared {checkpoint.name}, revision {checkpoint.revision}")
         except (CheckpointError, DecisionError) as error:
             print(error, file=sys.stderr)
             status = 1
