@@ -101,11 +101,12 @@ def test_a_missing_checkpoint_is_one_line_and_exit_code_1(people: Path) -> None:
 
 def test_a_missing_model_to_judge_is_one_line(people: Path, portraits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = tmp_path / "nothing"
-    for command in (
+    commands: list[list[Argument]] = [
         ["evaluate", missing, portraits, "--out", tmp_path],
         ["evaluate", write_tiny_classifier(tmp_path / "classifier"), portraits, "--detector", missing],
         ["evaluate-detector", people, "--detector", missing],
-    ):
+    ]
+    for command in commands:
         assert str(missing) in error_of(monkeypatch, *command)
 
 

@@ -14,7 +14,6 @@ from serve_app.model_slot import ModelSlot
 from serve_app.settings import get_settings
 from tests.support.checkpoints import ON_TORCH, write_tiny_classifier
 from tests.support.s3 import S3Server, s3_server
-from tune_training import publish as module
 from tune_training import storage
 from tune_training.errors import InputError
 from tune_training.metrics_file import to_json, weights_sha256
@@ -75,7 +74,7 @@ def after_each_write(monkeypatch: pytest.MonkeyPatch, then: Any) -> None:
             real(uri, content)
             then(uri)
 
-        monkeypatch.setattr(module.storage, name, wrapped)
+        monkeypatch.setattr(storage, name, wrapped)
 
 
 @pytest.mark.parametrize("place", ["s3", "folder"])

@@ -16,7 +16,7 @@ def judged(female: list[bool], margins: list[float], temperature: float = 1.0) -
 def random_answers(photos: int, seed: int = 0) -> Judged:
     rng = np.random.default_rng(seed)
     female = rng.random(photos) < 0.4
-    return judged(female.tolist(), np.where(female, 1.0, -1.0) + rng.normal(size=photos) * 1.2)
+    return judged(female.tolist(), (np.where(female, 1.0, -1.0) + rng.normal(size=photos) * 1.2).tolist())
 
 
 def test_refused_photos_count_as_not_answered_and_as_nothing_else() -> None:
