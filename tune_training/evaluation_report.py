@@ -52,7 +52,7 @@ def estimate(found: Mapping[str, float] | None) -> Markup:
     if found is None:
         return NOTHING
     ends = f"{100 * found['low']:.1f} to {100 * found['high']:.1f}"
-    return Markup('{} <span class="interval">{}</span>').format(percent(found["value"]), ends)
+    return Markup('{} <span class="interval">({})</span>').format(percent(found["value"]), ends)
 
 
 def _plots(split: Mapping[str, Any]) -> dict[str, Markup]:

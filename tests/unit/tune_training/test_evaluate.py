@@ -13,7 +13,7 @@ from serve_app.settings import get_settings
 from tests.support.checkpoints import write_tiny_classifier
 from tests.support.drawn_photos import FigureFinder, columns, draw, save, write_portraits
 from tune_training import evaluate as module
-from tune_training.answers import judge as judge_all
+from tune_training.answers import judge as judge_photos
 from tune_training.errors import InputError
 from tune_training.evaluate import evaluate
 from tune_training.labelled_photos import read_labelled
@@ -130,7 +130,7 @@ def test_a_photo_that_has_changed_since_is_named(model: Path, table: Path) -> No
     data = read_labelled(str(table))
     changed = [type(photo)(photo.location, photo.label, photo.split, "0" * 64, photo.columns) for photo in data.photos]
     with pytest.raises(InputError, match=r"\.jpg: the photo has changed since the manifest was made"):
-        judge_all(changed, FigureFinder().as_detector(), load_classifier(str(model)), model.parent)
+        judge_photos(changed, FigureFinder().as_detector(), load_classifier(str(model)), model.parent)
 
 
 def test_a_split_and_a_column_that_are_not_there_are_named(model: Path, table: Path) -> None:
