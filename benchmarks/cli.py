@@ -19,6 +19,7 @@ from benchmarks.bare import cores
 from benchmarks.checkpoints import Size, model_set
 from benchmarks.peers import peers
 from benchmarks.photos import benchmark_photos
+from benchmarks.predict import predict
 from benchmarks.report import print_report, print_soak
 from benchmarks.results import SCHEMA, Results, SetResult, this_machine
 from benchmarks.training_loop import training_loop
@@ -108,6 +109,7 @@ def soak(
 
 
 app.command()(training_loop)
+app.command()(predict)
 
 
 @app.command()

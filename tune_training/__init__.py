@@ -1,9 +1,14 @@
-"""Trains and judges the two models that the service runs. The commands are in `cli`; `python -m tune_training` lists them.
+"""From photos to a tuned, judged, published model. The commands are in `cli`; `python -m tune_training` lists them.
 
-    detection_data       photos with boxes of people        -> train_detector   -> a checkpoint
-    classification_data  photos of one labelled person each -> train_classifier -> a checkpoint
-    evaluate             both checkpoints, through the pipeline as served -> decision.json, metrics.json
-    model_card           metrics.json -> the tables of the model cards and the README
+    prepare    a folder or bucket of photos           -> `manifest`: the checked photos, split
+    tune       a manifest, a `search_space`           -> the best of many `trial`s: a checkpoint
+    evaluate   a checkpoint and a manifest            -> metrics.json, report.html, the card, the temperature in decision.json
+    publish    a judged checkpoint                    -> s3://bucket/prefix/, where serving loads it
+    predict    a folder or bucket, the whole pipeline -> a table
+    run        the first four in one
 
-Both trainings run in `loop`; `errors` has the one error that a user can mend.
+What evaluate is made of: `labelled_photos` in, `answers` of the pipeline, their `scores`, `calibration`, `risk_coverage` and `groups`;
+`metrics_file`, `evaluation_report` and `model_card` out. The embedded detector: `train_detector`, `evaluate_detector`.
+
+`storage` reads and writes folders and S3 alike; `errors` has the one error that a user can mend.
 """

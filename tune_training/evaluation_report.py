@@ -16,7 +16,15 @@ from tune_training.scores import DRAWS, ORDER
 
 NOTHING = Markup("\N{EN DASH}")
 INK, GRID, BLUE, ORANGE = "#24313f", "#d5dce3", "#2f6fb0", "#d9822b"
-STYLE: Any = {"text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": GRID, "xtick.color": INK, "ytick.color": INK, "font.size": 9}
+STYLE: Any = {
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GRID,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "font.size": 9,
+    "svg.hashsalt": "evaluation",
+}
 
 
 def write_report(metrics: Metrics, model: str) -> str:

@@ -39,6 +39,7 @@ _SCHEMA = pa.schema(
     [
         ("name", pa.string()),
         ("sha256", pa.string()),
+        ("counted", pa.bool_()),  # whether the detector was asked
         ("code", pa.string()),
         ("width", pa.int32()),
         ("height", pa.int32()),
@@ -66,38 +67,41 @@ class Examined:
     boxes: Sequence[RelativeBox] = ()
 
 
-def examine(source: str, files: Sequence[StoredFile], detector: Checkpoint | None, cache: str, engine: Engine) -> dict[str, Examined]:
+def examine(
+    source: str, files: Sequence[StoredFile], detector: Checkpoint | None, close_ups: frozenset[str], cache: str, engine: Engine
+) -> dict[str, Examined]:
     """Examines files below `source`; by name.
 
     Args:
-        detector: counts people; None: they are not counted.
+        detector: counts people; None: nobody does.
+        close_ups: names of files in which they are not counted.
         cache: folder or prefix of what was found before, which grows.
     """
     limits = _limits()
     state = [detector.revision if detector else "", *map(str, limits.formats), str(limits.max_pixels), str(_VERSION)]
     parts = Parts(storage.join(cache, hashlib.sha256("\n".join(state).encode()).hexdigest()[:16]), _with_version(_SCHEMA))
     rows = parts.read().to_pylist()
-    by_content = {row["sha256"]: _examined(row) for row in rows if row["sha256"] and row["code"] != _KNOWN}
-    by_version = {(row["name"], row["version"]): row for row in rows}
+    by_content = _by_content(rows)
+    by_version = {(row["name"], row["version"], row["counted"]): row for row in rows}
     found: dict[str, Examined] = {}
     todo = []
     largest = get_settings().max_image_bytes
     for file in files:
-        row = by_version.get((file.name, file.version))
+        row = by_version.get((file.name, file.version, detector is not None and file.name not in close_ups))
         if file.size > largest:
             found[file.name] = Examined(Code.IMAGE_TOO_LARGE)
         elif row is None:
             todo.append(file)
         else:
-            found[file.name] = by_content.get(row["sha256"]) or _examined(row)
+            found[file.name] = by_content[row["sha256"], row["counted"]]
     version_of = {file.name: file.version for file in todo}
-    load = partial(Examiner, source, detector.uri if detector else None, frozenset(by_content))
+    load = partial(Examiner, source, detector.uri if detector else None, close_ups, frozenset(by_content))
     what = "looking for people" if detector else "looking at photos"
     with tqdm(total=len(files), initial=len(files) - len(todo), unit="photo", desc=what, disable=None) as bar:
         for table in work_on([file.name for file in todo], load, _crashed, engine):
             rows = table.to_pylist()
-            by_content |= {row["sha256"]: _examined(row) for row in rows if row["sha256"] and row["code"] != _KNOWN}
-            found |= {row["name"]: by_content.get(row["sha256"]) or _examined(row) for row in rows}
+            by_content |= _by_content(rows)
+            found |= {row["name"]: by_content.get((row["sha256"], row["counted"])) or _examined(row) for row in rows}
             # What could not be read is tried again next time.
             kept = [row | {"version": version_of[row["name"]]} for row in rows if row["sha256"]]
             parts.add(pa.Table.from_pylist(kept, _with_version(_SCHEMA)))
@@ -109,9 +113,10 @@ def examine(source: str, files: Sequence[StoredFile], detector: Checkpoint | Non
 class Examiner:
     """The work of one process: names below `source` to rows of `_SCHEMA`."""
 
-    def __init__(self, source: str, detector: str | None, known: frozenset[str]) -> None:
+    def __init__(self, source: str, detector: str | None, close_ups: frozenset[str], known: frozenset[tuple[str, bool]]) -> None:
         settings = get_settings()
         self._source = source
+        self._close_ups = close_ups
         self._known = known
         self._limits = _limits()
         self._batch = ON_GPU if has_cuda(settings.device) else ON_CPU
@@ -133,12 +138,13 @@ class Examiner:
         rows = []
         photos = []
         for name, content in zip(names, contents, strict=True):
-            row: dict[str, Any] = {"name": name, "sha256": "", "code": Code.NOT_FOUND, "boxes": []}
+            counted = self._detector is not None and name not in self._close_ups
+            row: dict[str, Any] = {"name": name, "sha256": "", "counted": counted, "code": Code.NOT_FOUND, "boxes": []}
             rows.append(row)
             if content is None:
                 continue
             row["sha256"] = hashlib.sha256(content).hexdigest()
-            if row["sha256"] in self._known:
+            if (row["sha256"], counted) in self._known:
                 row["code"] = _KNOWN
                 continue
             try:
@@ -148,7 +154,8 @@ class Examiner:
                 continue
             width, height = upright_size(content)
             row |= {"code": Code.OK, "width": width, "height": height, "phash": perceptual_hash(photo)}
-            photos.append((row, photo))
+            if counted:
+                photos.append((row, photo))
         if self._detector and photos:
             for (row, _), detected in zip(photos, self._detector([photo for _, photo in photos]), strict=True):
                 people = people_that_count(detected, self._detector.decision)
@@ -186,11 +193,15 @@ def _limits() -> DecodeLimits:
 
 def _crashed(name: str) -> pa.Table:
     """A file that kills whoever decodes it; without its hash it is not kept, and asked again next time."""
-    return pa.Table.from_pylist([{"name": name, "sha256": "", "code": Code.CORRUPT_IMAGE, "boxes": []}], _SCHEMA)
+    return pa.Table.from_pylist([{"name": name, "sha256": "", "counted": False, "code": Code.CORRUPT_IMAGE, "boxes": []}], _SCHEMA)
 
 
 def _with_version(schema: pa.Schema) -> pa.Schema:
     return schema.append(pa.field("version", pa.string()))
+
+
+def _by_content(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, bool], Examined]:
+    return {(row["sha256"], row["counted"]): _examined(row) for row in rows if row["sha256"] and row["code"] != _KNOWN}
 
 
 def _examined(row: Mapping[str, Any]) -> Examined:

@@ -71,7 +71,7 @@ def is_photo(name: str) -> bool:
     return not suffix or suffix in _SUFFIXES
 
 
-def labels_in(name: str) -> set[str]:
+def labels_in(name: str) -> frozenset[str]:
     """The labels among the folders of a photo and the words of its name: male/x.jpg, x_female.png."""
     *folders, file = name.lower().split("/")
     return LABELS & {*folders, *re.split(r"[^a-z]+", file.rpartition(".")[0] or file)}
@@ -90,7 +90,7 @@ def by_names(files: Sequence[StoredFile]) -> tuple[list[Candidate], list[Reject]
             folders = file.name.split("/")[:-1]
             split = folders.pop(0) if split_by_folder and folders else ""
             source = next((folder for folder in folders if folder.lower() not in LABELS), "")
-            candidates.append(Candidate(file, found.pop(), split, source))
+            candidates.append(Candidate(file, *found, split, source))
         elif is_photo(file.name):
             reason = Reason.CONFLICTING_LABELS if found else Reason.UNLABELLED
             rejects.append(Reject(file.name, reason, " and ".join(sorted(found))))

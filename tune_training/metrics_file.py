@@ -21,7 +21,7 @@ def sha256_of(path: Path) -> str:
 
 def weights_sha256(folder: Path) -> str:
     """Digest of a checkpoint's weights: of the one file, or over the digests of its shards in their order."""
-    files = sorted(folder.glob("*.safetensors"))
+    files = sorted(folder.glob("model*.safetensors"))
     if len(files) == 1:
         return sha256_of(files[0])
     return hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()

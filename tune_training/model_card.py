@@ -105,12 +105,10 @@ def model_card(
 ) -> None:
     """Bring the tables between the metrics markers, in both MODEL_CARD.md and in the README, up to date with metrics.json."""
     for folder in (detector, classifier):
-        _rewrite(folder / CARD_FILE, card_block(read_metrics(folder)))
-    _rewrite(readme, metrics_block([detector, classifier]))
-
-
-def _rewrite(document: Path, block: str) -> None:
-    document.write_text(with_block(document.read_text(encoding="utf-8"), block, document), encoding="utf-8")
+        card = (folder / CARD_FILE).read_text(encoding="utf-8")
+        (folder / CARD_FILE).write_text(with_block(card, card_block(read_metrics(folder)), folder / CARD_FILE), encoding="utf-8")
+    text = readme.read_text(encoding="utf-8")
+    readme.write_text(with_block(text, metrics_block([detector, classifier]), readme), encoding="utf-8")
 
 
 def _block(parts: Iterable[str]) -> str:
@@ -119,7 +117,7 @@ def _block(parts: Iterable[str]) -> str:
 
 def _parameters(folder: Path) -> int:
     count = 0
-    for file in folder.glob("*.safetensors"):
+    for file in folder.glob("model*.safetensors"):
         with safe_open(file, framework="numpy") as weights:
             count += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118 - no mapping
     return count

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter, defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -141,15 +141,16 @@ def _check_labels(source: str, candidates: Sequence[Candidate], options: Prepare
         )
         raise InputError(f"{source!r}: {where}")
     if missing := LABELS - found:
-        raise InputError(f"{source!r}: all {len(candidates)} labelled photos are {found.pop()}; there must be some of {missing.pop()} too")
+        raise InputError(
+            f"{source!r}: all {len(candidates)} labelled photos are {', '.join(found)}; there must be some of {', '.join(missing)} too"
+        )
 
 
 def _look_into(
     source: str, candidates: Sequence[Candidate], detector: Checkpoint | None, cache: str, options: PrepareOptions
 ) -> list[_Photo]:
-    filtered = [each.file for each in candidates if detector and each.source not in options.close_up_sources]
-    others = [each.file for each in candidates if not detector or each.source in options.close_up_sources]
-    found = examine(source, filtered, detector, cache, options.engine) | examine(source, others, None, cache, options.engine)
+    close_ups = frozenset(each.file.name for each in candidates if each.source in options.close_up_sources)
+    found = examine(source, [each.file for each in candidates], detector, close_ups, cache, options.engine)
     return [_Photo(candidate, found[candidate.file.name]) for candidate in candidates]
 
 
@@ -198,42 +199,42 @@ def _without_duplicates(photos: Sequence[_Photo]) -> tuple[list[_Photo], list[tu
     rejects += [
         Reject(single[index].name, Reason.CONFLICTING_LABELS, f"looks like {single[other].name}") for index, other in conflicting.items()
     ]
-    return *_keep(single, pairs, conflicting), rejects
+    left = [index for index in range(len(single)) if index not in conflicting]
+    new = {old: index for index, old in enumerate(left)}
+    return (
+        [single[index] for index in left],
+        [(new[first], new[second]) for first, second in pairs if first in new and second in new],
+        rejects,
+    )
 
 
 def _split(
     photos: Sequence[_Photo], pairs: Sequence[tuple[int, int]], options: PrepareOptions
 ) -> tuple[list[_Photo], list[str], list[Reject]]:
-    """Splits those without a given split; of near-duplicates in different given splits, leaves out those on the side of training."""
-    dropped: dict[int, int] = {}
-    for first, second in pairs:
-        splits = [photos[index].candidate.split for index in (first, second)]
-        if all(splits) and splits[0] != splits[1]:
-            loser, other = (first, second) if training_side(*splits) == splits[0] else (second, first)
-            dropped[loser] = other
-    rejects = [
-        Reject(photos[index].name, Reason.NEAR_DUPLICATE, f"looks like {photos[other].name} of the split {photos[other].candidate.split}")
-        for index, other in dropped.items()
-    ]
-    kept, pairs = _keep(photos, pairs, dropped)
-    groups = groups_of(len(kept), pairs)
-    given = {group: photo.candidate.split for photo, group in zip(kept, groups, strict=True) if photo.candidate.split}
-    free = [index for index, photo in enumerate(kept) if not photo.candidate.split and groups[index] not in given]
+    """Splits those without a given split; of near-duplicates in different splits, leaves out those on the side of training."""
+    groups = groups_of(len(photos), pairs)
+    given: dict[int, str] = {}
+    for photo, group in zip(photos, groups, strict=True):
+        if split := photo.candidate.split:
+            known = given.setdefault(group, split)
+            given[group] = split if training_side(known, split) == known else known
+    free = [index for index, photo in enumerate(photos) if not photo.candidate.split and groups[index] not in given]
     shares = {TRAIN: 1 - options.val_share - options.test_share, VAL: options.val_share, TEST: options.test_share}
-    strata = [(kept[index].candidate.label, kept[index].candidate.source) for index in free]
+    strata = [(photos[index].candidate.label, photos[index].candidate.source) for index in free]
     drawn = assign_splits(strata, [groups[index] for index in free], {name: share for name, share in shares.items() if share}, options.seed)
     by_index = dict(zip(free, drawn, strict=True))
-    splits = [photo.candidate.split or by_index.get(index) or given[groups[index]] for index, photo in enumerate(kept)]
-    return kept, splits, rejects
-
-
-def _keep(
-    photos: Sequence[_Photo], pairs: Sequence[tuple[int, int]], dropped: Container[int]
-) -> tuple[list[_Photo], list[tuple[int, int]]]:
-    """The photos that are not dropped, and the pairs among them with their new indices."""
+    splits = [photo.candidate.split or by_index.get(index) or given[groups[index]] for index, photo in enumerate(photos)]
+    dropped: dict[int, int] = {}
+    for first, second in pairs:
+        if splits[first] != splits[second]:
+            loser, other = (first, second) if training_side(splits[first], splits[second]) == splits[first] else (second, first)
+            dropped[loser] = other
+    rejects = [
+        Reject(photos[loser].name, Reason.NEAR_DUPLICATE, f"looks like {photos[other].name} of the split {splits[other]}")
+        for loser, other in dropped.items()
+    ]
     left = [index for index in range(len(photos)) if index not in dropped]
-    new = {old: index for index, old in enumerate(left)}
-    return [photos[index] for index in left], [(new[first], new[second]) for first, second in pairs if first in new and second in new]
+    return [photos[index] for index in left], [splits[index] for index in left], rejects
 
 
 def _another(photo: _Photo, copies: Sequence[_Photo]) -> str:

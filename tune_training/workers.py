@@ -61,7 +61,7 @@ def _on_this_machine(tasks: Sequence[Sequence[str]], load: Callable[[], Work], c
     while waiting:
         suspects = yield from _in_processes(waiting, load, processes)
         # Whichever file killed a process is among those that were worked on: each of them is tried alone.
-        alone = [[name] for task in suspects for name in task]
+        alone: list[Sequence[str]] = [[name] for task in suspects for name in task]
         while alone:
             if culprit := (yield from _in_processes(alone, load, 1)):
                 yield crashed(culprit[0][0])
@@ -76,7 +76,8 @@ def _in_processes(waiting: list[Sequence[str]], load: Callable[[], Work], proces
         try:
             while waiting or running:
                 while waiting and len(running) < at_a_time:
-                    running[pool.submit(_run, load, waiting[0])] = waiting.pop(0)
+                    task = waiting.pop(0)
+                    running[pool.submit(_run, load, task)] = task
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield future.result()
@@ -119,14 +120,13 @@ def _on_ray(tasks: Sequence[Sequence[str]], load: Callable[[], Work]) -> Iterato
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False  # the caller has one
         context.print_on_execution_start = False
-        logging.getLogger("ray.data").setLevel(logging.WARNING)
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
         resources = ray.cluster_resources()
         kind = "GPU" if resources.get("GPU") and get_settings().device != "cpu" else "CPU"
         actors = max(1, min(int(resources.get(kind, 1)), len(tasks)))
         files = ray.data.from_arrow([pa.table({NAME: list(task)}) for task in tasks])  # a block for each task
         rows = files.map_batches(
-            _Actor,
-            fn_constructor_args=(load,),
+            _actor(load),
             batch_size=None,
             batch_format="pyarrow",
             compute=ray.data.ActorPoolStrategy(size=actors),
@@ -135,11 +135,14 @@ def _on_ray(tasks: Sequence[Sequence[str]], load: Callable[[], Work]) -> Iterato
         yield from rows.iter_batches(batch_size=None, batch_format="pyarrow")
 
 
-class _Actor:
-    """The work, as Ray Data calls it."""
+def _actor(load: Callable[[], Work]) -> type:
+    """The work as a class of its own, as Ray Data takes it. Arguments of a constructor would be lost with the node that holds them."""
 
-    def __init__(self, load: Callable[[], Work]) -> None:
-        self._work = load()
+    class Actor:
+        def __init__(self) -> None:
+            self._work = load()
 
-    def __call__(self, files: pa.Table) -> pa.Table:
-        return self._work(files[NAME].to_pylist())
+        def __call__(self, files: pa.Table) -> pa.Table:
+            return self._work(files[NAME].to_pylist())
+
+    return Actor

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ from tune_training.labelled_photos import read_labelled
 
 
 @pytest.fixture(autouse=True)
-def finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FigureFinder:
+def finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FigureFinder]:
     """Stands in for the detector; answers are remembered in a folder of the test."""
     found = FigureFinder()
     monkeypatch.setattr(module, "load_detector", lambda uri, threads: found.as_detector())
     monkeypatch.setenv("MODEL_CACHE_DIR", str(tmp_path / "cache"))
     get_settings.cache_clear()
-    yield found  # type: ignore[misc]
+    yield found
     get_settings.cache_clear()
 
 
@@ -37,7 +38,7 @@ def model(tmp_path: Path) -> Path:
 def table(tmp_path: Path) -> Path:
     """Portraits with an age; a photo of two people and one that is no image are among the test photos."""
     index = write_portraits(tmp_path / "portraits", ["val", "test"], photos=8)
-    rows = list(csv.DictReader(index.open()))
+    rows = list(csv.DictReader(index.read_text().splitlines()))
     save(draw(columns(2)), index.parent / "two.jpg")
     (index.parent / "none.jpg").write_text("no image")
     rows += [{"path": name, "split": "test", "gender": "male", "source": "body"} for name in ("two.jpg", "none.jpg")]
