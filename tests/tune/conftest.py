@@ -25,7 +25,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 @pytest.fixture(scope="package")
 def cluster(store: S3Server) -> Iterator[S3Server]:
-    """A Ray cluster; gives the S3 server that its workers see. It has a CPU more than the machine, and than a cluster that a command starts."""
+    """A Ray cluster, with a CPU more than one that a command starts; gives the S3 server that its workers see."""
     ray.init(num_cpus=CPUS, include_dashboard=False, log_to_driver=False, object_store_memory=200_000_000)
     yield store
     ray.shutdown()
