@@ -7,6 +7,9 @@
     predict    a folder or bucket, the whole pipeline -> a table
     run        the first four in one
 
+What prepare is made of: `labelling` says what is known of each file, `examine` looks inside, `near_duplicates` and `splitting` divide,
+`data_report` shows. It and predict work in the processes of `workers` and keep what they have in `parts`.
+
 What evaluate is made of: `labelled_photos` in, `answers` of the pipeline, their `scores`, `calibration`, `risk_coverage` and `groups`;
 `metrics_file`, `evaluation_report` and `model_card` out. The embedded detector: `train_detector`, `evaluate_detector`.
 

@@ -114,7 +114,7 @@ def _from_folder(uri: str) -> LabelledPhotos:
         if len(found) != 1:
             unlabelled.append(file.name)
             continue
-        photos.append(LabelledPhoto(storage.join(uri, file.name), *found, EVERYTHING, "", {SOURCE: ""}))
+        photos.append(LabelledPhoto(storage.join(uri, file.name), next(iter(found)), EVERYTHING, "", {SOURCE: ""}))
     if unlabelled:
         names = ", ".join(unlabelled[:3])
         raise InputError(f"{uri}: {len(unlabelled)} photos have no label, or two, in their folder or name, such as {names}")

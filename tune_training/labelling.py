@@ -90,7 +90,7 @@ def by_names(files: Sequence[StoredFile]) -> tuple[list[Candidate], list[Reject]
             folders = file.name.split("/")[:-1]
             split = folders.pop(0) if split_by_folder and folders else ""
             source = next((folder for folder in folders if folder.lower() not in LABELS), "")
-            candidates.append(Candidate(file, *found, split, source))
+            candidates.append(Candidate(file, next(iter(found)), split, source))
         elif is_photo(file.name):
             reason = Reason.CONFLICTING_LABELS if found else Reason.UNLABELLED
             rejects.append(Reject(file.name, reason, " and ".join(sorted(found))))

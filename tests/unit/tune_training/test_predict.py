@@ -10,16 +10,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from serve_app.answers import Answer
+from serve_app.codes import Code
+from serve_app.pipeline import Outcome
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, Settings
 from tests.support.data_sets import write_photo
 from tests.support.photos import astronaut, cat, two_people
 from tests.support.s3 import S3Server, s3_server
 from tune_training import predict as predicting
 from tune_training.errors import InputError
+from tune_training.parts import Parts
 from tune_training.predict import SCHEMA, predict, predict_all_images_in_folder, summary
+from tune_training.workers import work_on
 
 CODES = {
     "a/one.jpg": "ok",
@@ -111,28 +118,30 @@ print(len(predict.predict(sys.argv[1], sys.argv[2])), flush=True)
 
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in range(300):
+    for number in range(80):
         write_photo(tmp_path / "photos" / f"{number:03d}.jpg", cat())
     out = tmp_path / "answers.parquet"
-    arguments = [str(tmp_path / "photos"), str(out)]
     parts = tmp_path / "answers.parquet.parts"
-    with subprocess.Popen([sys.executable, "-c", SLOW, *arguments]) as run:
+    with subprocess.Popen([sys.executable, "-c", SLOW, str(tmp_path / "photos"), str(out)]) as run:
         deadline = time.monotonic() + 120
         while not list(parts.glob("[!.]*.parquet")):
             assert run.poll() is None and time.monotonic() < deadline
+        processes = psutil.Process(run.pid).children(recursive=True)
         run.kill()
+    assert processes
+    _, alive = psutil.wait_procs(processes, timeout=60)
+    assert not alive, "workers outlive the run that was killed"
     assert not out.exists()
     kept = len(list(parts.glob("[!.]*.parquet")))
     left: list[Sequence[str]] = []
-    work_on = predicting.work_on
 
     def noting(names: Sequence[str], *arguments: Any) -> Any:
         left.append(names)
         return work_on(names, *arguments)
 
     monkeypatch.setattr(predicting, "work_on", noting)
-    assert predict(*arguments)["path"].to_pylist() == [f"{number:03d}.jpg" for number in range(300)]
-    assert len(left[0]) == 300 - kept
+    assert predict(str(tmp_path / "photos"), str(out))["path"].to_pylist() == [f"{number:03d}.jpg" for number in range(80)]
+    assert len(left[0]) == 80 - kept
     assert not parts.exists()
 
 
@@ -146,8 +155,8 @@ def test_what_was_kept_of_another_file_or_another_model_is_not_taken(tmp_path: P
         (kept | {"version": "older"}, "not_an_image"),
         (kept | {"version": version, "detector": "person-detector@other"}, "not_an_image"),
     ):
-        parts = predicting.Parts(f"{out}.parts", predicting._KEPT)
-        parts.add(predicting.pa.Table.from_pylist([row], predicting._KEPT))
+        parts = Parts(f"{out}.parts", predicting._KEPT)
+        parts.add(pa.Table.from_pylist([row], predicting._KEPT))
         parts.flush()
         assert predict(str(tmp_path / "photos"), str(out))["code"].to_pylist() == [found]
 
@@ -170,10 +179,10 @@ def test_it_works_from_s3_to_s3(s3: S3Server) -> None:
 class Faulty:
     """Stands in for the pipeline: fails for one photo, and with it its whole batch."""
 
-    def __call__(self, images: Sequence[bytes]) -> list[predicting.Outcome]:
+    def __call__(self, images: Sequence[bytes]) -> list[Outcome]:
         if b"bad" in images:
             raise FloatingPointError
-        return [predicting.Outcome(predicting.Code.NO_PERSON, []) for _ in images]
+        return [Outcome(Code.NO_PERSON, []) for _ in images]
 
 
 def test_a_fault_and_a_missing_file_take_nothing_from_other_photos(tmp_path: Path) -> None:
@@ -201,6 +210,4 @@ def test_a_folder_without_photos_is_named(tmp_path: Path) -> None:
 
 
 def test_the_keys_are_those_of_the_services_answers() -> None:
-    from serve_app.answers import Answer
-
     assert set(SCHEMA.names) == set(Answer.model_fields) - {"request_id", "model"} | {"path", "detector", "classifier"}
