@@ -10,6 +10,9 @@
 What prepare is made of: `labelling` says what is known of each file, `examine` looks inside, `near_duplicates` and `splitting` divide,
 `data_report` shows. It and predict work in the processes of `workers` and keep what they have in `parts`.
 
+What tune is made of: `search_space` and `schedulers` say what is tried, `trial` runs the one training function (`train_classifier`, in
+`loop`) on a worker of the `cluster`, on `crops` that `augmentation` varies; `trials_plot` shows.
+
 What evaluate is made of: `labelled_photos` in, `answers` of the pipeline, their `scores`, `calibration`, `risk_coverage` and `groups`;
 `metrics_file`, `evaluation_report` and `model_card` out. The embedded detector: `train_detector`, `evaluate_detector`.
 

@@ -80,8 +80,9 @@ def run_trial(config: Mapping[str, Any], settings: TrialSettings) -> None:
     processor = image_processor(start, settings.image_size)
 
     def report(epoch: Epoch[PreTrainedModel]) -> Mapping[str, float]:
-        if epoch.number <= reported:
-            return {}
+        if epoch.number == reported:
+            return {}  # a loop that goes on tells of the last epoch again
+        assert epoch.number > reported, "the loop did not go on from the checkpoint's state, so finished epochs would be repeated"
         metrics = {
             **validation_metrics(predict_logits(epoch.average, validation.crops, processor), validation),
             "training_loss": epoch.loss,

@@ -15,8 +15,9 @@ from tune_training import run as module
 from tune_training.errors import InputError
 from tune_training.prepare import PrepareOptions
 from tune_training.run import run
+from tune_training.workers import Engine
 
-PREPARING = PrepareOptions(person_filter=False, val_share=0.2, test_share=0.2)
+PREPARING = PrepareOptions(person_filter=False, val_share=0.2, test_share=0.2, engine=Engine.LOCAL)
 
 
 class Interrupted(Exception):

@@ -1,15 +1,20 @@
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import ray
 
 from serve_app.checkpoints import resolve
 from serve_app.classifier import Classifier
 from tests.support.checkpoints import ON_TORCH, write_tiny_detector
 from tests.support.s3 import S3Server
 from tests.support.tuning import TinySearch
+from tests.tune.conftest import CPUS
 from tune_training import tune as module
 from tune_training.errors import InputError
 from tune_training.manifest import Manifest, read_manifest, write_manifest
@@ -202,8 +207,18 @@ class TestBadInput:
 
 
 def test_more_cpus_than_any_node_has_are_told_at_once(cluster: S3Server, tiny: TinySearch, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="a trial wants 64 CPUs and 0 GPUs, and the nodes have 2 CPUs"):
+    with pytest.raises(InputError, match="a trial wants 64 CPUs and 0 GPUs, and the nodes have"):
         tune(tiny.manifest, str(tmp_path), tiny.options(cpus_per_trial=64))
+
+
+def test_the_command_runs_on_the_cluster_that_ray_address_names(cluster: S3Server, tiny: TinySearch, tmp_path: Path) -> None:
+    """As `ray job submit` starts it. A cluster of its own could not give a trial so many CPUs."""
+    command = [sys.executable, "-m", "tune_training", "tune", tiny.manifest, "--run-dir", str(tmp_path), "--space", str(tiny.space)]
+    command += ["--start", tiny.start, "--trials", "1", "--cpus-per-trial", str(CPUS)]
+    address = ray.get_runtime_context().gcs_address
+    done = subprocess.run(command, env={**os.environ, "RAY_ADDRESS": address}, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert read_result(str(tmp_path)) is not None
 
 
 def test_photos_that_went_away_are_named(cluster: S3Server, tiny: TinySearch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
