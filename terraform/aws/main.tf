@@ -26,7 +26,7 @@ locals {
   api_prefix  = "/api"
 
   ha            = var.profile == "ha"
-  zones         = slice(sort(data.aws_availability_zones.here.names), 0, local.ha ? 3 : 2)
+  zones         = var.zones != null ? var.zones : slice(sort(data.aws_availability_zones.here.names), 0, local.ha ? 3 : 2)
   bucket_prefix = "${var.name}-${var.account_id}-${var.region}"
 }
 

@@ -84,6 +84,17 @@ variable "vpc_cidr" {
   }
 }
 
+variable "zones" {
+  description = "Availability zones; null for the first two of the region, and three with profile ha. Not every zone has room for a cluster."
+  type        = list(string)
+  default     = null
+
+  validation {
+    condition     = var.zones == null || try(length(var.zones) >= 2, false)
+    error_message = "At least two zones."
+  }
+}
+
 variable "domain" {
   description = "Own domain and the Route 53 zone that it is in; null for the address that CloudFront gives."
   type        = object({ name = string, zone_id = string })
@@ -146,7 +157,7 @@ variable "log_retention_days" {
 }
 
 variable "deletion_protection" {
-  description = "Whether the cluster, and buckets and images that are not empty, refuse to be deleted."
+  description = "Whether the cluster, and buckets and images that are not empty, refuse to be deleted. `deploy.sh destroy` asks, and turns it off."
   type        = bool
   default     = true
 }

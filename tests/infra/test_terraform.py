@@ -63,8 +63,8 @@ MUTATIONS = [
         "modules/network",
         [
             Mutation(
-                '"closed" {',
-                '"closed" {\n  egress = [{ protocol = "-1", cidr_blocks = ["0.0.0.0/0"], from_port = 0, to_port = 0 }]',
+                "egress  = []",
+                'egress = [{ protocol = "-1", cidr_blocks = ["0.0.0.0/0"], from_port = 0, to_port = 0 }]',
                 "the default security group lets nothing in or out",
             ),
             Mutation("map_public_ip_on_launch = false", "map_public_ip_on_launch = true", "nothing gets a public address by itself"),

@@ -61,6 +61,10 @@ def _with_few_types(config: Path, folder: Path) -> Path:
         for kind in ("resource_schemas", "data_source_schemas"):
             types = document["schema"][kind]
             document["schema"][kind] = {name: types[name] for name in types.keys() & used}
+            for known in document["schema"][kind].values():
+                for attribute in known["block"]["attributes"].values():
+                    if "nested_type" in attribute and attribute.get("optional"):
+                        attribute["computed"] = False  # what would be made up for it is one object where a set of them is due
         command[-1] = str(folder / f"{provider.name}.json")
         Path(command[-1]).write_text(json.dumps(document))
         provider.write_text(f"#!/bin/sh\n{shlex.join(command)}\n")

@@ -16,7 +16,9 @@ resource "aws_vpc" "this" {
 
 # With no rules: whatever is started without a security group of its own can reach nothing.
 resource "aws_default_security_group" "closed" {
-  vpc_id = aws_vpc.this.id
+  vpc_id  = aws_vpc.this.id
+  ingress = []
+  egress  = []
 }
 
 resource "aws_internet_gateway" "this" {

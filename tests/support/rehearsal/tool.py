@@ -67,7 +67,10 @@ def make_what_terraform_did_not() -> None:
     role = "arn:aws:iam::123456789012:role/cluster"
     client("eks").create_cluster(name=name, roleArn=role, resourcesVpcConfig={"subnetIds": []})
     repository = client("ecr").create_repository(repositoryName=name)["repository"]["repositoryUri"]
-    origins = {"Quantity": 1, "Items": [{"Id": "page", "DomainName": "page", "S3OriginConfig": {"OriginAccessIdentity": ""}}]}
+    origins = {
+        "Quantity": 1,
+        "Items": [{"Id": "page", "DomainName": f"{bucket}.s3.amazonaws.com", "S3OriginConfig": {"OriginAccessIdentity": ""}}],
+    }
     behaviour = {"TargetOriginId": "page", "ViewerProtocolPolicy": "https-only"}
     distribution = client("cloudfront").create_distribution(
         DistributionConfig={"CallerReference": name, "Origins": origins, "DefaultCacheBehavior": behaviour, "Comment": "", "Enabled": True}
@@ -93,7 +96,12 @@ def docker() -> int:
     if ARGUMENTS[0] == "push":
         repository, _, tag = ARGUMENTS[1].rpartition(":")
         try:
-            client("ecr").put_image(repositoryName=repository.partition("/")[2], imageManifest=json.dumps({"tag": tag}), imageTag=tag)
+            client("ecr").put_image(
+                repositoryName=repository.partition("/")[2],
+                imageManifest=json.dumps({"tag": tag}),
+                imageManifestMediaType="application/vnd.oci.image.manifest.v1+json",
+                imageTag=tag,
+            )
         except ClientError as error:
             sys.stderr.write(f"{error}\n")
             return 1
