@@ -49,6 +49,11 @@ class Server:
     count_batches: Callable[[Family], Mapping[str, int]] | None = None
     reports_every_s: float = 0
 
+    def environment_on(self, port: int, home: str) -> dict[str, str]:
+        """The whole environment of a process of it, with this port and home folder."""
+        changes = {name: value.replace("{port}", str(port)) for name, value in self.environment.items()}
+        return {name: value for name, value in (os.environ | {"HOME": home} | changes).items() if value}
+
 
 class StartFailed(Exception):
     """The server ended, or did not answer in time; the message ends with what it printed."""
@@ -64,14 +69,12 @@ class RunningServer:
         self._folder = tempfile.TemporaryDirectory()
         self._output = Path(self._folder.name) / "output.txt"
         command = [part.replace("{port}", str(port)) for part in server.command]
-        changes = {name: value.replace("{port}", str(port)) for name, value in server.environment.items()}
-        environment = os.environ | {"HOME": self._folder.name} | changes
         self._started = time.monotonic()
         with self._output.open("w") as output:
             self._process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env={name: value for name, value in environment.items() if value},
+                env=server.environment_on(port, self._folder.name),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

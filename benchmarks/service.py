@@ -17,6 +17,7 @@ import yaml
 from benchmarks.checkpoints import ModelSet
 from benchmarks.servers import ROOT, Family, NoMetrics, Server
 from serve_app.app import AppArgs
+from serve_app.settings import Settings
 
 NAME = "gender-presentation"
 REPORTS_EVERY_S = 12.0  # Ray's replicas do so every 10 seconds
@@ -45,9 +46,9 @@ def prepare(server: Server) -> float:
     Raises:
         CalledProcessError: one cannot be had.
     """
-    settings = {name: value for name, value in server.environment.items() if value and "{port}" not in value}
+    environment = server.environment_on(Settings.model_fields["api_port"].default, os.environ["HOME"])  # it listens nowhere
     started = time.monotonic()
-    subprocess.run([sys.executable, "-m", "serve_app.prepare_models"], cwd=ROOT, env=os.environ | settings, stdout=sys.stderr, check=True)
+    subprocess.run([sys.executable, "-m", "serve_app.prepare_models"], cwd=ROOT, env=environment, stdout=sys.stderr, check=True)
     return time.monotonic() - started
 
 

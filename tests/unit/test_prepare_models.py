@@ -1,6 +1,5 @@
 """Models are prepared before the first start: `make setup` and images do it."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -27,7 +26,7 @@ def test_both_embedded_models_are_prepared(capsys: pytest.CaptureFixture[str]) -
 def test_one_that_cannot_be_had_is_said_and_the_other_one_is_prepared(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("DETECTOR_URI", os.fspath(Path("no/such/folder")))
+    monkeypatch.setenv("DETECTOR_URI", "no/such/folder")
     assert prepare_models.main() == 1
     printed = capsys.readouterr()
     assert "Prepared gender-classifier" in printed.out
