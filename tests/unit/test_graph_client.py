@@ -268,7 +268,7 @@ async def test_a_newcomer_that_kills_is_not_taken_for_the_photo_that_is_tried_al
 
 
 async def test_a_photo_is_innocent_when_others_die_without_it(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.graph_client.WATCH_S", 0.2)
+    monkeypatch.setattr("serve_app.graph_client.WATCH_S", 0.5)
     others = [b"other %d" % number for number in range(10_000)]
     detector = Detector()
     detector.detect = Replica(Deaths({b"suspect": 5} | dict.fromkeys(others, 1)))
