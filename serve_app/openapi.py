@@ -3,7 +3,7 @@
 FastAPI cannot derive these: `uploads` takes the bodies apart itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Set
 from itertools import groupby
 from typing import Any
 
@@ -159,8 +159,9 @@ def keep_nulls_in_examples(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _fault_responses(codes: Iterable[Code]) -> dict[int | str, Kwargs]:
-    by_status = groupby(sorted(codes, key=_status), key=_status)
+def _fault_responses(codes: Set[Code]) -> dict[int | str, Kwargs]:
+    in_the_tables_order = [code for code in Code if code in codes]  # a set's own order changes from run to run
+    by_status = groupby(sorted(in_the_tables_order, key=_status), key=_status)
     return {status: _fault_response(list(group)) for status, group in by_status}
 
 

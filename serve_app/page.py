@@ -1,13 +1,23 @@
 """The built page: its files beside the API's addresses, which stay the API's."""
 
+import os
 from pathlib import Path
 
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 INDEX = "index.html"
+COMPRESSED_FROM_BYTES = 1024
+
+# blob: is how a browser shows a photo that it was given.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 def page_routes(page_dir: Path) -> list[BaseRoute]:
@@ -21,8 +31,8 @@ def page_routes(page_dir: Path) -> list[BaseRoute]:
 
 
 def index_response(page_dir: Path) -> Response:
-    """The page itself; it names its other files by their content, so that only this one must never be stale."""
-    return FileResponse(page_dir / INDEX, headers={"cache-control": "no-cache"})
+    """The page itself, which may use nothing from other origins and no inline code."""
+    return _never_stale(page_dir / INDEX, {"content-security-policy": CONTENT_SECURITY_POLICY})
 
 
 def accepts_html(request: Request) -> bool:
@@ -32,9 +42,24 @@ def accepts_html(request: Request) -> bool:
 
 def _route(entry: Path) -> BaseRoute:
     if entry.is_dir():
-        return Mount(f"/{entry.name}", StaticFiles(directory=entry))
+        return Mount(f"/{entry.name}", GZipMiddleware(_NamedByContent(directory=entry), COMPRESSED_FROM_BYTES))
 
     async def file(request: Request) -> Response:
-        return FileResponse(entry)
+        return index_response(entry.parent) if entry.name == INDEX else _never_stale(entry)
 
     return Route(f"/{entry.name}", file)
+
+
+def _never_stale(file: Path, headers: dict[str, str] | None = None) -> Response:
+    return FileResponse(file, headers={"cache-control": "no-cache", **(headers or {})})
+
+
+class _NamedByContent(StaticFiles):
+    """Files whose names change with their content, so that browsers may keep them."""
+
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers["cache-control"] = "public, max-age=31536000, immutable"
+        return response

@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from serve_app.page import page_routes
+from serve_app.page import CONTENT_SECURITY_POLICY, page_routes
 from tests.support.http import client_of
 
 
@@ -66,3 +66,25 @@ async def test_routes_before_it_keep_their_addresses(page_dir: Path) -> None:
     health = Route("/health", lambda _: PlainTextResponse("healthy"))
     async with client_of(Starlette(routes=[health, *page_routes(page_dir)])) as client:
         assert (await client.get("/health")).text == "healthy"
+
+
+async def test_what_is_named_by_its_content_is_kept_and_the_rest_is_asked_for_again(page_dir: Path) -> None:
+    async with client_of(Starlette(routes=page_routes(page_dir))) as client:
+        assert "immutable" in (await client.get("/assets/index-1a2b.js")).headers["cache-control"]
+        assert (await client.get("/icon.svg")).headers["cache-control"] == "no-cache"
+        assert (await client.get("/index.html")).headers["cache-control"] == "no-cache"
+
+
+async def test_scripts_are_compressed(page_dir: Path) -> None:
+    (page_dir / "assets" / "index-1a2b.js").write_text("start();" * 1000)
+    async with client_of(Starlette(routes=page_routes(page_dir))) as client:
+        response = await client.get("/assets/index-1a2b.js", headers={"accept-encoding": "gzip"})
+    assert response.headers["content-encoding"] == "gzip"
+    assert response.text == "start();" * 1000
+
+
+async def test_the_page_may_run_no_inline_code_and_ask_nobody_else(page_dir: Path) -> None:
+    async with client_of(Starlette(routes=page_routes(page_dir))) as client:
+        assert (await client.get("/index.html")).headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+    assert "unsafe" not in CONTENT_SECURITY_POLICY
+    assert "http" not in CONTENT_SECURITY_POLICY

@@ -1,0 +1,10 @@
+"""Makes the pictures of the page for the README: `make screenshots`. Not collected with the tests."""
+
+from pathlib import Path
+
+from tests.support.page import run
+from tests.support.service import RunningService
+
+
+def test_screenshots(chromium: str, service: RunningService, files: Path) -> None:
+    run("npm", "run", "--silent", "screenshots", CHROMIUM=chromium, SERVICE_URL=service.url, PHOTOS=str(files))

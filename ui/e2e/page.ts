@@ -1,0 +1,46 @@
+import AxeBuilder from "@axe-core/playwright";
+import { test as base, expect, type Page } from "@playwright/test";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+
+const FOLDER = process.env["PHOTOS"] ?? "";
+export const file = (name: string): string => join(FOLDER, name);
+export const many = (): string[] => readdirSync(file("many")).sort().map((name) => file(join("many", name)));
+
+/** Every test fails when the page asks another origin, or says something on the console that nobody expects. */
+export const test = base.extend<{ expectedErrors: RegExp }>({
+  expectedErrors: [/^$/, { option: true }],
+  page: async ({ page, expectedErrors }, provide) => {
+    const foreign: string[] = [];
+    const said: string[] = [];
+    let origin: string | null = null;
+    page.on("request", (request) => {
+      if (request.url().startsWith("blob:")) return;
+      origin ??= new URL(request.url()).origin;
+      if (new URL(request.url()).origin !== origin) foreign.push(request.url());
+    });
+    page.on("console", (message) => message.type() === "error" && said.push(message.text()));
+    page.on("pageerror", (error) => said.push(error.message));
+    await provide(page);
+    expect(foreign).toEqual([]);
+    expect(said.filter((text) => !expectedErrors.test(text))).toEqual([]);
+  },
+});
+export { expect };
+
+/** A browser says so of each 4xx and 5xx. */
+export const STATUS = /Failed to load resource: (the server responded with a status of (4|5)\d\d|net::ERR_)/;
+
+export const choose = (page: Page, ...names: string[]) => page.getByLabel("Photos", { exact: true }).setInputFiles(names);
+
+export const open = async (page: Page) => {
+  await page.goto("/");
+  await expect(page.getByRole("button", { name: "Service: Ready" })).toBeVisible();
+};
+
+export const heading = (page: Page, name: string | RegExp) => page.getByRole("heading", { name, exact: true });
+
+export const expectAccessible = async (page: Page) => {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`)).toEqual([]);
+};

@@ -1,0 +1,135 @@
+import { readFileSync } from "node:fs";
+import { choose, expect, expectAccessible, file, heading, many, open, STATUS, test } from "./page";
+
+test("one person: an answer, both probabilities, a box on the person", async ({ page }) => {
+  await open(page);
+  await expectAccessible(page);
+  await choose(page, file("person.jpg"));
+  await expect(heading(page, /^(female|male) presentation$/)).toBeVisible();
+  await expect(page.getByLabel("Probabilities").locator("dt")).toHaveText(["female", "male"]);
+  await expect(page.getByTestId("box")).toHaveCount(1);
+  await expect(page.getByRole("status")).toContainText("confidence");
+  await expectAccessible(page);
+});
+
+test("several people: no answer, a box for each", async ({ page }) => {
+  await open(page);
+  await choose(page, file("two.jpg"));
+  await expect(heading(page, "More than one person in this photo")).toBeVisible();
+  await expect(page.getByTestId("box")).toHaveCount(2);
+  await expectAccessible(page);
+});
+
+test("nobody: no answer, no box, and what to do", async ({ page }) => {
+  await open(page);
+  await choose(page, file("nobody.jpg"));
+  await expect(heading(page, "Nobody found in this photo")).toBeVisible();
+  await expect(page.getByTestId("box")).toHaveCount(0);
+});
+
+test("large photos are made small before they are sent, and turned ones keep their boxes in place", async ({ page }) => {
+  await open(page);
+  const boxOf = async (name: string) => {
+    const sent = page.waitForRequest("**/predict");
+    await choose(page, file(name));
+    expect(Number((await (await sent).allHeaders())["content-length"])).toBeLessThan(400_000);
+    await expect(heading(page, /presentation$/)).toBeVisible();
+    const box = page.getByTestId("box");
+    return Promise.all(["x", "y", "width", "height"].map(async (side) => Number(await box.getAttribute(side))));
+  };
+  const upright = await boxOf("large.jpg");
+  const turned = await boxOf("turned.jpg");
+  turned.forEach((side, index) => expect(side).toBeCloseTo(upright[index] ?? -1, 1));
+});
+
+test("what the browser cannot show is still answered", async ({ page }) => {
+  await open(page);
+  await choose(page, file("photo.tiff"));
+  await expect(page.getByText("Your browser cannot show this file.")).toBeVisible();
+  await expect(heading(page, /presentation$/)).toBeVisible();
+});
+
+test.describe("bad files", () => {
+  test.use({ expectedErrors: STATUS });
+  for (const [name, title] of [
+    ["huge.jpg", "This file has more than 10 MB"],
+    ["document.jpg", "This file is not a photo that the service can read"],
+    ["phone.heic", "This file is not a photo that the service can read"],
+    ["dot.png", "Nobody found in this photo"],
+    ["cut.jpg", "This photo is damaged"],
+  ] as const) {
+    test(`${name}: ${title}`, async ({ page }) => {
+      await open(page);
+      await choose(page, file(name));
+      await expect(heading(page, title)).toBeVisible();
+      await expectAccessible(page);
+    });
+  }
+
+  test("among good ones they disturb nobody", async ({ page }) => {
+    await open(page);
+    await choose(page, ...["person.jpg", "huge.jpg", "document.jpg", "dot.png", "phone.heic", "two.jpg"].map(file));
+    await expect(page.getByText("1 with an answer, 5 without", { exact: true })).toBeVisible();
+  });
+});
+
+test("a dropped photo is analysed", async ({ page }) => {
+  await open(page);
+  const bytes = readFileSync(file("person.jpg")).toString("base64");
+  const data = await page.evaluateHandle((encoded) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0))], "dropped.jpg", { type: "image/jpeg" }));
+    return transfer;
+  }, bytes);
+  await page.dispatchEvent("main", "dragenter", { dataTransfer: data });
+  await expect(page.getByText("Drop to analyse")).toBeVisible();
+  await page.dispatchEvent("main", "drop", { dataTransfer: data });
+  await expect(heading(page, "dropped.jpg")).toBeVisible();
+  await expect(heading(page, /presentation$/)).toBeVisible();
+});
+
+test("the camera takes a photo, and is off afterwards", async ({ page }) => {
+  await open(page);
+  await page.getByRole("button", { name: "Use the camera" }).click();
+  await page.getByRole("button", { name: "Take the photo" }).click();
+  await expect(heading(page, "Camera photo.jpg")).toBeVisible();
+  await expect(heading(page, "Nobody found in this photo")).toBeVisible();
+});
+
+test("twenty photos: bounded, never blocking, sorted, filtered, taken along", async ({ page }) => {
+  await open(page);
+  let inFlight = 0;
+  let most = 0;
+  page.on("request", (request) => request.url().endsWith("/predict") && (most = Math.max(most, ++inFlight)));
+  page.on("requestfinished", (request) => request.url().endsWith("/predict") && inFlight--);
+  await page.evaluate(() => {
+    const state = window as unknown as { longest: number };
+    state.longest = 0;
+    new PerformanceObserver((list) => {
+      for (const { duration } of list.getEntries()) state.longest = Math.max(state.longest, duration);
+    }).observe({ type: "longtask" });
+  });
+  await choose(page, ...many());
+  await expect(heading(page, "20 photos")).toBeVisible();
+  await expect(page.getByText("5 with an answer, 15 without", { exact: true })).toBeVisible();
+  expect(most).toBeLessThanOrEqual(4);
+  console.log(`longest task: ${await page.evaluate(() => (window as unknown as { longest: number }).longest)} ms`);
+  await expectAccessible(page);
+
+  await page.getByLabel("Show").selectOption("Answered");
+  await expect(page.locator("[data-photo]")).toHaveCount(5);
+  await page.getByRole("radio", { name: "Table" }).click();
+  await expect(page.getByRole("rowheader")).toHaveCount(5);
+  await expectAccessible(page);
+  const saving = page.waitForEvent("download");
+  await page.getByRole("button", { name: "CSV" }).click();
+  const csv = readFileSync(await (await saving).path(), "utf8");
+  expect(csv.trim().split("\r\n")).toHaveLength(6);
+
+  await page.locator("[data-photo]").first().click();
+  await expect(heading(page, /presentation$/)).toBeVisible();
+  await page.getByRole("link", { name: "Next" }).click();
+  await page.goBack();
+  await page.goBack();
+  await expect(page.getByRole("rowheader")).toHaveCount(5);
+});

@@ -1,0 +1,33 @@
+import js from "@eslint/js";
+import jsxA11y from "eslint-plugin-jsx-a11y";
+import reactHooks from "eslint-plugin-react-hooks";
+import tseslint from "typescript-eslint";
+
+// Imports go one way: api and shared know nobody, features know those, app knows all.
+const mayNotImport = (folder, ...others) => ({
+  files: [`src/${folder}/**`],
+  rules: { "no-restricted-imports": ["error", { patterns: others.map((other) => ({ group: [`**/${other}/**`] })) }] },
+});
+
+export default tseslint.config(
+  { ignores: ["dist", "src/api/schema.ts", "test-results"] },
+  js.configs.recommended,
+  tseslint.configs.strictTypeChecked,
+  jsxA11y.flatConfigs.strict,
+  reactHooks.configs.flat.recommended,
+  {
+    languageOptions: { parserOptions: { projectService: { allowDefaultProject: ["eslint.config.js"] }, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      // A handler may be `() => void this.start()` or `() => setOpen(true)`.
+      "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+    },
+  },
+  { files: ["**/*.{js,mjs}"], ...tseslint.configs.disableTypeChecked },
+  { files: ["scripts/*.mjs"], languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } } },
+  mayNotImport("api", "shared", "features", "app"),
+  mayNotImport("shared", "api", "features", "app"),
+  mayNotImport("features/photos", "app", "features/health", "features/about"),
+  mayNotImport("features/health", "app", "features/photos", "features/about"),
+  mayNotImport("features/about", "app", "features/photos", "features/health"),
+);

@@ -1,0 +1,58 @@
+import { http, HttpResponse } from "msw";
+import { expect, test } from "vitest";
+import { answer, busy, fault, HEALTHY, SERVICE, server } from "../testing/server";
+import { Client, retryAfter } from "./client";
+
+const client = new Client(SERVICE);
+const ask = () => client.predict(new Blob(["x"]), "a.jpg", new AbortController().signal);
+const replyWith = (reply: () => Response) => server.use(http.post(`${SERVICE}/predict`, reply));
+
+test("an answer is handed on whole", async () => {
+  expect(await ask()).toEqual({ kind: "answer", answer: answer("ok") });
+});
+
+test("a busy service says when to come back", async () => {
+  replyWith(() => busy(7));
+  expect(await ask()).toMatchObject({ kind: "fault", code: "overloaded", retryAfterMs: 7000 });
+});
+
+test.each(["not_an_image", "corrupt_image", "image_too_large", "internal"] as const)("%s keeps its code, text and request id", async (code) => {
+  replyWith(() => HttpResponse.json(fault(code), { status: 400 }));
+  expect(await ask()).toMatchObject({ kind: "fault", code, text: fault(code).error, requestId: fault(code).request_id });
+});
+
+test.each([
+  ["a connection that breaks", () => HttpResponse.error(), true],
+  ["a gateway without a backend", () => new HttpResponse("<h1>502</h1>", { status: 502 }), true],
+  ["a firewall", () => new HttpResponse("<h1>403</h1>", { status: 403 }), false],
+  ["a page instead of the service", () => HttpResponse.json({ hello: "world" }), false],
+])("%s is no answer", async (_, reply, mayPass) => {
+  replyWith(reply);
+  expect(await ask()).toEqual({ kind: "no_answer", mayPass });
+});
+
+test("cancelling ends the request and is not taken for a fault", async () => {
+  const controller = new AbortController();
+  controller.abort();
+  await expect(client.predict(new Blob(["x"]), "a.jpg", controller.signal)).rejects.toThrow();
+});
+
+test("Retry-After may be seconds or a date", () => {
+  const response = (value: string) => new Response(null, { headers: { "retry-after": value } });
+  expect(retryAfter(response("3"))).toBe(3000);
+  expect(retryAfter(response("Thu, 01 Jan 1970 00:00:10 GMT"), 4000)).toBe(6000);
+  expect(retryAfter(response("Thu, 01 Jan 1970 00:00:10 GMT"), 20_000)).toBe(0);
+  expect(retryAfter(response("soon"))).toBeNull();
+  expect(retryAfter(new Response())).toBeNull();
+});
+
+test("health is reported as it is, and its absence too", async () => {
+  const health = () => client.health(new AbortController().signal);
+  expect(await health()).toEqual({ kind: "report", health: HEALTHY });
+  server.use(http.get(`${SERVICE}/health`, () => HttpResponse.json({ ...HEALTHY, status: "unavailable" }, { status: 503 })));
+  expect(await health()).toMatchObject({ kind: "report", health: { status: "unavailable" } });
+  server.use(http.get(`${SERVICE}/health`, () => busy(1)));
+  expect(await health()).toEqual({ kind: "busy" });
+  server.use(http.get(`${SERVICE}/health`, () => HttpResponse.error()));
+  expect(await health()).toEqual({ kind: "no_answer" });
+});

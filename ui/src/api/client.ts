@@ -1,0 +1,76 @@
+import type { Answer, Code, Fault, Health } from "./types";
+
+/** Longer than the service's own deadlines together; beyond it nobody will answer. */
+const PATIENCE_MS = 90_000;
+
+export type Reply =
+  | { kind: "answer"; answer: Answer }
+  | { kind: "fault"; code: Code; text: string; requestId: string; retryAfterMs: number | null }
+  /** No answer of the service: nobody listens, the connection broke, or something in between answered. */
+  | { kind: "no_answer"; mayPass: boolean };
+
+export type HealthReport = { kind: "report"; health: Health } | { kind: "busy" } | { kind: "no_answer" };
+
+export class Client {
+  readonly #apiUrl: string;
+
+  constructor(apiUrl: string) {
+    this.#apiUrl = apiUrl;
+  }
+
+  /** Asks about one photo. Throws only when `signal` aborts. */
+  async predict(photo: Blob, filename: string, signal: AbortSignal): Promise<Reply> {
+    const form = new FormData();
+    form.append("file", photo, filename || "photo");
+    try {
+      const response = await fetch(`${this.#apiUrl}/predict`, {
+        method: "POST",
+        body: form,
+        signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]),
+      });
+      const body = await json(response);
+      if (isAnswer(body)) return { kind: "answer", answer: body };
+      if (isFault(body)) {
+        return { kind: "fault", code: body.code, text: body.error, requestId: body.request_id, retryAfterMs: retryAfter(response) };
+      }
+      return { kind: "no_answer", mayPass: response.status >= 500 || response.status === 429 };
+    } catch (error) {
+      if (signal.aborted) throw error;
+      return { kind: "no_answer", mayPass: true };
+    }
+  }
+
+  async health(signal: AbortSignal): Promise<HealthReport> {
+    try {
+      const response = await fetch(`${this.#apiUrl}/health`, { signal, cache: "no-store" });
+      const body = await json(response);
+      if (isHealth(body)) return { kind: "report", health: body };
+      return isFault(body) && body.code === "overloaded" ? { kind: "busy" } : { kind: "no_answer" };
+    } catch (error) {
+      if (signal.aborted) throw error;
+      return { kind: "no_answer" };
+    }
+  }
+}
+
+/** Milliseconds from a Retry-After header: seconds, or a date. */
+export function retryAfter(response: Response, now = Date.now()): number | null {
+  const value = response.headers.get("retry-after");
+  if (!value) return null;
+  const ms = /^\d+$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - now;
+  return Number.isFinite(ms) ? Math.max(0, ms) : null;
+}
+
+async function json(response: Response): Promise<object> {
+  try {
+    const body: unknown = await response.json();
+    return typeof body === "object" && body !== null ? body : {};
+  } catch (error) {
+    if (error instanceof SyntaxError) return {};
+    throw error;
+  }
+}
+
+const isAnswer = (body: object): body is Answer => "code" in body && "people" in body;
+const isFault = (body: object): body is Fault => "code" in body && "error" in body && "request_id" in body;
+const isHealth = (body: object): body is Health => "status" in body && "models" in body;

@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import { answer } from "../../testing/server";
+import { toCsv, toJson } from "./export";
+import { answered, problem } from "./outcome";
+import type { Photo } from "./session";
+
+const photo = (name: string, outcome: Photo["outcome"]): Photo => {
+  return { id: 1, file: new File([], name), name, phase: outcome ? "done" : "sending", thumbnail: null, outcome, resumesAt: null };
+};
+const PHOTOS = [
+  photo("a.jpg", answered(answer("ok"))),
+  photo('two, "friends".jpg', answered(answer("multiple_people"))),
+  photo("=HYPERLINK(1).jpg", problem("file_too_large")),
+  photo("later.jpg", null),
+];
+
+test("CSV has a row for each finished photo, quoted, and runs nothing in a spreadsheet", () => {
+  const [head, first, second, third, ...rest] = toCsv(PHOTOS).split("\r\n");
+  expect(head).toMatch(/^\ufefffilename,code,prediction,confidence,/);
+  expect(first).toMatch(/^a\.jpg,ok,male,0\.892,0\.108,0\.892,1,,/);
+  expect(second).toMatch(/^"two, ""friends""\.jpg",multiple_people,,,,,3,/);
+  expect(third).toMatch(/^'=HYPERLINK\(1\)\.jpg,file_too_large,/);
+  expect(rest).toEqual([""]);
+});
+
+test("JSON has the service's answers, and the same keys for what it never saw", () => {
+  const items = JSON.parse(toJson(PHOTOS)) as Record<string, unknown>[];
+  expect(items[0]).toEqual({ filename: "a.jpg", ...answer("ok") });
+  expect(items).toHaveLength(3);
+  expect(Object.keys(items[2] ?? {}).sort()).toEqual(Object.keys(items[0] ?? {}).sort());
+});

@@ -1,0 +1,72 @@
+import type { Photo } from "./session";
+
+const COLUMNS = [
+  "filename",
+  "code",
+  "prediction",
+  "confidence",
+  "probability_female",
+  "probability_male",
+  "person_count",
+  "error",
+  "request_id",
+  "detector",
+  "classifier",
+] as const;
+
+type Row = Record<(typeof COLUMNS)[number], string | number | null>;
+
+/** One row per finished photo, as a spreadsheet reads it: UTF-8 with a mark, CRLF, quoted. */
+export function toCsv(photos: readonly Photo[]): string {
+  const lines = [COLUMNS.join(","), ...finished(photos).map((row) => COLUMNS.map((column) => cell(row[column])).join(","))];
+  return `\ufeff${lines.join("\r\n")}\r\n`;
+}
+
+/** The service's own answers, each with its file's name; faults have the same keys that they have in a batch. */
+export function toJson(photos: readonly Photo[]): string {
+  const items = photos.flatMap(({ name, outcome }) => {
+    if (!outcome) return [];
+    const { answer, code, text, requestId } = outcome;
+    const none = { prediction: null, confidence: 0, person_count: 0, probabilities: null, error: text, code, people: [], model: null };
+    return [{ filename: name, ...(answer ?? { ...none, request_id: requestId }) }];
+  });
+  return `${JSON.stringify(items, null, 2)}\n`;
+}
+
+export function download(text: string, filename: string, type: string): void {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = filename;
+  link.click();
+  URL.revokeObjectURL(url);
+}
+
+function finished(photos: readonly Photo[]): Row[] {
+  return photos.flatMap(({ name, outcome }) => {
+    if (!outcome) return [];
+    const { answer } = outcome;
+    return [
+      {
+        filename: name,
+        code: outcome.code,
+        prediction: answer?.prediction ?? null,
+        confidence: answer?.prediction ? answer.confidence : null,
+        probability_female: answer?.probabilities?.["female"] ?? null,
+        probability_male: answer?.probabilities?.["male"] ?? null,
+        person_count: answer?.person_count ?? null,
+        error: outcome.text,
+        request_id: outcome.requestId,
+        detector: answer?.model?.detector ?? null,
+        classifier: answer?.model?.classifier ?? null,
+      },
+    ];
+  });
+}
+
+/** Quoted where needed. Text that a spreadsheet would run as a formula gets an apostrophe: file names come from anywhere. */
+function cell(value: string | number | null): string {
+  if (value === null) return "";
+  const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

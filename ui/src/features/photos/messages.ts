@@ -1,0 +1,156 @@
+import { MAX_IMAGE_BYTES } from "../../api/limits";
+import type { Code } from "../../api/types";
+import type { PageProblem } from "./outcome";
+
+export interface Message {
+  title: string;
+  /** What to do. */
+  advice: string;
+  /** A word or two, for cards and tables. */
+  short: string;
+  /** answer: the model has spoken; photo: it is about this photo; fault: it is about the way or the service. */
+  tone: "answer" | "photo" | "fault";
+  /** Whether the same photo may get another answer. */
+  retry: boolean;
+}
+
+const MEGABYTES = MAX_IMAGE_BYTES / 1e6;
+const FORMATS = "JPEG, PNG, WebP, GIF, BMP or TIFF";
+
+/** The one table of messages: each code of the service, and each problem that only the page knows. */
+export const MESSAGES: Record<Code | PageProblem, Message> = {
+  ok: {
+    title: "One person, and an answer",
+    advice: "It is a guess from pixels, and says nothing about who the person is.",
+    short: "Answered",
+    tone: "answer",
+    retry: false,
+  },
+  no_person: {
+    title: "Nobody found in this photo",
+    advice: "Use a photo in which one person is clear and fills at least a fifth of the height. Drawings, backs and crowds are often missed.",
+    short: "Nobody found",
+    tone: "photo",
+    retry: false,
+  },
+  multiple_people: {
+    title: "More than one person in this photo",
+    advice: "The service answers about one person only. Crop the photo to the person that you mean, or choose another one.",
+    short: "Several people",
+    tone: "photo",
+    retry: false,
+  },
+  not_an_image: {
+    title: "This file is not a photo that the service can read",
+    advice: `Choose a ${FORMATS} file. iPhone photos (HEIC) and documents must be saved as JPEG first; another file ending is not enough.`,
+    short: "Not a photo",
+    tone: "photo",
+    retry: false,
+  },
+  corrupt_image: {
+    title: "This photo is damaged",
+    advice: "It begins like a photo, but cannot be read to its end. Copy it again from where it came, or open it and save it anew.",
+    short: "Damaged",
+    tone: "photo",
+    retry: false,
+  },
+  image_too_large: {
+    title: "This photo is too large for the service",
+    advice: "Save it smaller: 1000 pixels on the longer side are enough for the best answer.",
+    short: "Too large",
+    tone: "photo",
+    retry: false,
+  },
+  bad_request: {
+    title: "The service did not understand the request",
+    advice: "Page and service may be of different versions. Reload the page, and try again.",
+    short: "Not understood",
+    tone: "fault",
+    retry: true,
+  },
+  not_found: {
+    title: "The service is not at this address",
+    advice: "Reload the page. If that does not help, its config.json names a wrong address.",
+    short: "Wrong address",
+    tone: "fault",
+    retry: true,
+  },
+  method_not_allowed: {
+    title: "Something else answers at this address",
+    advice: "Reload the page. If that does not help, its config.json names a wrong address.",
+    short: "Wrong address",
+    tone: "fault",
+    retry: true,
+  },
+  overloaded: {
+    title: "The service is still busy",
+    advice: "It was asked several times and had no room, or its models are still warming up. Nothing is lost: try again in a minute.",
+    short: "Busy",
+    tone: "fault",
+    retry: true,
+  },
+  timeout: {
+    title: "The answer took too long",
+    advice: "The service or your connection is slow at the moment. Try again.",
+    short: "Timed out",
+    tone: "fault",
+    retry: true,
+  },
+  internal: {
+    title: "Something broke in the service",
+    advice: "It is not about your photo. Try again; if it stays so, tell the people who run the service the request id.",
+    short: "Service fault",
+    tone: "fault",
+    retry: true,
+  },
+  file_too_large: {
+    title: `This file has more than ${MEGABYTES} MB`,
+    advice: `Your browser cannot shrink it, because it cannot open it, and the service takes at most ${MEGABYTES} MB. It was not sent. Save it as JPEG, and smaller.`,
+    short: "Too large",
+    tone: "photo",
+    retry: false,
+  },
+  empty_file: {
+    title: "This file is empty",
+    advice: "It has no content, so it was not sent. Copy it again from where it came.",
+    short: "Empty",
+    tone: "photo",
+    retry: false,
+  },
+  unreadable_file: {
+    title: "Your browser could not read this file",
+    advice: "It may have been moved or changed since you chose it. Choose it again.",
+    short: "Cannot be read",
+    tone: "photo",
+    retry: true,
+  },
+  unreachable: {
+    title: "The service cannot be reached",
+    advice: "Check your connection, and try again. The photo is still here.",
+    short: "Not reached",
+    tone: "fault",
+    retry: true,
+  },
+  unexpected_answer: {
+    title: "Something between you and the service refused the photo",
+    advice: "The answer did not come from the service: a firewall or a proxy may be in the way. Try again, or from another network.",
+    short: "Refused on the way",
+    tone: "fault",
+    retry: true,
+  },
+  cancelled: {
+    title: "Cancelled",
+    advice: "This photo was not analysed. You can still ask about it.",
+    short: "Cancelled",
+    tone: "fault",
+    retry: true,
+  },
+};
+
+/** How sure, in words that fit a calibrated probability of one of two labels. */
+export function sureness(confidence: number): string {
+  if (confidence >= 0.9) return "Quite sure";
+  return confidence >= 0.7 ? "Fairly sure" : "Unsure: little more than a coin toss";
+}
+
+export const percent = (share: number): string => `${(Math.floor(share * 1000 + 1e-9) / 10).toFixed(share >= 0.995 || share < 0.1 ? 1 : 0)}%`;

@@ -1,0 +1,19 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+
+const SERVICE = process.env["SERVICE_URL"] ?? "http://localhost:8000";
+
+export default defineConfig({
+  plugins: [react()],
+  server: { proxy: Object.fromEntries(["/predict", "/predict-batch", "/health", "/docs", "/openapi.json"].map((path) => [path, SERVICE])) },
+  build: {
+    assetsInlineLimit: 0, // the Content-Security-Policy allows no data: addresses
+  },
+  worker: { format: "es" },
+  test: {
+    environment: "jsdom",
+    include: ["src/**/*.test.{ts,tsx}"],
+    setupFiles: ["src/testing/setup.ts"],
+    restoreMocks: true,
+  },
+});
