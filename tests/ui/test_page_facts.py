@@ -1,0 +1,36 @@
+"""What the page knows of the service is what the service says."""
+
+import json
+import re
+
+from serve_app.decoding import DecodeLimits
+from serve_app.openapi_document import openapi_document
+from serve_app.settings import Settings
+from tests.support.page import UI
+
+
+def constant(name: str) -> int:
+    """A number in the page's limits."""
+    (found,) = re.findall(rf"{name} = ([\d_]+);", (UI / "src/api/limits.ts").read_text())
+    return int(found)
+
+
+def test_the_openapi_document_is_the_services() -> None:
+    assert (UI / "openapi.json").read_text() == openapi_document(), "run `make page-api`"
+
+
+def test_the_limits_are_the_services() -> None:
+    assert constant("MAX_IMAGE_BYTES") == Settings(_env_file=None).max_image_bytes
+    assert constant("LONG_SIDE") == DecodeLimits(formats=(), max_pixels=1).long_side
+
+
+def test_the_formats_are_the_services() -> None:
+    (told,) = re.findall(r'const FORMATS = "(.*)";', (UI / "src/features/photos/messages.ts").read_text())
+    formats = {name.upper() for name in re.split(r", | or ", told)}
+    assert formats == set(Settings(_env_file=None).image_formats) - {"MPO"}  # to people it is a JPEG
+
+
+def test_the_lock_names_no_address_to_download_from() -> None:
+    packages = json.loads((UI / "package-lock.json").read_text())["packages"]
+    assert len(packages) > 100
+    assert [name for name, package in packages.items() if "resolved" in package] == []
