@@ -19,8 +19,10 @@ from benchmarks.bare import cores
 from benchmarks.checkpoints import Size, model_set
 from benchmarks.peers import peers
 from benchmarks.photos import benchmark_photos
+from benchmarks.predict import predict
 from benchmarks.report import print_report, print_soak
 from benchmarks.results import SCHEMA, Results, SetResult, this_machine
+from benchmarks.training_loop import training_loop
 
 log = logging.getLogger(__name__)
 app = typer.Typer(help="Measure the service.", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -104,6 +106,10 @@ def soak(
         result = soaking.soak(server, seconds, progress)
     print_soak(result, Console())
     raise typer.Exit(1 if result.unexpected else 0)
+
+
+app.command()(training_loop)
+app.command()(predict)
 
 
 @app.command()

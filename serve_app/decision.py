@@ -37,9 +37,13 @@ class Decision(BaseModel):
         except (TypeError, ValueError) as error:
             raise DecisionError(f"{path} with the overrides {dict(overrides or {})} is not valid: {_reason(error)}") from error
 
+    def to_json(self) -> str:
+        """The content of `decision.json`."""
+        return self.model_dump_json(indent=2) + "\n"
+
     def write(self, folder: Path) -> None:
         """Writes `folder/decision.json`."""
-        (folder / DECISION_FILE).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (folder / DECISION_FILE).write_text(self.to_json(), encoding="utf-8")
 
 
 def _reason(error: Exception) -> str:

@@ -1,9 +1,20 @@
-"""Trains and judges the two models that the service runs. The commands are in `cli`; `python -m tune_training` lists them.
+"""From photos to a tuned, judged, published model. The commands are in `cli`; `python -m tune_training` lists them.
 
-    detection_data       photos with boxes of people        -> train_detector   -> a checkpoint
-    classification_data  photos of one labelled person each -> train_classifier -> a checkpoint
-    evaluate             both checkpoints, through the pipeline as served -> decision.json, metrics.json
-    model_card           metrics.json -> the tables of the model cards and the README
+    prepare    a folder or bucket of photos           -> `manifest`: the checked photos, split
+    tune       a manifest, a `search_space`           -> the best of many `trial`s: a checkpoint
+    evaluate   a checkpoint and a manifest            -> metrics.json, report.html, the card, the temperature in decision.json
+    publish    a judged checkpoint                    -> s3://bucket/prefix/, where serving loads it
+    predict    a folder or bucket, the whole pipeline -> a table
+    run        the first four in one
 
-Both trainings run in `loop`; `errors` has the one error that a user can mend.
+What prepare is made of: `labelling` says what is known of each file, `examine` looks inside, `near_duplicates` and `splitting` divide,
+`data_report` shows. It and predict work in the processes of `workers` and keep what they have in `parts`.
+
+What tune is made of: `search_space` and `schedulers` say what is tried, `trial` runs the one training function (`train_classifier`, in
+`loop`) on a worker of the `cluster`, on `crops` that `augmentation` varies; `trials_plot` shows.
+
+What evaluate is made of: `labelled_photos` in, `answers` of the pipeline, their `scores`, `calibration`, `risk_coverage` and `groups`;
+`metrics_file`, `evaluation_report` and `model_card` out. The embedded detector: `train_detector`, `evaluate_detector`.
+
+`storage` reads and writes folders and S3 alike; `errors` has the one error that a user can mend.
 """

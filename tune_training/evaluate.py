@@ -1,279 +1,201 @@
-"""Judges the two models through the pipeline as served, and writes `decision.json` and `metrics.json` beside the weights.
+"""Judges a classifier behind a detector, through the pipeline as served: `metrics.json`, a report, the card, and the temperature.
 
-Thresholds, crops and the temperature are chosen on the validation split; what is reported is measured on the test split and on
-collections that nothing was fitted to or chosen on.
+The temperature, the crop and the threshold for a stated error rate come from the split `val`; everything else is measured on photos
+that nothing was fitted to.
 """
 
 import hashlib
-import json
 import logging
-import math
-import random
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from itertools import product
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
-from tqdm import tqdm
+import typer
 
+from serve_app.checkpoints import MANIFEST_FILE
 from serve_app.classifier import Classifier
-from serve_app.codes import Code
-from serve_app.cropping import RGB, crop_person
-from serve_app.decision import ClassifierDecision, DetectorDecision
-from serve_app.decoding import DecodeLimits, ImageRefused, decode
+from serve_app.decision import DECISION_FILE, ClassifierDecision
 from serve_app.detector import Detector
-from serve_app.gate import DetectedPerson, gate, people_that_count
-from serve_app.pipeline import Outcome, Pipeline
-from serve_app.settings import Settings
-from tune_training.classification_data import LabelledPerson
-from tune_training.detection_data import LabelledPhoto
+from serve_app.settings import EMBEDDED_DETECTOR, get_settings
+from tune_training import storage
+from tune_training.answers import judge
+from tune_training.calibration import fit_temperature, negative_log_likelihood, reliability
+from tune_training.crop_choice import best_crop
 from tune_training.errors import InputError
+from tune_training.evaluation_report import write_report
+from tune_training.groups import by_group, group_columns
+from tune_training.labelled_photos import SOURCE, LabelledPhoto, LabelledPhotos, read_labelled, sample_by_source
+from tune_training.metrics_file import METRICS_FILE, Metrics, to_json, weights_sha256
+from tune_training.model_card import CARD_FILE, card_of, percent_of
+from tune_training.models import Threads, decode_limits, load_classifier, load_detector, set_threads
+from tune_training.risk_coverage import at_threshold, risk_coverage
+from tune_training.scores import DRAWS, Judged, calibration_error, scores
+
+__all__ = ["decode_limits", "evaluate"]
 
 logger = logging.getLogger(__name__)
 
-METRICS_FILE = "metrics.json"
-MODEL_FILE = "model.safetensors"
-COUNTS = ("0", "1", "2+")
-SCORE_FLOOR = 0.05  # below every threshold worth considering
-MAX_TEMPERATURE = 20.0
-BATCH = 16
-
-Metrics = dict[str, Any]
-Labels = NDArray[np.str_]
-Row = TypeVar("Row")
+VAL, TEST = "val", "test"
+REPORT_FILE = "report.html"
+CROP_CHOICE_PER_SOURCE = 300  # nine crops of each are judged
+CURVE_POINTS = 50
 
 
-def decode_limits() -> DecodeLimits:
-    """The limits of serving, by its own defaults."""
-    settings = Settings()
-    return DecodeLimits(settings.image_formats, settings.max_image_pixels)
+def evaluate(
+    model: Annotated[str, typer.Argument(help="URI of the classifier: a folder, s3://bucket/prefix/ or hf://org/name.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="The photos, local or s3://: a manifest of `prepare`, a table with the columns path, label and whatever else, or a folder "
+            "with labels in folders or names."
+        ),
+    ],
+    out: Annotated[str | None, typer.Option(help="Folder or s3:// prefix of metrics.json and report.html; by default the model's.")] = None,
+    detector: Annotated[str, typer.Option(help="URI of the detector.")] = EMBEDDED_DETECTOR,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Splits to report on; by default test, or all where there is no such split.")
+    ] = None,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="First fit the temperature on val, and write it to decision.json.")
+    ] = False,
+    choose_crop: Annotated[bool, typer.Option("--choose-crop", help="Before that, choose the crop on val, likewise.")] = False,
+    by: Annotated[
+        list[str] | None, typer.Option(help="Columns whose groups are compared; by default the source and all that make 2 to 20 groups.")
+    ] = None,
+    error_rate: Annotated[
+        float,
+        typer.Option(
+            help="Share of wrong answers for which a threshold on confidence is chosen (on val, where there is one).", min=0, max=1
+        ),
+    ] = 0.02,
+    threads: Threads = 0,
+    draws: Annotated[int, typer.Option(help="Draws of the bootstraps that intervals come from.", min=100)] = DRAWS,
+) -> Metrics:
+    """Judge a classifier through the pipeline as served: metrics.json, report.html and MODEL_CARD.md.
 
-
-# --- the detector -------------------------------------------------------------------------------------------------------------
-
-
-def true_count(photo: LabelledPhoto, rule: DetectorDecision) -> int:
-    """People of a labelled photo that pass the size rule: 0, 1 or 2 (for two and more)."""
-    people = [DetectedPerson((float(a), float(b), float(c), float(d)), 1.0) for a, b, c, d in photo.boxes]
-    return min(2, sum(person.area > rule.min_area and person.height > rule.min_height for person in people))
-
-
-def detections(photos: Sequence[LabelledPhoto] | Sequence[LabelledPerson], detector: Detector) -> list[list[DetectedPerson]]:
-    """What the detector finds in each photo, down to its own threshold."""
-    paths = [photo.path for photo in photos]
-    return [people for part in _batches(paths) for people in detector(_decoded(part))]
-
-
-def _decoded(paths: Sequence[Path]) -> list[RGB]:
-    limits = decode_limits()
-    photos = []
-    for path in paths:
-        try:
-            photos.append(decode(path.read_bytes(), limits))
-        except ImageRefused as refused:
-            raise InputError(f"{path}: {refused.code.value}; the labelled photos must be whole") from refused
-    return photos
-
-
-def count_metrics(photos: Sequence[LabelledPhoto], found: Sequence[Sequence[DetectedPerson]], rule: DetectorDecision) -> Metrics:
-    """How often 0, 1 or 2+ people are told rightly: over all, by true count and by source."""
-    truth = np.array([true_count(photo, rule) for photo in photos])
-    counted = np.array([min(2, len(people_that_count(people, rule))) for people in found])
-    right = truth == counted
-    sources = np.array([photo.source for photo in photos])
-    confusion = [[int(((truth == t) & (counted == c)).sum()) for c in range(3)] for t in range(3)]
-    return {
-        "photos": len(photos),
-        "accuracy": float(right.mean()),
-        "accuracy_by_count": {name: float(right[truth == index].mean()) for index, name in enumerate(COUNTS) if index in truth},
-        "accuracy_by_source": {str(source): float(right[sources == source].mean()) for source in np.unique(sources)},
-        "confusion_true_by_counted": dict(zip(COUNTS, confusion, strict=True)),
-    }
-
-
-def choose_detector_decision(
-    photos: Sequence[LabelledPhoto], found: Sequence[Sequence[DetectedPerson]], single: Sequence[Sequence[DetectedPerson]]
-) -> DetectorDecision:
-    """Chooses the score threshold and the duplicates' overlap on validation data; the size rule stays the original's.
-
-    Args:
-        photos: labelled photos.
-        found: detections in them, down to `SCORE_FLOOR`.
-        single: detections in photos that show one person each (portraits); may be empty.
-
-    The best choice maximises the mean of the accuracy, the balanced accuracy and, with portraits, the share of those answered.
+    Each photo is asked once for each pair of models and remembered by its content: a run that was stopped goes on, and a second one is
+    quick. metrics.json and MODEL_CARD.md also go beside the weights, if those are in a folder or prefix and were not published yet.
     """
-
-    def value(rule: DetectorDecision) -> float:
-        metrics = count_metrics(photos, found, rule)
-        scores = [metrics["accuracy"], float(np.mean(list(metrics["accuracy_by_count"].values())))]
-        if single:
-            scores.append(float(np.mean([gate(people_that_count(people, rule)) is Code.OK for people in single])))
-        return float(np.mean(scores))
-
-    rules = [
-        DetectorDecision(score_threshold=round(float(threshold), 3), max_overlap=overlap)
-        for threshold, overlap in product(np.arange(0.1, 0.8, 0.01), (0.5, 0.6, 0.7, 0.8))
-    ]
-    best = max(rules, key=value)
-    logger.info("chosen on validation: %s, value %.4f", best, value(best))
-    return best
-
-
-def sample_by_source(people: Sequence[LabelledPerson], most: int) -> list[LabelledPerson]:
-    """At most that many of each source, drawn with a fixed seed."""
-    sample: list[LabelledPerson] = []
-    for source in sorted({person.source for person in people}):
-        part = [person for person in people if person.source == source]
-        sample += random.Random(0).sample(part, min(most, len(part)))  # noqa: S311 - nothing secret
-    return sample
-
-
-# --- the classifier -----------------------------------------------------------------------------------------------------------
-
-
-def choose_classifier_decision(people: Sequence[LabelledPerson], detector: Detector, classifier: Classifier) -> ClassifierDecision:
-    """Chooses the crop and fits the temperature on validation photos that the gate lets through.
-
-    The crop with the best balanced accuracy, averaged over the sources, wins; the temperature minimises the negative log-likelihood.
-
-    Raises:
-        InputError: there is no such photo, or a file cannot be read.
-    """
-    answered: list[LabelledPerson] = []
-    photos: list[RGB] = []
-    for part in _batches(people):
-        decoded = _decoded([person.path for person in part])
-        for person, photo, found in zip(part, decoded, detector(decoded), strict=True):
-            counted = people_that_count(found, detector.decision)
-            if gate(counted) is Code.OK:
-                answered.append(replace(person, box=counted[0].box))
-                photos.append(photo)
-    if not photos:
-        raise InputError("the gate lets no validation photo through: the classifier cannot be judged with this detector")
-    choices: list[tuple[float, ClassifierDecision, torch.Tensor]] = []
-    for margin, aspect in product((0.0, 0.1, 0.2), (1.0, 1.5, 10.0)):
-        spec = replace(classifier.crop_spec, margin=margin, aspect=aspect)
-        crops = [crop_person(photo, person.box, spec) for photo, person in zip(photos, answered, strict=True)]
-        logits = torch.from_numpy(np.concatenate([classifier.logits(part) for part in _batches(crops, "crop")]))
-        value = _mean_balanced_accuracy(answered, classifier.label_names, logits)
-        logger.info("crop margin %.2f, aspect %.2f: balanced accuracy %.4f", margin, aspect, value)
-        choices.append((value, classifier.decision.model_copy(update={"crop_margin": margin, "crop_aspect": aspect}), logits))
-    _, decision, logits = max(choices, key=lambda choice: choice[0])
-    targets = torch.tensor([classifier.label_names.index(person.label) for person in answered])
-    return decision.model_copy(update={"temperature": fit_temperature(logits, targets)})
-
-
-def _mean_balanced_accuracy(people: Sequence[LabelledPerson], labels: Sequence[str], logits: torch.Tensor) -> float:
-    predicted = np.array(labels)[logits.argmax(-1).numpy()]
-    truth, sources = np.array([p.label for p in people]), np.array([p.source for p in people])
-    return float(np.mean([np.mean(list(_recall(truth[sources == s], predicted[sources == s]).values())) for s in np.unique(sources)]))
-
-
-def _recall(truth: Labels, predicted: Labels) -> dict[str, float]:
-    """By label that occurs in `truth`; their mean is the balanced accuracy."""
-    return {str(label): float((predicted[truth == label] == label).mean()) for label in np.unique(truth)}
-
-
-def fit_temperature(logits: torch.Tensor, targets: torch.Tensor) -> float:
-    """The temperature with the least negative log-likelihood (Guo et al. 2017); logits (n, classes), targets (n,).
-
-    It stays between 1 / `MAX_TEMPERATURE` and `MAX_TEMPERATURE`: for few photos that are all right, or mostly wrong, there is no least.
-    """
-    logits = logits.clone()
-    log_temperature = torch.zeros((), requires_grad=True)
-    bound = math.log(MAX_TEMPERATURE)
-    optimizer = torch.optim.LBFGS([log_temperature], max_iter=100, line_search_fn="strong_wolfe")
-
-    def temperature() -> torch.Tensor:
-        return log_temperature.clamp(-bound, bound).exp()
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(logits / temperature(), targets)
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
-    return round(temperature().item(), 4)
-
-
-def outcomes(people: Sequence[LabelledPerson], pipeline: Pipeline) -> list[Outcome]:
-    """What the pipeline says of each photo."""
-    return [outcome for part in _batches(people) for outcome in pipeline([person.path.read_bytes() for person in part])]
-
-
-def answer_metrics(people: Sequence[LabelledPerson], results: Sequence[Outcome]) -> Metrics:
-    """How many photos are answered, and how right the answers are, by source and label."""
-    return {source: _source_metrics(*_select(people, results, source)) for source in sorted({person.source for person in people})}
-
-
-def _select(people: Sequence[LabelledPerson], results: Sequence[Outcome], source: str) -> tuple[list[LabelledPerson], list[Outcome]]:
-    chosen = [(person, result) for person, result in zip(people, results, strict=True) if person.source == source]
-    return [person for person, _ in chosen], [result for _, result in chosen]
-
-
-def _source_metrics(people: Sequence[LabelledPerson], results: Sequence[Outcome]) -> Metrics:
-    codes = [result.code for result in results]
+    set_threads(threads)
+    writable = _is_unpublished(model)
+    if not writable and (calibrate or choose_crop):
+        raise InputError(f"{model}: decision.json is written beside the weights, so this must be a folder or prefix that was not published")
+    if not writable and out is None:
+        raise InputError(f"{model}: nothing is written beside published weights. Name a folder for the report: --out FOLDER")
+    photos = read_labelled(data)
+    chosen = {name: photos.split(name) for name in split or ([TEST] if TEST in photos.splits else photos.splits)}
+    finder, teller = load_detector(detector, threads), load_classifier(model, threads)
+    cache = get_settings().model_cache_dir.expanduser() / "answers"
+    if choose_crop:
+        decision = best_crop(sample_by_source(photos.split(VAL), CROP_CHOICE_PER_SOURCE), finder, teller)
+        teller = _take_up(decision, model, threads)
+    if calibrate:
+        answered = _validation(photos, finder, teller, cache)
+        if answered is None:
+            raise InputError(f"{photos.name}: no photo of the split {VAL!r} is answered, so there is nothing to fit the temperature to")
+        temperature = fit_temperature(answered.margins[answered.answered], answered.female[answered.answered])
+        teller = _take_up(teller.decision.model_copy(update={"temperature": temperature}), model, threads)
+    validation = _validation(photos, finder, teller, cache)
+    judged = {name: judge(rows, finder, teller, cache, f"judging {name}") for name, rows in chosen.items()}
     metrics: Metrics = {
-        "photos": len(people),
-        "answered": codes.count(Code.OK) / len(people),
-        "codes": {code.value: codes.count(code) for code in sorted(set(codes))},
+        "weights_sha256": weights_sha256(teller.checkpoint.path),
+        "revision": teller.checkpoint.revision,
+        "data": photos.name,
+        "detector": finder.checkpoint.revision,
+        "temperature": teller.decision.temperature,
+        "splits": {name: split_metrics(rows, judged[name], validation, error_rate, by, draws) for name, rows in chosen.items()},
     }
-    pairs = [(person.label, result) for person, result in zip(people, results, strict=True) if result.probabilities]
-    if not pairs:
-        return metrics
-    truth = np.array([label for label, _ in pairs])
-    predicted = np.array([result.prediction for _, result in pairs])
-    female = np.array([result.probabilities["female"] for _, result in pairs if result.probabilities])
-    confidence = np.maximum(female, 1 - female)
-    recall = _recall(truth, predicted)
-    return metrics | {
-        "accuracy": float((truth == predicted).mean()),
-        "balanced_accuracy": float(np.mean(list(recall.values()))),
-        "recall": recall,
-        "roc_auc": float(roc_auc_score(truth == "female", female)) if len(recall) == 2 else None,
-        "expected_calibration_error": expected_calibration_error(confidence, truth == predicted),
+    _write(metrics, model if writable else None, out or model, teller)
+    for name, found in metrics["splits"].items():
+        typer.echo(f"{name}: {_summary(found)}")
+    typer.echo(f"Report: {storage.join(out or model, REPORT_FILE)}")
+    return metrics
+
+
+def _summary(found: Metrics) -> str:
+    parts = [f"{found['photos']} photos", f"answered {found['answered'].value:.1%}"]
+    parts += [f"{name.replace('_', ' ')} {percent_of(found[name])}" for name in ("accuracy", "balanced_accuracy", "ece") if name in found]
+    return ", ".join(parts)
+
+
+def split_metrics(
+    photos: Sequence[LabelledPhoto],
+    judged: Judged,
+    validation: Judged | None,
+    error_rate: float,
+    by: Sequence[str] | None,
+    draws: int = DRAWS,
+) -> Metrics:
+    """What is reported of a split: `scores`, and beside them calibration, risk and coverage, and the scores by group."""
+    metrics = scores(judged, draws) | {"photos_sha256": _digest(photos)}
+    answered = judged.only(judged.answered)
+    if answered.codes:
+        raw = Judged(answered.female, answered.codes, answered.margins)
+        metrics["calibration"] = {
+            name: {
+                "temperature": each.temperature,
+                "ece": calibration_error(each, draws),
+                "negative_log_likelihood": negative_log_likelihood(each.margins, each.female, each.temperature),
+                "reliability": reliability(each.confidence, each.right),
+            }
+            for name, each in (("before", raw), ("after", answered))
+        }
+        metrics["risk_coverage"] = _risk_coverage(judged, validation, error_rate)
+    names = {name for photo in photos for name in photo.columns}
+    columns = {name: [photo.columns.get(name, "") for photo in photos] for name in [SOURCE, *sorted(names - {SOURCE})]}
+    if unknown := sorted(set(by or ()) - columns.keys()):
+        raise InputError(f"there is no column {', '.join(unknown)}, only {', '.join(columns)}")
+    metrics["by"] = {name: by_group(judged, groups, draws) for name, groups in group_columns(columns, by).items()}
+    return metrics
+
+
+def _risk_coverage(judged: Judged, validation: Judged | None, error_rate: float) -> Metrics:
+    curve = risk_coverage(judged)
+    threshold = risk_coverage(validation or judged).threshold_for(error_rate)
+    coverage, risk = at_threshold(judged, threshold) if threshold is not None else (None, None)
+    points = np.unique(np.linspace(0, len(curve.risk) - 1, CURVE_POINTS).astype(int))
+    return {
+        "area": curve.area,
+        "error_rate": error_rate,
+        "threshold": threshold,
+        "chosen_on": VAL if validation else "the same photos",
+        "coverage": coverage,
+        "risk": risk,
+        "curve": [[curve.threshold[i], curve.coverage[i], curve.risk[i]] for i in points.tolist()],
     }
 
 
-def expected_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
-    """Mean distance of confidence and accuracy over equal-width bins (Naeini et al. 2015)."""
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
-    return float(sum(abs(confidence[index == b].mean() - right[index == b].mean()) * (index == b).mean() for b in np.unique(index)))
+def _validation(photos: LabelledPhotos, detector: Detector, classifier: Classifier, cache: Path) -> Judged | None:
+    if VAL not in photos.splits:
+        return None
+    judged = judge(photos.split(VAL), detector, classifier, cache, f"judging {VAL}")
+    return judged if judged.answered.any() else None
 
 
-# --- files --------------------------------------------------------------------------------------------------------------------
+def _take_up(decision: ClassifierDecision, model: str, threads: int) -> Classifier:
+    storage.write_bytes(storage.join(model, DECISION_FILE), decision.to_json().encode())
+    logger.info("chosen on %s: %s", VAL, decision)
+    return load_classifier(model, threads)
 
 
-def sha256_of(path: Path) -> str:
-    """Hex digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest(photos: Sequence[LabelledPhoto]) -> str:
+    """Of the labels and contents, in any order: the same for two data sets whose numbers can be compared."""
+    lines = sorted(f"{photo.sha256 or photo.location.rpartition('/')[2]} {photo.label}" for photo in photos)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def write_metrics(folder: Path, metrics: Metrics, sources: Iterable[str]) -> None:
-    """Writes `metrics.json` with the digest of the weights that it speaks of and the data that it was measured on."""
-    document = {"weights_sha256": sha256_of(folder / MODEL_FILE), "data": list(sources), **metrics}
-    (folder / METRICS_FILE).write_text(json.dumps(_rounded(document), indent=2) + "\n", encoding="utf-8")
+def _is_unpublished(model: str) -> bool:
+    there = storage.is_s3(model) or Path(model).is_dir()
+    return there and not storage.exists(storage.join(model, MANIFEST_FILE))
 
 
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, 4)
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    return value
-
-
-def _batches(rows: Sequence[Row], what: str = "photo") -> Iterator[Sequence[Row]]:
-    with tqdm(total=len(rows), unit=what, disable=None) as bar:
-        for start in range(0, len(rows), BATCH):
-            part = rows[start : start + BATCH]
-            yield part
-            bar.update(len(part))
+def _write(metrics: Metrics, beside: str | None, out: str, classifier: Classifier) -> None:
+    content = to_json(metrics).encode()
+    for folder in dict.fromkeys(folder for folder in (out, beside) if folder):
+        storage.write_bytes(storage.join(folder, METRICS_FILE), content)
+    storage.write_bytes(storage.join(out, REPORT_FILE), write_report(metrics, classifier.checkpoint.name).encode())
+    if beside:
+        card = storage.join(beside, CARD_FILE)
+        text = storage.read_bytes(card).decode() if storage.exists(card) else None
+        storage.write_bytes(card, card_of(classifier.checkpoint, metrics, text).encode())

@@ -14,7 +14,7 @@ from transformers import AutoModelForObjectDetection, PreTrainedModel, RTDetrIma
 from serve_app.detector import PERSON
 from tune_training.detection_data import DetectionDataset, LabelledPhoto, close_ups, collate, read_coco
 from tune_training.errors import InputError
-from tune_training.loop import LoopConfig, fit, seed_everything, write_checkpoint
+from tune_training.loop import Epoch, LoopConfig, fit, seed_everything, write_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -134,8 +134,8 @@ def train_detector(start: str, index: Path, run_dir: Path, recipe: DetectorRecip
         value: torch.Tensor = network(pixel_values=pixels.contiguous(memory_format=torch.channels_last), labels=labels).loss
         return value
 
-    def keep(epoch: int, average: PreTrainedModel) -> dict[str, float]:
-        write_checkpoint(average, processor, run_dir / "checkpoint")
+    def keep(epoch: Epoch[PreTrainedModel]) -> dict[str, float]:
+        write_checkpoint(epoch.average, processor, run_dir / "checkpoint")
         return {}
 
     optimizer = torch.optim.AdamW(parameter_groups(model, recipe), lr=recipe.learning_rate)

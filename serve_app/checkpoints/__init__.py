@@ -16,9 +16,21 @@ from pathlib import Path
 from serve_app.checkpoints import _hub, _local, _s3
 from serve_app.checkpoints._cache import Entries
 from serve_app.checkpoints._errors import CheckpointError, CheckpointUnreachable
-from serve_app.checkpoints._layout import MANIFEST_FILE, Manifest, ManifestFile, check_weights, revision_of
+from serve_app.checkpoints._layout import MANIFEST_FILE, Manifest, ManifestFile, check_weights, is_taken, revision_of
+from serve_app.checkpoints._s3_errors import explaining as explaining_s3
 
-__all__ = ["MANIFEST_FILE", "Checkpoint", "CheckpointError", "CheckpointUnreachable", "Entries", "Manifest", "ManifestFile", "resolve"]
+__all__ = [
+    "MANIFEST_FILE",
+    "Checkpoint",
+    "CheckpointError",
+    "CheckpointUnreachable",
+    "Entries",
+    "Manifest",
+    "ManifestFile",
+    "explaining_s3",
+    "is_taken",
+    "resolve",
+]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 _FORMS = "Write a folder, s3://bucket/prefix/ or hf://org/name@revision"
@@ -31,7 +43,7 @@ class Checkpoint:
     Attributes:
         uri: what was asked for.
         path: directory with `config.json`, `preprocessor_config.json`, the safetensors and, where published, `decision.json`.
-        name: last part of the folder or prefix; `org/name` for the hub.
+        name: last part of the folder or prefix, or the one before when that is the revision; `org/name` for the hub.
         revision: 12 hex digits of a sha256 over the files that decide answers, the same whichever way they came.
     """
 
@@ -53,7 +65,8 @@ def resolve(uri: str, cache_dir: Path) -> Checkpoint:
     try:
         folder, name = _fetch(uri, cache_dir)
         check_weights(uri, folder)
-        return Checkpoint(uri, folder, name, revision_of(uri, folder))
+        revision = revision_of(uri, folder)
+        return Checkpoint(uri, folder, Path(uri).parent.name if name == revision else name, revision)
     except OSError as error:
         raise CheckpointError(
             uri, f"a file cannot be read or written ({error})", f"Check rights and free space, also of {cache_dir}"

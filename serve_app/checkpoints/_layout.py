@@ -6,7 +6,7 @@ from collections.abc import Collection
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from serve_app.checkpoints._errors import CheckpointError
@@ -39,6 +39,44 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     files: dict[str, ManifestFile]
+
+
+def published_names(uri: str, manifest: Manifest) -> list[str]:
+    """The files of a checkpoint that a manifest names. One that names none is written before the files are, and says: not yet.
+
+    Raises:
+        CheckpointError: the publishing has not finished, or a file that every checkpoint has is not among them.
+    """
+    if not manifest.files:
+        raise CheckpointError(uri, "it is being published, or its publishing was broken off", "Wait for it to finish, or publish it again")
+    names = [name for name in manifest.files if is_taken(name)]
+    check_names(uri, names)
+    return names
+
+
+def parse_manifest(uri: str, content: bytes) -> Manifest:
+    """Reads `manifest.json`.
+
+    Raises:
+        CheckpointError: it is not valid.
+    """
+    try:
+        return Manifest.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise bad_manifest(uri, ": ".join([*map(str, first["loc"]), first["msg"]])) from error
+
+
+def bad_manifest(uri: str, reason: str) -> CheckpointError:
+    """The error for a manifest that is not valid."""
+    return CheckpointError(uri, f"{MANIFEST_FILE} is not valid ({reason})", "Publish the checkpoint again")
+
+
+def not_as_published(uri: str, name: str) -> CheckpointError:
+    """The error for a file that is missing, or another one than the manifest says."""
+    return CheckpointError(
+        uri, f"{name} is not the one that {MANIFEST_FILE} describes", "Wait for the publishing to finish, or publish it again"
+    )
 
 
 def is_taken(name: str) -> bool:

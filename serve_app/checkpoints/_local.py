@@ -1,26 +1,48 @@
 """Checkpoints in a folder: used where they are."""
 
+import hashlib
 import os
+from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from serve_app.checkpoints._errors import CheckpointError
-from serve_app.checkpoints._layout import check_names
+from serve_app.checkpoints._layout import MANIFEST_FILE, check_names, is_taken, not_as_published, parse_manifest, published_names
 
 
 def find(uri: str) -> tuple[Path, str]:
     """The folder and its name.
 
     Raises:
-        CheckpointError: there is no such folder, or it is no checkpoint.
+        CheckpointError: there is no such folder, it is no checkpoint, or it is not what its `manifest.json` says.
     """
     given = Path(os.path.abspath(_path(uri)))
     if not given.is_dir():
         raise CheckpointError(uri, f"there is no folder {given}", "Check the path, and that it is mounted where this process runs")
-    check_names(uri, os.listdir(given))
     # Links are followed once, here: what is checked and what is loaded later stay the same when a `current` link moves on.
-    return given.resolve(), given.name
+    folder = given.resolve()
+    names = os.listdir(folder)
+    if MANIFEST_FILE in names:
+        _check_published(uri, folder, names)
+    check_names(uri, names)
+    return folder, given.name
+
+
+def _check_published(uri: str, folder: Path, names: Collection[str]) -> None:
+    manifest = parse_manifest(uri, (folder / MANIFEST_FILE).read_bytes())
+    published = published_names(uri, manifest)
+    for name in published:
+        if name not in names or _sha256(folder / name) != manifest.files[name].sha256:
+            raise not_as_published(uri, name)
+    # Unlike those under a prefix, files left over from an earlier checkpoint cannot be left out: they would be loaded.
+    if left_over := sorted(name for name in names if is_taken(name) and name not in published):
+        raise CheckpointError(uri, f"{', '.join(left_over)}: not in {MANIFEST_FILE}, so left over from another checkpoint", "Delete it")
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _path(uri: str) -> Path:

@@ -14,11 +14,20 @@ from typing import Any
 import boto3
 from botocore import exceptions as boto
 from botocore.config import Config
-from pydantic import ValidationError
 
 from serve_app.checkpoints._cache import Entries
 from serve_app.checkpoints._errors import CheckpointError, CheckpointUnreachable
-from serve_app.checkpoints._layout import MANIFEST_FILE, Manifest, check_names, check_weights, is_taken
+from serve_app.checkpoints._layout import (
+    MANIFEST_FILE,
+    Manifest,
+    bad_manifest,
+    check_names,
+    check_weights,
+    is_taken,
+    not_as_published,
+    parse_manifest,
+    published_names,
+)
 from serve_app.checkpoints._s3_errors import explaining
 
 logger = logging.getLogger(__name__)
@@ -159,28 +168,17 @@ class _Prefix:
         if listed is None:
             return None
         if listed.size > _MAX_MANIFEST_BYTES:
-            raise self._bad_manifest(f"{listed.size} bytes are too many")
-        try:
-            with explaining(self.uri):
-                return Manifest.model_validate_json(self._get(listed, 0)["Body"].read())
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise self._bad_manifest(": ".join([*map(str, first["loc"]), first["msg"]])) from error
-
-    def _bad_manifest(self, reason: str) -> CheckpointError:
-        return CheckpointError(self.uri, f"{MANIFEST_FILE} is not valid ({reason})", "Publish the checkpoint again")
+            raise bad_manifest(self.uri, f"{listed.size} bytes are too many")
+        with explaining(self.uri):
+            content = self._get(listed, 0)["Body"].read()
+        return parse_manifest(self.uri, content)
 
     def _as_published(self, listed: dict[str, _Object], manifest: Manifest) -> dict[str, _Object]:
         """The objects that the manifest names; a file left over from an earlier checkpoint is not among them."""
-        names = [name for name in manifest.files if is_taken(name)]
-        check_names(self.uri, names)
+        names = published_names(self.uri, manifest)
         for name in names:
             if name not in listed or listed[name].size != manifest.files[name].size:
-                raise CheckpointError(
-                    self.uri,
-                    f"{name} is not the one that {MANIFEST_FILE} describes",
-                    "Wait for the publishing to finish, or publish it again",
-                )
+                raise not_as_published(self.uri, name)
         return {name: listed[name] for name in names}
 
     def _download(self, listed: _Object, target: Path, sha256: str | None) -> None:

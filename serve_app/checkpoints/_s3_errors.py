@@ -46,7 +46,7 @@ def _refusal(uri: str, error: boto.ClientError) -> CheckpointError:
         return CheckpointError(
             uri,
             f"access is denied ({code})",
-            "Give these credentials s3:ListBucket on the bucket and s3:GetObject on the prefix, or renew them",
+            "Give these credentials s3:ListBucket on the bucket and s3:GetObject (to write, s3:PutObject) on the prefix, or renew them",
         )
     if status >= 500:
         return CheckpointUnreachable(uri, f"S3 failed ({error})", "Try again later")

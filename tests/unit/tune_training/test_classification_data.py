@@ -1,28 +1,21 @@
-from collections import defaultdict
-from dataclasses import replace
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from PIL import ExifTags, Image
 
-from serve_app.cropping import CropSpec, crop_person
-from serve_app.gate import RelativeBox
-from tests.support.drawn_photos import BLUE, RED, draw, write_portraits
+from tests.support.drawn_photos import write_portraits
 from tune_training.classification_data import (
-    NONE,
     WHOLE_PHOTO,
-    Augmentation,
-    ClassificationDataset,
+    Example,
     LabelledPerson,
-    augmented_crop,
+    examples_of_manifest,
+    examples_of_people,
     read_index,
     sampling_weights,
+    stratified_subset,
 )
-
-SPEC = CropSpec(margin=0.05, aspect=1.5, size=32)
-STRONG = Augmentation(zoom_out=1, head_crop=1, jitter=0.3, turn_degrees=30, colour=0.8, grey=1, blur=1, erase=1)
+from tune_training.manifest import Manifest, ManifestRow
 
 
 def people(counts: dict[tuple[str, str], int]) -> list[LabelledPerson]:
@@ -71,76 +64,47 @@ def test_a_source_of_one_label_keeps_its_share() -> None:
     assert share_by("source", drawn, sampling_weights(drawn, 0.0)) == pytest.approx({"women": 0.5, "both": 0.5})
 
 
-@pytest.mark.parametrize("size", [(8, 8), (9, 40), (200, 12), (112, 112), (144, 500)], ids=str)
-@pytest.mark.parametrize(
-    "box", [WHOLE_PHOTO, (0.3, 0.1, 0.7, 1.0), (0.0, 0.0, 0.3, 0.2), (0.9, 0.9, 1.0, 1.0)], ids=["portrait", "body", "head", "corner"]
-)
-@pytest.mark.parametrize("how", [NONE, Augmentation(), STRONG], ids=["none", "default", "strong"])
-def test_a_crop_is_what_the_classifier_takes(size: tuple[int, int], box: RelativeBox, how: Augmentation) -> None:
-    photo = Image.effect_noise(size, 50).convert("RGB")
-    for seed in range(15):
-        crop = augmented_crop(photo, box, SPEC, how, np.random.default_rng(seed))
-        assert (crop.shape, crop.dtype.name) == ((32, 32, 3), "uint8")
+def examples(counts: dict[tuple[str, str], int]) -> list[Example]:
+    rows = [(source, label) for (source, label), count in counts.items() for _ in range(count)]
+    return [Example(str(number), label, source, WHOLE_PHOTO, "") for number, (source, label) in enumerate(rows)]
 
 
-@pytest.mark.parametrize("how", [NONE, Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0), replace(NONE)], ids=["NONE", "equal", "copied"])
-@pytest.mark.parametrize("box", [WHOLE_PHOTO, (0.3, 0.1, 0.7, 1.0)], ids=["portrait", "body"])
-def test_no_augmentation_is_the_crop_of_serving(box: RelativeBox, how: Augmentation) -> None:
-    photo = Image.effect_noise((96, 64), 50).convert("RGB")
-    expected = crop_person(np.asarray(photo), box, SPEC)
-    for seed in range(10):
-        np.testing.assert_array_equal(augmented_crop(photo, box, SPEC, how, np.random.default_rng(seed)), expected)
+def test_a_subset_has_of_each_source_and_label_its_share() -> None:
+    drawn = examples({("a", "female"): 60, ("a", "male"): 20, ("b", "female"): 16, ("b", "male"): 4})
+    chosen = stratified_subset(drawn, 25, seed=1)
+    counts = Counter((each.source, each.label) for each in chosen)
+    assert counts == {
+        ("a", "female"): 15,
+        ("a", "male"): 5,
+        ("b", "female"): 4,
+        ("b", "male"): 1,
+    }
+    assert [int(each.uri) for each in chosen] == sorted(int(each.uri) for each in chosen)
+    assert chosen == stratified_subset(drawn, 25, seed=1) != stratified_subset(drawn, 25, seed=2)
 
 
-def test_a_crop_shows_the_person() -> None:
-    """Whatever the augmentation, most of the middle of the crop is the person and not what is around."""
-    photo = draw([(40, 10, 80, 110)], (120, 120))
-    shares = []
-    for seed in range(100):
-        crop = augmented_crop(photo, (40 / 120, 10 / 120, 80 / 120, 110 / 120), SPEC, Augmentation(grey=0), np.random.default_rng(seed))
-        middle = crop[8:24, 8:24].astype(int)
-        shares.append((middle[..., 0] - middle[..., 2] > 40).mean())
-    assert np.mean(shares) > 0.9
+def test_a_subset_leaves_no_source_or_label_out() -> None:
+    chosen = stratified_subset(examples({("a", "female"): 1000, ("a", "male"): 1, ("b", "male"): 2}), 5, seed=0)
+    assert {(each.source, each.label) for each in chosen} == {("a", "female"), ("a", "male"), ("b", "male")}
 
 
-def test_close_ups_are_sometimes_shown_smaller_on_a_background() -> None:
-    photo = Image.new("RGB", (64, 64), RED)
-    zoomed = replace(NONE, zoom_out=1.0)
-    for seed in range(20):
-        crop = augmented_crop(photo, WHOLE_PHOTO, SPEC, zoomed, np.random.default_rng(seed)).astype(int)
-        assert (np.abs(crop - RED).max(axis=-1) < 12).mean() > 0.04  # the face is there still, at a quarter of its sides or more
-    corners = [augmented_crop(photo, WHOLE_PHOTO, SPEC, zoomed, np.random.default_rng(seed))[0, 0].tolist() for seed in range(20)]
-    assert any(np.abs(np.subtract(corner, RED)).max() > 60 for corner in corners)
+def test_a_subset_of_more_than_there_are_is_all() -> None:
+    drawn = examples({("a", "female"): 3})
+    assert stratified_subset(drawn, 4, seed=0) == drawn
 
 
-def dataset(folder: Path, seed: int) -> ClassificationDataset:
-    index = folder / "index.csv"
-    if not index.exists():
-        write_portraits(folder, ["train"], photos=2)
-    return ClassificationDataset(read_index(index, "train"), ["female", "male"], SPEC, Augmentation(), seed)
+def test_examples_of_a_manifest_have_what_it_says() -> None:
+    rows = [
+        ManifestRow(f"{split}.jpg", "male", split, "web", 9, 9, 9, f"sha-{split}", "", (0.1, 0.2, 0.3, 0.4)) for split in ("train", "val")
+    ]
+    manifest = Manifest(rows, "s3://bucket/photos")
+    assert examples_of_manifest(manifest, "val") == [Example("s3://bucket/photos/val.jpg", "male", "web", (0.1, 0.2, 0.3, 0.4), "sha-val")]
 
 
-def test_an_item_is_a_crop_and_its_label(tmp_path: Path) -> None:
-    crops = dataset(tmp_path, seed=0)
-    assert [crops[index][1] for index in range(len(crops))] == [0, 0, 0, 0, 1, 1, 1, 1]
-    for index in range(len(crops)):
-        assert (crops[index][0].shape, crops[index][0].dtype) == ((3, 32, 32), torch.uint8)
-
-
-def test_an_item_depends_on_the_seed_and_its_index_only(tmp_path: Path) -> None:
-    first, second, other = dataset(tmp_path, 3), dataset(tmp_path, 3), dataset(tmp_path, 4)
-    backwards = {index: second[index][0] for index in reversed(range(8))}
-    assert all(torch.equal(first[index][0], backwards[index]) for index in range(8))
-    assert not all(torch.equal(first[index][0], other[index][0]) for index in range(8))
-
-
-def test_the_box_is_cut_from_the_upright_photo(tmp_path: Path) -> None:
-    """As serving does: the lower half of what people see, not of what the camera stored."""
-    stored = Image.new("RGB", (64, 64), BLUE)
-    stored.paste(RED, (32, 0, 64, 64))
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 6  # turned clockwise, the right half is below
-    stored.save(tmp_path / "turned.png", exif=exif)
-    person = LabelledPerson(tmp_path / "turned.png", "male", "camera", (0.0, 0.55, 1.0, 1.0))
-    (crop, _) = ClassificationDataset([person], ["female", "male"], replace(SPEC, margin=0), NONE, seed=0)[0]
-    assert (crop.permute(1, 2, 0) == torch.tensor(RED)).all()
+def test_the_fingerprint_of_a_file_changes_with_it(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"one")
+    person = [LabelledPerson(tmp_path / "a.jpg", "male", "")]
+    (before,) = examples_of_people(person)
+    (tmp_path / "a.jpg").write_bytes(b"other")
+    (after,) = examples_of_people(person)
+    assert before.fingerprint != after.fingerprint

@@ -10,15 +10,16 @@ import torch
 from transformers import AutoModelForObjectDetection
 
 from serve_app.decision import ClassifierDecision, DetectorDecision
+from serve_app.settings import get_settings
 from tests.support.checkpoints import write_tiny_classifier, write_tiny_detector
 from tests.support.drawn_photos import write_people, write_portraits
 from tune_training.cli import main
-from tune_training.evaluate import sha256_of
-from tune_training.model_card import BEGIN, END, metrics_table
+from tune_training.metrics_file import sha256_of
+from tune_training.model_card import BEGIN, END, card_block, metrics_table
 
 Argument = str | Path
 
-COMMANDS = ["train-detector", "train-classifier", "evaluate", "model-card"]
+COMMANDS = ["train-detector", "train-classifier", "evaluate", "evaluate-detector", "publish", "model-card"]
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: Argument) -> None:
@@ -99,37 +100,20 @@ def test_a_missing_checkpoint_is_one_line_and_exit_code_1(people: Path) -> None:
 
 
 def test_a_missing_model_to_judge_is_one_line(people: Path, portraits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("detector", "classifier"):
-        arguments: list[Argument] = [
-            "evaluate",
-            "--people",
-            people,
-            "--portraits",
-            portraits,
-            f"--{name}",
-            tmp_path / "nothing",
-            "--threads",
-            "1",
-        ]
-        if name == "classifier":
-            arguments += ["--detector", write_tiny_detector(tmp_path / "detector")]
-        assert str(tmp_path / "nothing") in error_of(monkeypatch, *arguments)
+    missing = tmp_path / "nothing"
+    commands: list[list[Argument]] = [
+        ["evaluate", missing, portraits, "--out", tmp_path],
+        ["evaluate", write_tiny_classifier(tmp_path / "classifier"), portraits, "--detector", missing],
+        ["evaluate-detector", people, "--detector", missing],
+    ]
+    for command in commands:
+        assert str(missing) in error_of(monkeypatch, *command)
 
 
 def test_a_model_that_is_no_folder_cannot_be_given_a_decision(people: Path, portraits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments: list[Argument] = [
-        "evaluate",
-        "--people",
-        people,
-        "--portraits",
-        portraits,
-        "--detector",
-        "s3://bucket/model/",
-        "--choose",
-        "--threads",
-        "1",
-    ]
-    assert "s3://bucket/model/: decision.json is written beside the weights" in error_of(monkeypatch, *arguments)
+    assert "hf://org/vit: decision.json is written beside" in error_of(monkeypatch, "evaluate", "hf://org/vit", portraits, "--calibrate")
+    choosing: list[Argument] = ["evaluate-detector", people, "--detector", "s3://bucket/model/", "--choose"]
+    assert "s3://bucket/model/: decision.json is written beside the weights" in error_of(monkeypatch, *choosing)
 
 
 def test_the_folder_of_another_run_is_one_line(people: Path, detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,6 +133,8 @@ def test_from_photos_to_model_cards(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MODEL_CACHE_DIR", str(tmp_path / "cache"))
+    get_settings.cache_clear()
     small: list[Argument] = ["--epochs", "1", "--batch-size", "4", "--threads", "1"]
     finding: list[Argument] = ["train-detector", "--start", detector, "--people", people / "train.json", "--portraits", portraits]
     run(monkeypatch, *finding, "--close-up-source", "face", "--image-size", "64", *small)
@@ -160,28 +146,35 @@ def test_from_photos_to_model_cards(
     teller = Path("runs/gender-classifier/checkpoint")
     assert str(teller) in capsys.readouterr().out
 
-    judging: list[Argument] = ["evaluate", "--people", people, "--portraits", portraits, "--detector", finder, "--classifier", teller]
-    run(monkeypatch, *judging, "--choose", "--threads", "1")
-    output = capsys.readouterr().out
-    assert "people counted rightly: 33.3%" in output
-    assert "val_lfw face: answered 100.0%" in output
+    counting: list[Argument] = ["evaluate-detector", people, "--detector", finder, "--threads", "1"]
+    run(monkeypatch, *counting, "--choose", "--portraits", portraits)
+    assert "people counted rightly: 33.3%" in capsys.readouterr().out
     assert DetectorDecision.read(finder).score_threshold < 0.8
+
+    judging: list[Argument] = ["evaluate", teller, portraits, "--detector", finder, "--threads", "1", "--draws", "100"]
+    judging += ["--split", "test", "--split", "val_lfw"]
+    run(monkeypatch, *judging, "--choose-crop", "--calibrate")
+    assert "val_lfw: 8 photos, answered 100.0%" in capsys.readouterr().out
     assert ClassifierDecision.read(teller).temperature > 0
     metrics = {folder: json.loads((folder / "metrics.json").read_text()) for folder in (finder, teller)}
     for folder, values in metrics.items():
         assert values["weights_sha256"] == sha256_of(folder / "model.safetensors")
-    assert set(metrics[teller]["answers"]) == {"test", "val_lfw"}
+    assert set(metrics[teller]["splits"]) == {"test", "val_lfw"}
 
-    before = {name: (finder / name).read_bytes() for name in ("decision.json", "metrics.json")}
-    run(monkeypatch, *judging, "--threads", "1")
-    assert {name: (finder / name).read_bytes() for name in before} == before
+    before = {file: file.read_bytes() for folder in (finder, teller) for file in folder.iterdir()}
+    run(monkeypatch, *counting)
+    run(monkeypatch, *judging)
+    assert {file: file.read_bytes() for file in before} == before
 
-    for document in (finder / "MODEL_CARD.md", teller / "MODEL_CARD.md", Path("README.md")):
-        document.write_text(f"# A title\n{BEGIN}\n{END}\n")
+    (finder / "MODEL_CARD.md").write_text(f"# A title\n{BEGIN}\n{END}\n")
+    Path("README.md").write_text(f"# A title\n{BEGIN}\n{END}\n")
     run(monkeypatch, "model-card", "--detector", finder, "--classifier", teller)
     for folder, values in metrics.items():
-        assert metrics_table(values) in (folder / "MODEL_CARD.md").read_text()
+        assert card_block(values) in (folder / "MODEL_CARD.md").read_text()
         assert metrics_table(values) in Path("README.md").read_text()
+
+    run(monkeypatch, "publish", teller, "published/vit")
+    assert "serve deploy serve_config.yaml" in capsys.readouterr().out
 
 
 def test_a_card_that_is_missing_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 
 from tests.support.checkpoints import write_tiny_classifier
 from tune_training.errors import InputError
-from tune_training.loop import LoopConfig, fit, learning_rate_factor, seed_everything, write_checkpoint
+from tune_training.loop import Epoch, LoopConfig, fit, learning_rate_factor, seed_everything, write_checkpoint
 from tune_training.train_classifier import image_processor, two_class_model
 
 CONFIG = LoopConfig(epochs=4, steps_per_epoch=5, warmup_steps=3, seed=7)
@@ -66,22 +66,23 @@ def test_a_run_killed_within_an_epoch_ends_like_an_unbroken_one(tmp_path: Path, 
 
 @pytest.mark.parametrize("epoch", range(CONFIG.epochs))
 def test_a_run_killed_while_an_epoch_is_reported_ends_like_an_unbroken_one_and_reports_it(tmp_path: Path, epoch: int) -> None:
-    def interrupted(now: int, average: nn.Module) -> dict[str, float]:
-        if now == epoch:
+    def interrupted(now: Epoch[nn.Module]) -> dict[str, float]:
+        if now.number == epoch + 1:
             raise Interrupted
         return {}
 
     reported = {}
 
-    def report(now: int, average: nn.Module) -> dict[str, float]:
-        reported[now] = average.state_dict()
+    def report(now: Epoch[nn.Module]) -> dict[str, float]:
+        reported[now.number] = now.loss
         return {"accuracy": 0.5}
 
     with pytest.raises(Interrupted):
         run(tmp_path / "killed", on_epoch=interrupted)
     for resumed, unbroken in zip(run(tmp_path / "killed", on_epoch=report), run(tmp_path / "unbroken"), strict=True):
         assert_same(resumed, unbroken)
-    assert set(reported) == set(range(epoch, CONFIG.epochs))
+    assert set(reported) == set(range(epoch + 1, CONFIG.epochs + 1))
+    assert all(reported.values())
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
@@ -168,7 +169,7 @@ def test_it_is_quiet_without_a_terminal(tmp_path: Path, capfd: pytest.CaptureFix
 
 def test_checkpoints_are_written_in_half_precision_and_the_model_stays_as_it_is(tmp_path: Path) -> None:
     model = two_class_model(str(write_tiny_classifier(tmp_path / "start")), 32)
-    write_checkpoint(model, image_processor(32), tmp_path / "checkpoint")
+    write_checkpoint(model, image_processor(str(tmp_path / "start"), 32), tmp_path / "checkpoint")
     assert {file.name for file in (tmp_path / "checkpoint").iterdir()} == {"config.json", "model.safetensors", "preprocessor_config.json"}
     assert model.dtype == torch.float32
     assert type(model).from_pretrained(tmp_path / "checkpoint").dtype == torch.float16

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,19 @@ from tests.support.drawn_photos import FigureFinder, columns, draw, save, write_
 from tune_training import train_classifier as module
 from tune_training.classification_data import WHOLE_PHOTO, LabelledPerson, read_index
 from tune_training.errors import InputError
-from tune_training.train_classifier import ClassifierRecipe, parameter_groups, train_classifier, two_class_model, with_boxes
+from tune_training.train_classifier import (
+    Batch,
+    ClassifierRecipe,
+    image_processor,
+    parameter_groups,
+    read_ahead,
+    train_classifier,
+    two_class_model,
+    with_boxes,
+)
 
-RECIPE = ClassifierRecipe(epochs=2, batch_size=8, image_size=32, photos_per_epoch=24)
+SIZE = 32
+RECIPE = ClassifierRecipe(epochs=2, batch_size=8, photos_per_epoch=24)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +42,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> list[LabelledPerson]:
 
 @pytest.fixture(scope="module")
 def trained(start: str, people: list[LabelledPerson], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train_classifier(start, people, tmp_path_factory.mktemp("run"), RECIPE)
+    return train_classifier(start, people, tmp_path_factory.mktemp("run"), RECIPE, SIZE)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -65,8 +76,10 @@ def test_the_result_is_served_at_the_size_that_it_was_trained_at(trained: Path, 
 
 def test_it_learns_to_tell_the_labels_apart(start: str, people: list[LabelledPerson], tmp_path: Path) -> None:
     """Women are red and men are blue here."""
-    recipe = replace(RECIPE, epochs=2, batch_size=16, photos_per_epoch=960, learning_rate=1e-2, layer_decay=1.0, label_smoothing=0.0)
-    classifier = Classifier.load(resolve(str(train_classifier(start, people, tmp_path, recipe)), tmp_path), ON_TORCH)
+    recipe = replace(
+        RECIPE, epochs=2, batch_size=16, photos_per_epoch=960, learning_rate=1e-2, layer_decay=1.0, label_smoothing=0.0, augmentation=0.5
+    )
+    classifier = Classifier.load(resolve(str(train_classifier(start, people, tmp_path, recipe, SIZE)), tmp_path), ON_TORCH)
     photos = [np.asarray(draw([(0, 0, 32, 32)], (32, 32), colour)) for colour in ((230, 20, 20), (20, 20, 230))]
     red, blue = classifier(photos)
     assert red["female"] > 0.7
@@ -85,8 +98,8 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     with monkeypatch.context() as patch:
         patch.setattr(module, "write_checkpoint", interrupted)
         with pytest.raises(Interrupted):
-            train_classifier(start, people, tmp_path, RECIPE)
-    resumed = weights(train_classifier(start, people, tmp_path, RECIPE))
+            train_classifier(start, people, tmp_path, RECIPE, SIZE)
+    resumed = weights(train_classifier(start, people, tmp_path, RECIPE, SIZE))
     for name, value in weights(trained).items():
         assert torch.equal(resumed[name], value), name
 
@@ -122,14 +135,63 @@ def test_layers_near_the_head_learn_faster(start: str) -> None:
     }
 
 
+def test_frozen_layers_keep_their_weights_and_the_rest_learns(start: str, people: list[LabelledPerson], tmp_path: Path) -> None:
+    before = two_class_model(start, SIZE).state_dict()
+    folder = train_classifier(start, people, tmp_path, replace(RECIPE, frozen_layers=1, learning_rate=1e-2), SIZE)
+    after = two_class_model(str(folder), SIZE).state_dict()
+    kept = {name for name, value in after.items() if torch.equal(value, before[name].half().float())}
+    assert kept >= {name for name in after if "embeddings" in name or "layers.0." in name}
+    assert not {name for name in kept if "classifier" in name or ("layers.1." in name and name.endswith("weight") and "norm" not in name)}
+
+
+def test_more_frozen_layers_than_there_are_are_refused(start: str, people: list[LabelledPerson], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="frozen_layers is 3, and .* has 2 layers"):
+        train_classifier(start, people, tmp_path, replace(RECIPE, frozen_layers=3), SIZE)
+
+
+@pytest.mark.parametrize("changed", [{"mixup": 0.4}, {"augmentation": 0.0}, {"photos_per_epoch": 0, "batch_size": 7}], ids=str)
+def test_each_part_of_the_recipe_changes_the_result(
+    start: str, people: list[LabelledPerson], trained: Path, tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    other = weights(train_classifier(start, people, tmp_path, replace(RECIPE, **changed), SIZE))
+    assert not all(torch.equal(value, other[name]) for name, value in weights(trained).items())
+    assert all(value.isfinite().all() for value in other.values())
+
+
+@pytest.mark.parametrize("order", [("female", "male"), ("Male", "Female")], ids=str)
+def test_a_start_of_these_labels_keeps_its_head_in_whichever_order(tmp_path: Path, order: tuple[str, str]) -> None:
+    folder = write_tiny_classifier(tmp_path, order)
+    before, after = AutoModelForImageClassification.from_pretrained(folder), two_class_model(str(folder), SIZE)
+    for index, label in enumerate(name.lower() for name in order):
+        assert torch.equal(after.classifier.weight[after.config.label2id[label]], before.classifier.weight[index])
+
+
+def test_the_crops_are_normalised_as_the_start_was(tmp_path: Path) -> None:
+    folder = write_tiny_classifier(tmp_path / "vit")
+    assert list(image_processor(str(folder), SIZE).image_mean) == [0.5, 0.5, 0.5]
+    (folder / "preprocessor_config.json").unlink()
+    assert list(image_processor(str(folder), SIZE).image_mean) == [0.485, 0.456, 0.406]
+
+
+def test_reading_ahead_gives_all_in_order_and_passes_on_faults() -> None:
+    batch = torch.zeros(1), torch.zeros(1), torch.zeros(1)
+    assert len(list(read_ahead([lambda: batch] * 7))) == 7
+
+    def broken() -> Batch:
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        list(read_ahead([lambda: batch, broken]))
+
+
 def test_no_photos_are_refused(start: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="0 photos"):
-        train_classifier(start, [], tmp_path, RECIPE)
+        train_classifier(start, [], tmp_path, RECIPE, SIZE)
 
 
 def test_an_epoch_shorter_than_a_batch_is_refused(start: str, people: list[LabelledPerson], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="4 are drawn an epoch, make no batch of 8"):
-        train_classifier(start, people, tmp_path, replace(RECIPE, photos_per_epoch=4))
+    with pytest.raises(InputError, match="4 photos, that are drawn an epoch, make no batch of 8"):
+        train_classifier(start, people, tmp_path, replace(RECIPE, photos_per_epoch=4), SIZE)
 
 
 def test_the_box_of_the_person_is_found(tmp_path: Path) -> None:

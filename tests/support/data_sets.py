@@ -1,0 +1,49 @@
+"""Folders of small pictures that are all different, and works for processes of their own, which must be importable there."""
+
+import os
+import signal
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from tune_training.workers import Work
+
+ROW = pa.schema([("name", pa.string()), ("process", pa.int64())])
+
+
+@cache
+def blots(seed: int, size: tuple[int, int] = (96, 128)) -> Image.Image:
+    """A picture of soft blots of colour; other seeds look altogether different."""
+    small = np.random.default_rng(seed).integers(0, 256, (12, 12, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
+
+
+def write_photo(path: Path, photo: Image.Image | bytes) -> None:
+    """Writes a picture, or whatever bytes, and the folders that it needs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(photo, bytes):
+        path.write_bytes(photo)
+    else:
+        photo.save(path, quality=90)
+
+
+def load_names_work() -> Work:
+    """A work that gives each name and its process; dies of a file called `deadly`, and fails with `faulty`."""
+
+    def work(names: Sequence[str]) -> pa.Table:
+        if "deadly" in names:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "faulty" in names:
+            raise ValueError("faulty")
+        return pa.Table.from_pylist([{"name": name, "process": os.getpid()} for name in names], ROW)
+
+    return work
+
+
+def load_nothing() -> Work:
+    """As when a model cannot be loaded."""
+    raise FileNotFoundError("no model")

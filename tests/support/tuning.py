@@ -1,0 +1,62 @@
+"""A search that takes seconds: drawn photos, a tiny ViT, and a search space of a few epochs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.checkpoints import write_tiny_classifier
+from tests.support.drawn_photos import BLUE, RED, draw, save
+from tune_training.manifest import Manifest, ManifestRow, write_manifest
+from tune_training.tune import TuneOptions
+
+SPACE = """
+original: {{learning_rate: 1.0e-3, epochs: {epochs}, batch_size: 16}}
+search:
+  learning_rate: {{log_uniform: [1.0e-4, 1.0e-1]}}
+  augmentation: {{choice: [0.0, 0.5]}}
+  mixup: {{choice: [0.0, 0.2]}}
+  epochs: {{choice: [2, {epochs}]}}
+"""
+
+
+@dataclass(frozen=True)
+class TinySearch:
+    """Files that a search needs, in one folder."""
+
+    folder: Path
+    epochs: int = 4
+
+    @property
+    def manifest(self) -> str:
+        """The manifest: 40 photos to train on, 16 to validate with."""
+        return str(self.folder / "manifest.parquet")
+
+    @property
+    def space(self) -> Path:
+        """The search space."""
+        return self.folder / "space.yaml"
+
+    @property
+    def start(self) -> str:
+        """The ViT."""
+        return str(self.folder / "vit")
+
+    def write(self) -> "TinySearch":
+        """Draws the photos, women red and men blue, and writes the rest."""
+        rows = []
+        for split, count in (("train", 20), ("val", 8)):
+            for label, colour in (("female", RED), ("male", BLUE)):
+                for number in range(count):
+                    uri = f"{split}_{label}_{number}.jpg"
+                    (self.folder / "photos").mkdir(parents=True, exist_ok=True)
+                    save(draw([(2, 2, 94, 62)], colour=colour), self.folder / "photos" / uri)
+                    source = "web" if number % 2 else "camera"
+                    rows.append(ManifestRow(uri, label, split, source, 96, 64, 1, f"{self.folder} {uri}", "", (0.0, 0.0, 1.0, 1.0)))
+        write_manifest(Manifest(rows, str(self.folder / "photos")), self.manifest)
+        self.space.write_text(SPACE.format(epochs=self.epochs))
+        write_tiny_classifier(Path(self.start), ("cat", "dog", "tree"))
+        return self
+
+    def options(self, **options: object) -> TuneOptions:
+        """Three trials, as many at a time as there are CPUs."""
+        chosen = {"space": self.space, "start": self.start, "trials": 3, "cpus_per_trial": 0.5, "gpus_per_trial": 0} | options
+        return TuneOptions(**chosen)  # type: ignore[arg-type] # each test names its own

@@ -1,0 +1,37 @@
+"""One Ray cluster and one S3 server for all searches: workers inherit the settings that lead to the server."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import ray
+
+from serve_app.settings import get_settings
+from tests.support.s3 import S3Server, s3_server
+from tests.support.tuning import TinySearch
+
+CPUS = len(os.sched_getaffinity(0)) + 1
+
+
+@pytest.fixture(scope="package")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3 server, and a folder of its own for what is cached."""
+    with pytest.MonkeyPatch.context() as patch, s3_server(patch) as server:
+        patch.setenv("MODEL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        get_settings.cache_clear()
+        yield server
+    get_settings.cache_clear()
+
+
+@pytest.fixture(scope="package")
+def cluster(store: S3Server) -> Iterator[S3Server]:
+    """A Ray cluster, with a CPU more than one that a command starts; gives the S3 server that its workers see."""
+    ray.init(num_cpus=CPUS, include_dashboard=False, log_to_driver=False, object_store_memory=200_000_000)
+    yield store
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinySearch:
+    """The files of a search."""
+    return TinySearch(tmp_path_factory.mktemp("tiny")).write()

@@ -1,0 +1,36 @@
+"""The notebook runs top to bottom, as a newcomer runs it: each cell in order, in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOK = ROOT / "tune_training" / "walkthrough.ipynb"
+CELLS = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+CODE = ["".join(cell["source"]) for cell in CELLS if cell["cell_type"] == "code"]
+
+
+def test_it_is_committed_without_outputs() -> None:
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in CELLS if cell["cell_type"] == "code")
+
+
+@pytest.mark.timeout(280)
+def test_it_runs_from_the_first_cell_to_the_last(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MODEL_CACHE_DIR": str(tmp_path / "cache"), "TMPDIR": str(tmp_path)}
+    environment |= {"RAY_TMPDIR": "/tmp"}  # Ray's sockets need short paths
+    # Like a notebook's kernel: one namespace that is no file, so that nothing a cell starts can import it.
+    command = [sys.executable, "-c", "import json, sys\nfor cell in json.load(sys.stdin): exec(cell, globals())"]
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=environment, input=json.dumps(CODE), capture_output=True, text=True, timeout=270, check=False
+    )
+    assert ended.returncode == 0, ended.stderr[-4000:]
+    (work,) = tmp_path.glob("walkthrough-*")
+    assert "not_an_image" in (work / "data" / "rejects.csv").read_text()
+    assert "test: " in ended.stdout
+    assert (work / "search" / "best" / "report.html").exists()
+    (published,) = (work / "published" / "walkthrough").glob("*/manifest.json")
+    assert f"model_uri: {published.parent}/" in ended.stdout

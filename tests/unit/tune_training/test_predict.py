@@ -1,0 +1,213 @@
+"""A folder is answered as the service answers, whatever is in it, and a run that was killed goes on."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from serve_app.answers import Answer
+from serve_app.codes import Code
+from serve_app.pipeline import Outcome
+from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, Settings
+from tests.support.data_sets import write_photo
+from tests.support.photos import astronaut, cat, two_people
+from tests.support.s3 import S3Server, s3_server
+from tune_training import predict as predicting
+from tune_training.errors import InputError
+from tune_training.parts import Parts
+from tune_training.predict import SCHEMA, predict, predict_all_images_in_folder, summary
+from tune_training.workers import work_on
+
+CODES = {
+    "a/one.jpg": "ok",
+    "a/two.jpg": "multiple_people",
+    "broken.jpg": "corrupt_image",
+    "cat": "no_person",
+    "large.jpg": "image_too_large",
+    "text.png": "not_an_image",
+}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    write_photo(folder / "a" / "one.jpg", astronaut())
+    write_photo(folder / "a" / "two.jpg", two_people())
+    write_photo(folder / "broken.jpg", astronaut()[:9000])
+    write_photo(folder / "cat", cat())
+    write_photo(folder / "large.jpg", bytes(Settings.model_fields["max_image_bytes"].default + 1))
+    write_photo(folder / "text.png", b"no image")
+    write_photo(folder / "index.csv", b"path,label\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def answers(photos: Path) -> list[dict[str, Any]]:
+    return predict_all_images_in_folder(str(photos))
+
+
+def test_each_photo_is_a_row_with_its_code(answers: list[dict[str, Any]]) -> None:
+    assert {row["path"]: row["code"] for row in answers} == CODES
+    assert [row["path"] for row in answers] == sorted(CODES)
+
+
+def test_the_rows_say_what_the_service_says(answers: list[dict[str, Any]]) -> None:
+    by_path = {row["path"]: row for row in answers}
+    one, two = by_path["a/one.jpg"], by_path["a/two.jpg"]
+    assert one["prediction"] in ("female", "male")
+    assert one["confidence"] == max(one["probabilities"].values()) == one["probabilities"][one["prediction"]]
+    assert sum(one["probabilities"].values()) == pytest.approx(1)
+    assert one["error"] is None
+    assert (one["person_count"], len(one["people"]), two["person_count"], len(two["people"])) == (1, 1, 2, 2)
+    assert two["error"] == "Multiple people detected (2 people). Please use single-person images."
+    assert (two["prediction"], two["confidence"], two["probabilities"]) == (None, 0.0, None)
+    assert by_path["broken.jpg"]["error"] == "The image is damaged and cannot be read whole"
+    for row in answers:
+        assert row["detector"].startswith("person-detector@") and row["classifier"].startswith("gender-classifier@")
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
+def test_the_formats_hold_the_same(
+    suffix: str, photos: Path, answers: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        predicting, "work_on", lambda names, *_: iter([predicting._table([row for row in answers if row["path"] in names])])
+    )
+    out = tmp_path / f"answers.{suffix}"
+    predict(str(photos), str(out))
+    if suffix == "parquet":
+        rows = pq.read_table(out).to_pylist()
+    elif suffix == "jsonl":
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+    else:
+        rows = list(csv.DictReader(io.StringIO(out.read_text())))
+        assert rows[0]["probabilities"] == json.dumps(answers[0]["probabilities"])
+        rows = [row | {"people": json.loads(row["people"])} for row in rows]
+        answers = [
+            {key: value if key == "people" else "" if value is None else str(value) for key, value in row.items()} for row in answers
+        ]
+        rows[0]["probabilities"] = answers[0]["probabilities"]
+    assert rows == answers
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_the_summary_counts_codes_and_predictions(photos: Path, answers: list[dict[str, Any]]) -> None:
+    text = summary(predicting._table(answers))
+    assert text.startswith("6 photos\n")
+    assert "  no_person: 1" in text
+    assert "  ok: 1 (" in text
+
+
+SLOW = """
+import sys, time
+from tune_training import parts, predict, workers
+parts.FLUSH_S = -1  # each task is kept at once
+workers.TASK = 1
+print(len(predict.predict(sys.argv[1], sys.argv[2])), flush=True)
+"""
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(80):
+        write_photo(tmp_path / "photos" / f"{number:03d}.jpg", cat())
+    out = tmp_path / "answers.parquet"
+    parts = tmp_path / "answers.parquet.parts"
+    with subprocess.Popen([sys.executable, "-c", SLOW, str(tmp_path / "photos"), str(out)]) as run:
+        deadline = time.monotonic() + 120
+        while not list(parts.glob("[!.]*.parquet")):
+            assert run.poll() is None and time.monotonic() < deadline
+        processes = psutil.Process(run.pid).children(recursive=True)
+        run.kill()
+    assert processes
+    _, alive = psutil.wait_procs(processes, timeout=60)
+    assert not alive, "workers outlive the run that was killed"
+    assert not out.exists()
+    kept = len(list(parts.glob("[!.]*.parquet")))
+    left: list[Sequence[str]] = []
+
+    def noting(names: Sequence[str], *arguments: Any) -> Any:
+        left.append(names)
+        return work_on(names, *arguments)
+
+    monkeypatch.setattr(predicting, "work_on", noting)
+    assert predict(str(tmp_path / "photos"), str(out))["path"].to_pylist() == [f"{number:03d}.jpg" for number in range(80)]
+    assert len(left[0]) == 80 - kept
+    assert not parts.exists()
+
+
+def test_what_was_kept_of_another_file_or_another_model_is_not_taken(tmp_path: Path, answers: list[dict[str, Any]]) -> None:
+    write_photo(tmp_path / "photos" / "a.jpg", b"no image")
+    out = tmp_path / "answers.jsonl"
+    kept = answers[0] | {"path": "a.jpg"}
+    version = str((tmp_path / "photos" / "a.jpg").stat().st_mtime_ns)
+    for row, found in (
+        (kept | {"version": version}, "ok"),
+        (kept | {"version": "older"}, "not_an_image"),
+        (kept | {"version": version, "detector": "person-detector@other"}, "not_an_image"),
+    ):
+        parts = Parts(f"{out}.parts", predicting._KEPT)
+        parts.add(pa.Table.from_pylist([row], predicting._KEPT))
+        parts.flush()
+        assert predict(str(tmp_path / "photos"), str(out))["code"].to_pylist() == [found]
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    with s3_server(monkeypatch) as server:
+        server.client.create_bucket(Bucket="data")
+        yield server
+
+
+def test_it_works_from_s3_to_s3(s3: S3Server) -> None:
+    s3.put("data", "photos/one.jpg", astronaut())
+    predict("s3://data/photos/", "s3://data/answers.jsonl")
+    row = json.loads(s3.client.get_object(Bucket="data", Key="answers.jsonl")["Body"].read())
+    assert (row["path"], row["code"]) == ("one.jpg", "ok")
+    assert [item["Key"] for item in s3.client.list_objects_v2(Bucket="data")["Contents"]] == ["answers.jsonl", "photos/one.jpg"]
+
+
+class Faulty:
+    """Stands in for the pipeline: fails for one photo, and with it its whole batch."""
+
+    def __call__(self, images: Sequence[bytes]) -> list[Outcome]:
+        if b"bad" in images:
+            raise FloatingPointError
+        return [Outcome(Code.NO_PERSON, []) for _ in images]
+
+
+def test_a_fault_and_a_missing_file_take_nothing_from_other_photos(tmp_path: Path) -> None:
+    for name in ("a", "bad", "c"):
+        (tmp_path / name).write_bytes(name.encode())
+    predictor = predicting.Predictor(str(tmp_path), EMBEDDED_DETECTOR, EMBEDDED_CLASSIFIER)
+    predictor._pipeline = Faulty()  # type: ignore[assignment]
+    rows = {row["path"]: row["code"] for row in predictor(["a", "bad", "c", "gone"]).to_pylist()}
+    assert rows == {"a": "no_person", "bad": "internal", "c": "no_person", "gone": "not_found"}
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [("answers.xlsx", "must end with .parquet, .csv, .jsonl"), ("photos/text.png/answers.csv", "nothing can be written there")],
+)
+def test_a_place_that_cannot_be_written_is_told_before_any_work(out: str, message: str, photos: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        predict(str(photos), str(photos / out.removeprefix("photos/")))
+
+
+def test_a_folder_without_photos_is_named(tmp_path: Path) -> None:
+    (tmp_path / "index.csv").write_text("x")
+    with pytest.raises(InputError, match="none has the name of a photo"):
+        predict(str(tmp_path))
+
+
+def test_the_keys_are_those_of_the_services_answers() -> None:
+    assert set(SCHEMA.names) == set(Answer.model_fields) - {"request_id", "model"} | {"path", "detector", "classifier"}

@@ -1,0 +1,80 @@
+"""Whether confidence means what it says: temperature scaling, and how far confidence and accuracy are apart."""
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+BINS = 15
+MAX_TEMPERATURE = 20.0
+
+
+class Bin(TypedDict):
+    """A bar of the reliability diagram: the answers whose confidence lies between `low` and `high`."""
+
+    low: float
+    high: float
+    answers: int
+    confidence: float
+    accuracy: float
+
+
+def probability_of_female(margins: Floats, temperature: float) -> Floats:
+    """The calibrated probability; `margins` are the logit of female less the logit of male."""
+    probabilities: Floats = 1 / (1 + np.exp(-np.clip(margins / temperature, -700, 700)))
+    return probabilities
+
+
+def fit_temperature(margins: Floats, female: Bools) -> float:
+    """The temperature with the least negative log-likelihood (Guo et al. 2017, On Calibration of Modern Neural Networks).
+
+    It stays between 1 / `MAX_TEMPERATURE` and `MAX_TEMPERATURE`: for few photos that are all right, or mostly wrong, there is no least.
+
+    Args:
+        margins: the logit of female less the logit of male, (n,).
+        female: the labels, (n,).
+    """
+    bound = np.log(MAX_TEMPERATURE)
+    best = minimize_scalar(
+        lambda log_temperature: negative_log_likelihood(margins, female, float(np.exp(log_temperature))),
+        bounds=(-bound, bound),
+        method="bounded",
+    )
+    return round(float(np.exp(best.x)), 4)
+
+
+def negative_log_likelihood(margins: Floats, female: Bools, temperature: float) -> float:
+    """Mean over the answers, in nats."""
+    towards_label = np.where(female, margins, -margins) / temperature
+    return float(np.logaddexp(0, -towards_label).mean())
+
+
+def expected_calibration_error(confidence: Floats, right: Bools, bins: int = BINS) -> Floats:
+    """Mean distance of confidence and accuracy over equal-width bins (Naeini et al. 2015); (..., n) in, (...) out."""
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    difference = np.where(right, 1.0, 0.0) - confidence
+    total = np.zeros(confidence.shape[:-1])
+    for each in range(bins):
+        total = total + np.abs((difference * (index == each)).sum(-1))
+    error: Floats = total / confidence.shape[-1]
+    return error
+
+
+def reliability(confidence: Floats, right: Bools, bins: int = BINS) -> Sequence[Bin]:
+    """The bins of the calibration error that hold answers."""
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    return [
+        Bin(
+            low=each / bins,
+            high=(each + 1) / bins,
+            answers=int((index == each).sum()),
+            confidence=float(confidence[index == each].mean()),
+            accuracy=float(right[index == each].mean()),
+        )
+        for each in np.unique(index).tolist()
+    ]

@@ -1,0 +1,65 @@
+"""Chooses how the person is cropped for a classifier, on validation photos."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+
+from serve_app.classifier import Classifier
+from serve_app.codes import Code
+from serve_app.cropping import RGB, crop_person
+from serve_app.decision import ClassifierDecision
+from serve_app.decoding import ImageRefused, decode
+from serve_app.detector import Detector
+from serve_app.gate import RelativeBox, gate, people_that_count
+from tune_training import storage
+from tune_training.batches import batches
+from tune_training.errors import InputError
+from tune_training.labelled_photos import LabelledPhoto
+from tune_training.models import decode_limits
+from tune_training.scores import FEMALE, MALE, balanced_accuracy
+
+logger = logging.getLogger(__name__)
+
+MARGINS = (0.0, 0.1, 0.2)
+ASPECTS = (1.0, 1.5, 10.0)
+
+
+def best_crop(photos: Sequence[LabelledPhoto], detector: Detector, classifier: Classifier) -> ClassifierDecision:
+    """The classifier's decision with the crop that has the best balanced accuracy, averaged over the sources.
+
+    Raises:
+        InputError: the gate lets no photo through.
+    """
+    people: list[tuple[LabelledPhoto, RGB, RelativeBox]] = []
+    for part in batches(photos, doing="finding people"):
+        decoded = [(photo, pixels) for photo in part if (pixels := _decoded(photo)) is not None]
+        for (photo, pixels), found in zip(decoded, detector([pixels for _, pixels in decoded]), strict=True):
+            counted = people_that_count(found, detector.decision)
+            if gate(counted) is Code.OK:
+                people.append((photo, pixels, counted[0].box))
+    if not people:
+        raise InputError("the gate lets no validation photo through: the classifier cannot be judged with this detector")
+    female = np.array([photo.label == FEMALE for photo, _, _ in people])
+    sources = np.array([photo.source for photo, _, _ in people])
+    values: dict[tuple[float, float], float] = {}
+    for margin, aspect in product(MARGINS, ASPECTS):
+        spec = replace(classifier.crop_spec, margin=margin, aspect=aspect)
+        crops = [crop_person(pixels, box, spec) for _, pixels, box in people]
+        logits = np.concatenate([classifier.logits(part) for part in batches(crops, "crop", f"margin {margin:g}, aspect {aspect:g}")])
+        margins = logits[:, classifier.label_names.index(FEMALE)] - logits[:, classifier.label_names.index(MALE)]
+        by_source = [balanced_accuracy(female[sources == source], margins[sources == source]) for source in np.unique(sources)]
+        values[margin, aspect] = float(np.mean(by_source))
+        logger.info("crop margin %.2f, aspect %.2f: balanced accuracy %.4f", margin, aspect, values[margin, aspect])
+    margin, aspect = max(values, key=values.__getitem__)
+    return classifier.decision.model_copy(update={"crop_margin": margin, "crop_aspect": aspect})
+
+
+def _decoded(photo: LabelledPhoto) -> RGB | None:
+    try:
+        return decode(storage.read_bytes(photo.location), decode_limits())
+    except ImageRefused as refused:
+        logger.warning("%s is left out: %s", photo.location, refused.code.value)
+        return None

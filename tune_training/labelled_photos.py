@@ -1,0 +1,144 @@
+"""Photos of one labelled person each, from wherever they are listed: a manifest, a table, or folders by label."""
+
+import csv
+import io
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from serve_app.classifier import LABELS
+from tune_training import storage
+from tune_training.errors import InputError
+from tune_training.labelling import is_photo, labels_in
+from tune_training.manifest import read_manifest
+
+SOURCE = "source"
+EVERYTHING = "all"  # the one split of photos that were not split
+_LABEL_COLUMNS = ("label", "gender")
+_MANIFEST_MARK = b"# {"  # how a manifest that is written as CSV begins
+
+
+@dataclass(frozen=True)
+class LabelledPhoto:
+    """A photo to judge by.
+
+    Attributes:
+        location: the URI of its bytes.
+        label: male or female.
+        split: train, val, test, or any other name.
+        sha256: of the file, hex; empty if nobody has looked yet.
+        columns: what else is known: its `source` and whatever a table or manifest says (age, race, ...).
+    """
+
+    location: str
+    label: str
+    split: str
+    sha256: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """The collection that it comes from; empty if that is not known."""
+        return self.columns.get(SOURCE, "")
+
+
+@dataclass(frozen=True)
+class LabelledPhotos:
+    """A labelled data set; `name` is what reports call it."""
+
+    photos: Sequence[LabelledPhoto]
+    name: str
+
+    @property
+    def splits(self) -> list[str]:
+        """The names of its splits."""
+        return sorted({photo.split for photo in self.photos})
+
+    def split(self, name: str) -> list[LabelledPhoto]:
+        """The photos of a split.
+
+        Raises:
+            InputError: there are none.
+        """
+        found = [photo for photo in self.photos if photo.split == name]
+        if not found:
+            raise InputError(f"{self.name}: there are no photos of the split {name!r}, only of {', '.join(self.splits)}")
+        return found
+
+
+def read_labelled(data: str) -> LabelledPhotos:
+    """Reads what `data` names, local or s3://.
+
+        manifest.parquet, manifest.csv    what `prepare` wrote
+        table.csv                         columns `path` (relative to the table), `label` or `gender`, and where known `split` and others
+        a folder or prefix                labels by folder (male/x.jpg) or by name (x_female.jpg), as `prepare` reads them
+
+    Raises:
+        InputError: there is nothing, or a label is missing or unknown.
+    """
+    if data.lower().endswith(".parquet"):
+        return _from_manifest(data)
+    if not data.lower().endswith(".csv"):
+        return _from_folder(data)
+    try:
+        content = storage.read_bytes(data)
+    except FileNotFoundError as error:
+        raise InputError(f"{data}: there is no such file") from error
+    return _from_manifest(data) if content.startswith(_MANIFEST_MARK) else _from_table(data, content)
+
+
+def sample_by_source(photos: Sequence[LabelledPhoto], most: int) -> list[LabelledPhoto]:
+    """At most that many of each source, drawn with a fixed seed."""
+    sample: list[LabelledPhoto] = []
+    for source in sorted({photo.source for photo in photos}):
+        part = [photo for photo in photos if photo.source == source]
+        sample += random.Random(0).sample(part, min(most, len(part)))  # noqa: S311 - nothing secret
+    return sample
+
+
+def _from_manifest(uri: str) -> LabelledPhotos:
+    manifest = read_manifest(uri)
+    photos = [
+        LabelledPhoto(manifest.locate(row), row.label, row.split, row.sha256, {SOURCE: row.source, **row.columns}) for row in manifest.rows
+    ]
+    return LabelledPhotos(photos, _name(manifest.source))
+
+
+def _from_folder(uri: str) -> LabelledPhotos:
+    photos, unlabelled = [], []
+    for file in storage.list_files(uri):
+        if not is_photo(file.name):
+            continue
+        found = labels_in(file.name)
+        if len(found) != 1:
+            unlabelled.append(file.name)
+            continue
+        (label,) = found
+        photos.append(LabelledPhoto(storage.join(uri, file.name), label, EVERYTHING, "", {SOURCE: ""}))
+    if unlabelled:
+        names = ", ".join(unlabelled[:3])
+        raise InputError(f"{uri}: {len(unlabelled)} photos have no label, or two, in their folder or name, such as {names}")
+    if not photos:
+        raise InputError(f"{uri}: there are no photos. Write a folder with male/ and female/, a table or a manifest")
+    return LabelledPhotos(photos, _name(uri))
+
+
+def _from_table(uri: str, content: bytes) -> LabelledPhotos:
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+    label_column = next((name for name in _LABEL_COLUMNS if rows and name in rows[0]), None)
+    if label_column is None or "path" not in rows[0]:
+        raise InputError(f"{uri}: a table needs rows, and the columns path and {' or '.join(_LABEL_COLUMNS)}")
+    folder = uri.replace("\\", "/").rpartition("/")[0]
+    photos = []
+    for row in rows:
+        path, label, split = row.pop("path"), row.pop(label_column), row.pop("split", "") or EVERYTHING
+        if label not in LABELS:
+            raise InputError(f"{uri}: {path} has the label {label!r}; known are {', '.join(sorted(LABELS))}")
+        photos.append(LabelledPhoto(storage.join(folder or ".", path), label, split, "", {SOURCE: "", **row}))
+    return LabelledPhotos(photos, _name(folder))
+
+
+def _name(uri: str) -> str:
+    """The last part: reports travel, and full paths are nobody's business."""
+    return PurePosixPath(uri.replace("\\", "/").rstrip("/")).name or uri

@@ -1,0 +1,254 @@
+"""A folder or bucket of photos through both models, as the service answers: a row for each photo, whatever is wrong with it.
+
+from tune_training.predict import predict_all_images_in_folder
+answers = predict_all_images_in_folder("photos")
+"""
+
+import csv
+import io
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+import pyarrow as pa
+import typer
+from tqdm import tqdm
+
+from serve_app.checkpoints import Checkpoint, resolve
+from serve_app.classifier import LABELS, Classifier
+from serve_app.codes import Code, error_text
+from serve_app.decoding import DecodeLimits
+from serve_app.detector import Detector
+from serve_app.pipeline import Outcome, Pipeline
+from serve_app.runtimes import RunOptions, has_cuda
+from serve_app.settings import get_settings
+from tune_training import storage
+from tune_training.errors import InputError
+from tune_training.examine import ON_CPU, ON_GPU, READERS, read_each
+from tune_training.labelling import is_photo
+from tune_training.parts import Parts, write_parquet
+from tune_training.storage import StoredFile
+from tune_training.workers import Engine, work_on
+
+logger = logging.getLogger(__name__)
+
+FORMATS = (".parquet", ".csv", ".jsonl")
+UNREADABLE = "The file cannot be read"
+
+_PERSON = pa.struct([("box", pa.list_(pa.float64())), ("score", pa.float64())])
+# The keys of the service's answers, but for the request's id; and the file, and both models as name@revision.
+SCHEMA = pa.schema(
+    [
+        ("path", pa.string()),
+        ("code", pa.string()),
+        ("prediction", pa.string()),
+        ("confidence", pa.float64()),
+        ("probabilities", pa.struct([(label, pa.float64()) for label in sorted(LABELS)])),
+        ("person_count", pa.int32()),
+        ("people", pa.list_(_PERSON)),
+        ("error", pa.string()),
+        ("detector", pa.string()),
+        ("classifier", pa.string()),
+    ]
+)
+_KEPT = SCHEMA.append(pa.field("version", pa.string()))  # of the file: one that was replaced is asked about again
+
+
+def predict_all_images_in_folder(
+    folder: str,
+    out: str | None = None,
+    detector: str | None = None,
+    classifier: str | None = None,
+    engine: Engine = Engine.AUTO,
+) -> list[dict[str, Any]]:
+    """Answers for all photos below a folder or s3:// prefix, ordered by path; the keys are those of `SCHEMA`.
+
+    Args:
+        folder: of the photos.
+        out: file to write, .parquet, .csv or .jsonl, local or s3://. The same call goes on where one that was killed was stopped, by
+            what that one has kept in OUT.parts/. None: nothing is written.
+        detector: URI of the detector; None: the one that the service uses (DETECTOR_URI). Likewise `classifier`.
+        engine: what runs the models; auto is Ray Data on a Ray cluster, and processes of this machine otherwise.
+
+    Raises:
+        InputError: there are no photos, or nothing can be written.
+        CheckpointError, DecisionError: a model cannot be had.
+    """
+    answers: list[dict[str, Any]] = predict(folder, out, detector, classifier, engine).to_pylist()
+    return answers
+
+
+def predict(
+    source: str,
+    out: str | None = None,
+    detector: str | None = None,
+    classifier: str | None = None,
+    engine: Engine = Engine.AUTO,
+) -> pa.Table:
+    """`predict_all_images_in_folder` as a table, for many photos."""
+    if out and PurePosixPath(out.lower()).suffix not in FORMATS:
+        raise InputError(f"{out!r}: the name must end with {', '.join(FORMATS)}")
+    settings = get_settings()
+    source, out = storage.absolute(source), out and storage.absolute(out)
+    files = {file.name: file for file in storage.list_files(source) if is_photo(file.name)}
+    if not files:
+        raise InputError(f"{source!r}: there are files below it, and none has the name of a photo")
+    models = [
+        resolve(detector or settings.detector_uri, settings.model_cache_dir),
+        resolve(classifier or settings.effective_classifier_uri, settings.model_cache_dir),
+    ]
+    parts = Parts(f"{out}.parts", _KEPT) if out else None
+    if out:
+        storage.check_writable(f"{out}.parts")
+    done = _kept(parts, files, models) if parts else _KEPT.empty_table()
+    known = set(done["path"].to_pylist())
+    todo = [name for name, file in files.items() if name not in known and file.size <= settings.max_image_bytes]
+    too_large = [name for name, file in files.items() if name not in known and file.size > settings.max_image_bytes]
+    tables = [done, _with_version([_refusal(name, Code.IMAGE_TOO_LARGE, models) for name in too_large], files)]
+    load = partial(Predictor, source, *(model.uri for model in models))
+    with tqdm(total=len(files), initial=len(files) - len(todo), unit="photo", desc="predicting", disable=None) as bar:
+        for answers in work_on(todo, load, lambda name: _table([_refusal(name, Code.CORRUPT_IMAGE, models)]), engine):
+            table = _with_version(answers.to_pylist(), files)
+            tables.append(table)
+            if parts:
+                parts.add(table)
+            bar.update(len(table))
+    result = pa.concat_tables(tables).drop_columns("version").sort_by("path")
+    if out and parts:
+        _write(result, out)
+        parts.delete()
+    return result
+
+
+class Predictor:
+    """The work of one process: names of files below `source` to answers."""
+
+    def __init__(self, source: str, detector: str, classifier: str) -> None:
+        settings = get_settings()
+        self._source = source
+        self._batch = ON_GPU if has_cuda(settings.device) else ON_CPU
+        self._readers = ThreadPoolExecutor(READERS)
+        models = [resolve(uri, settings.model_cache_dir) for uri in (detector, classifier)]
+        options = RunOptions.of(settings, threads=1)  # processes are as many as cores
+        limits = DecodeLimits(settings.image_formats, settings.max_image_pixels)
+        self._models = models
+        self._pipeline = Pipeline(Detector.load(models[0], options), Classifier.load(models[1], options), limits)
+
+    def __call__(self, names: Sequence[str]) -> pa.Table:
+        """A row of `SCHEMA` for each name."""
+        contents = read_each(self._readers, self._source, names)
+        rows = []
+        for start in range(0, len(names), self._batch):
+            part = names[start : start + self._batch]
+            images = {name: content for name in part if (content := next(contents)) is not None}
+            rows += [_refusal(name, Code.NOT_FOUND, self._models, UNREADABLE) for name in part if name not in images]
+            outcomes = self._ask(list(images.values()))
+            rows += [_answer(name, outcome, self._models) for name, outcome in zip(images, outcomes, strict=True)]
+        return _table(rows)
+
+    def _ask(self, images: Sequence[bytes]) -> list[Outcome]:
+        try:
+            return self._pipeline(images)
+        except Exception:
+            # A fault of one photo takes nothing from the others of its batch.
+            if len(images) > 1:
+                return [outcome for image in images for outcome in self._ask([image])]
+            logger.exception("a photo could not be answered")
+            return [Outcome(Code.INTERNAL, [])]
+
+
+def _answer(name: str, outcome: Outcome, models: Sequence[Checkpoint]) -> dict[str, Any]:
+    people = [{"box": list(person.box), "score": person.score} for person in outcome.people]
+    row = _refusal(name, outcome.code, models, error_text(outcome.code, len(people)))
+    row |= {"people": people, "person_count": len(people), "probabilities": outcome.probabilities, "prediction": outcome.prediction}
+    if outcome.probabilities and outcome.prediction:
+        row["confidence"] = outcome.probabilities[outcome.prediction]
+    return row
+
+
+def _refusal(name: str, code: Code, models: Sequence[Checkpoint], error: str | None = None) -> dict[str, Any]:
+    described = [f"{model.name}@{model.revision}" for model in models]
+    return {
+        "path": name,
+        "code": code,
+        "prediction": None,
+        "confidence": 0.0,
+        "probabilities": None,
+        "person_count": 0,
+        "people": [],
+        "error": error or error_text(code),
+        "detector": described[0],
+        "classifier": described[1],
+    }
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), SCHEMA)
+
+
+def _with_version(rows: Sequence[dict[str, Any]], files: dict[str, StoredFile]) -> pa.Table:
+    return pa.Table.from_pylist([row | {"version": files[row["path"]].version} for row in rows], _KEPT)
+
+
+def _kept(parts: Parts, files: dict[str, StoredFile], models: Sequence[Checkpoint]) -> pa.Table:
+    """What an earlier run that was stopped has found, of the files as they are now, with these models."""
+    described = tuple(f"{model.name}@{model.revision}" for model in models)
+    rows = {
+        row["path"]: row
+        for row in parts.read().to_pylist()
+        if (row["detector"], row["classifier"]) == described and row["path"] in files and files[row["path"]].version == row["version"]
+    }
+    return pa.Table.from_pylist(list(rows.values()), _KEPT)
+
+
+def _write(table: pa.Table, out: str) -> None:
+    if out.lower().endswith(".parquet"):
+        write_parquet(table, out)
+        return
+    text = io.StringIO(newline="")
+    rows = table.to_pylist()
+    if out.lower().endswith(".csv"):
+        writer = csv.DictWriter(text, SCHEMA.names, lineterminator="\n")
+        writer.writeheader()
+        nested = {field.name for field in SCHEMA if pa.types.is_nested(field.type)}
+        writer.writerows(
+            {key: json.dumps(value) if key in nested and value is not None else value for key, value in row.items()} for row in rows
+        )
+    else:
+        text.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    storage.write_bytes(out, text.getvalue().encode())
+
+
+def summary(table: pa.Table) -> str:
+    """How many answers of which code there are, and of which prediction."""
+    codes = Counter(table["code"].to_pylist())
+    predictions = Counter(each for each in table["prediction"].to_pylist() if each)
+    lines = [f"{len(table)} photos"]
+    for code, count in codes.most_common():
+        more = f" ({', '.join(f'{predictions[label]} {label}' for label in sorted(LABELS))})" if code == Code.OK else ""
+        lines.append(f"  {code}: {count}{more}")
+    return "\n".join(lines)
+
+
+def predict_command(
+    source: Annotated[str, typer.Argument(help="Folder or s3://bucket/prefix/ of the photos.")],
+    out: Annotated[str, typer.Option(help=f"File to write, local or s3://: {', '.join(FORMATS)}.")] = "answers.parquet",
+    detector: Annotated[str | None, typer.Option(help="URI of the detector; without it, the service's (DETECTOR_URI).")] = None,
+    classifier: Annotated[str | None, typer.Option(help="URI of the classifier; without it, the service's (CLASSIFIER_URI).")] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="auto: Ray Data where RAY_ADDRESS names a cluster, processes of this machine otherwise.")
+    ] = Engine.AUTO,
+) -> None:
+    """Answer about each photo as the service would. Result: OUT, a row for each photo; one that is broken is a row with its code.
+
+    Killed at any moment, the same command goes on: what was answered is kept in OUT.parts/ until OUT is there.
+    """
+    started = time.monotonic()
+    table = predict(source, out, detector, classifier, engine)
+    typer.echo(f"{summary(table)}\nWritten: {out}, after {time.monotonic() - started:.1f} s")

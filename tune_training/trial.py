@@ -1,0 +1,117 @@
+"""What a trial of the search runs on its worker: the one training function, reported to Ray Tune after each epoch.
+
+A trial's checkpoint is the folder of `train_classifier.train`: the state to go on from, and the model. Whatever is killed, the next
+worker goes on after the last epoch that was reported.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ray import tune
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
+from transformers import PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from serve_app.checkpoints import resolve
+from serve_app.settings import get_settings
+from tune_training.classification_data import Example
+from tune_training.loop import Epoch
+from tune_training.schedulers import TIME
+from tune_training.search_space import SearchSpace
+from tune_training.train_classifier import CHECKPOINT_FOLDER, LABELS, TrainingData, image_processor, predict_logits, read_data, train
+
+METRICS = {"balanced_accuracy": "max", "accuracy": "max", "roc_auc": "max", "loss": "min"}  # on val, and which end is better
+
+
+@dataclass(frozen=True)
+class TrialSettings:
+    """What is the same for all trials of a search.
+
+    Attributes:
+        start: URI of the ViT checkpoint to start from; each node gets it for itself.
+        image_size: side of the crops, pixels.
+        space: completes a trial's configuration.
+        training: photos to learn from.
+        validation: photos to judge by.
+        seed: of everything random.
+        threads: of torch.
+    """
+
+    start: str
+    image_size: int
+    space: SearchSpace
+    training: Sequence[Example]
+    validation: Sequence[Example]
+    seed: int
+    threads: int
+
+
+def starting_folder(uri: str) -> str:
+    """The folder of a checkpoint, downloaded where needed."""
+    if Path(uri).is_dir():  # a checkpoint to start from needs no image processor
+        return uri
+    return str(resolve(uri, get_settings().model_cache_dir).path)
+
+
+def crops_folder() -> Path:
+    """Where this node keeps the crops."""
+    return get_settings().model_cache_dir.expanduser() / "crops"
+
+
+def run_trial(config: Mapping[str, Any], settings: TrialSettings) -> None:
+    """Trains with the numbers of one point, and reports the metrics on val and a checkpoint for each epoch."""
+    transformers_logging.disable_progress_bar()
+    torch.set_num_threads(settings.threads)
+    folder = Path("training").absolute()  # in the working directory that Ray gives to the trial
+    shutil.rmtree(folder, ignore_errors=True)
+    checkpoint, reported = tune.get_checkpoint(), 0
+    if checkpoint:
+        checkpoint.to_directory(folder)
+        reported = checkpoint.get_metadata()[TIME]
+    training, validation = (
+        read_data(examples, settings.image_size, crops_folder()) for examples in (settings.training, settings.validation)
+    )
+    start = starting_folder(settings.start)
+    processor = image_processor(start, settings.image_size)
+
+    def report(epoch: Epoch[PreTrainedModel]) -> Mapping[str, float]:
+        if epoch.number == reported:
+            return {}  # a loop that goes on tells of the last epoch again
+        assert epoch.number > reported, "the loop did not go on from the checkpoint's state, so finished epochs would be repeated"
+        metrics = {
+            **validation_metrics(predict_logits(epoch.average, validation.crops, processor), validation),
+            "training_loss": epoch.loss,
+            "images_per_second": len(training.examples) / epoch.seconds,
+        }
+        result = tune.Checkpoint.from_directory(folder)
+        result.set_metadata({TIME: epoch.number})
+        tune.report({TIME: epoch.number, **metrics}, checkpoint=result)
+        return metrics
+
+    # Only what fixes the shape of a state is part of its identity: population-based training goes on with other numbers.
+    recipe = settings.space.recipe(config, settings.seed)
+    train(start, training, folder, recipe, on_epoch=report, identity={"start": settings.start, "frozen_layers": recipe.frozen_layers})
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def validation_metrics(logits: np.typing.NDArray[np.float32], data: TrainingData) -> dict[str, float]:
+    """`METRICS` of logits (n, 2), at a temperature of 1."""
+    logits = logits.astype(np.float64)
+    male = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
+    guesses = (male > 0.5).astype(int)
+    return {
+        "balanced_accuracy": float(balanced_accuracy_score(data.labels, guesses)),
+        "accuracy": float(accuracy_score(data.labels, guesses)),
+        "roc_auc": float(roc_auc_score(data.labels, male)),
+        "loss": float(log_loss(data.labels, male, labels=range(len(LABELS)))),
+    }
+
+
+def model_folder(checkpoint: Path) -> Path:
+    """The model in the Hugging Face layout, within a trial's checkpoint."""
+    return checkpoint / CHECKPOINT_FOLDER
