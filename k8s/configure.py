@@ -1,0 +1,86 @@
+"""Writes the overlay of one deployment: `terraform output -json` and an image in, a folder for `kubectl apply -k` out.
+
+    terraform output -json | python3 k8s/configure.py --profile lean --image REPOSITORY@sha256:... build/k8s
+
+It needs nothing but Python, and touches nothing that is tracked. JSON is YAML, so kustomize reads what it writes.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+K8S = Path(__file__).resolve().parent
+PROFILES = ("lean", "ha", "gpu")
+TUNE = "tune"
+IMAGE = re.compile(r"(?P<name>[^@\s]+)@(?P<digest>sha256:[0-9a-f]{64})")
+SETTING = re.compile(r"[A-Z][A-Z0-9_]*=.*")
+
+
+def kustomization(profile: str, image: str, outputs: dict[str, str], settings: list[str], base: str) -> dict[str, Any]:
+    """The overlay.
+
+    Args:
+        profile: lean, ha, gpu, or tune for the job.
+        image: REPOSITORY@sha256:DIGEST.
+        outputs: of Terraform's root `aws`, by name.
+        settings: NAME=VALUE for the pods (.env.example; for tune MANIFEST, RUN_DIR and its options).
+        base: the overlay to build on, as a path relative to the folder that is written.
+
+    Raises:
+        ValueError: something is not as it must be; the message says what.
+    """
+    found = IMAGE.fullmatch(image)
+    if not found:
+        raise ValueError(f"{image}: not REPOSITORY@sha256:DIGEST. A tag can come to mean another image")
+    if wrong := [setting for setting in settings if not SETTING.fullmatch(setting)]:
+        raise ValueError(f"{wrong[0]}: not NAME=VALUE")
+    needed = ["region"] if profile == TUNE else ["region", "target_group_arn", *(["valkey_address"] if profile == "ha" else [])]
+    if missing := [name for name in needed if not outputs.get(name)]:
+        raise ValueError(f"Terraform's outputs lack {', '.join(missing)}: was root aws applied with the profile {profile}?")
+    patches = []
+    if profile != TUNE:
+        patches.append(_replace("TargetGroupBinding", "/spec/targetGroupARN", outputs["target_group_arn"]))
+    if profile == "ha":
+        patches.append(_replace("RayService", "/spec/rayClusterConfig/gcsFaultToleranceOptions/redisAddress", outputs["valkey_address"]))
+    environment = {"name": TUNE if profile == TUNE else "environment", "behavior": "merge"}
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "namespace": "gender-presentation",
+        "resources": [base],
+        "images": [{"name": "gender-presentation", "newName": found["name"], "digest": found["digest"]}],
+        "configMapGenerator": [environment | {"literals": [f"AWS_REGION={outputs['region']}", *settings]}],
+        "patches": patches,
+    }
+
+
+def _replace(kind: str, path: str, value: str) -> dict[str, Any]:
+    return {"target": {"kind": kind}, "patch": json.dumps([{"op": "replace", "path": path, "value": value}])}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Reads the outputs from standard input and writes FOLDER/kustomization.yaml; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="k8s/configure.py", description="Writes the overlay of one deployment.")
+    parser.add_argument("--profile", required=True, choices=[*PROFILES, TUNE])
+    parser.add_argument("--image", required=True, help="REPOSITORY@sha256:DIGEST")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the pods")
+    parser.add_argument("folder", type=Path)
+    options = parser.parse_args(arguments)
+    overlay = K8S / TUNE if options.profile == TUNE else K8S / "overlays" / options.profile
+    options.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        outputs = {name: output["value"] for name, output in json.load(sys.stdin).items()}
+        written = kustomization(options.profile, options.image, outputs, options.set, os.path.relpath(overlay, options.folder.resolve()))
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    (options.folder / "kustomization.yaml").write_text(json.dumps(written, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

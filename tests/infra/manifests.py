@@ -1,0 +1,69 @@
+"""The manifests as kubectl renders them."""
+
+import json
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+K8S = ROOT / "k8s"
+OUTPUTS = {
+    "region": "eu-west-1",
+    "target_group_arn": "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/serve/0123456789abcdef",
+    "valkey_address": "rediss://valkey.example:6379",
+}
+IMAGE = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/gender-presentation@sha256:" + "a" * 64
+
+Manifest = dict[str, Any]
+
+
+@cache
+def render(folder: Path) -> tuple[Manifest, ...]:
+    """What would be applied."""
+    if not shutil.which("kubectl"):
+        pytest.skip("kubectl is not installed")
+    ended = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return tuple(yaml.safe_load_all(ended.stdout))
+
+
+def of_kind(manifests: tuple[Manifest, ...], kind: str) -> list[Manifest]:
+    return [manifest for manifest in manifests if manifest["kind"] == kind]
+
+
+def ray_cluster(manifests: tuple[Manifest, ...]) -> Manifest:
+    """The cluster of the RayService or RayJob."""
+    found: list[Manifest] = [
+        manifest["spec"].get("rayClusterConfig") or manifest["spec"]["rayClusterSpec"]
+        for manifest in manifests
+        if manifest["kind"] in ("RayService", "RayJob")
+    ]
+    assert len(found) == 1
+    return found[0]
+
+
+def groups(cluster: Manifest) -> list[Manifest]:
+    """Head group and worker groups."""
+    return [cluster["headGroupSpec"], *cluster.get("workerGroupSpecs", [])]
+
+
+def serve_config_of(manifests: tuple[Manifest, ...]) -> Manifest:
+    (service,) = of_kind(manifests, "RayService")
+    config: Manifest = yaml.safe_load(service["spec"]["serveConfigV2"])
+    return config
+
+
+def configure(
+    profile: str, folder: Path, *settings: str, image: str = IMAGE, outputs: dict[str, str] = OUTPUTS
+) -> subprocess.CompletedProcess[str]:
+    """Runs k8s/configure.py as deploy.sh does."""
+    given = json.dumps({name: {"value": value, "sensitive": False, "type": "string"} for name, value in outputs.items()})
+    options = [part for setting in settings for part in ("--set", setting)]
+    command = [sys.executable, str(K8S / "configure.py"), "--profile", profile, "--image", image, *options, str(folder)]
+    return subprocess.run(command, input=given, capture_output=True, text=True, check=False)
