@@ -1,0 +1,439 @@
+#!/usr/bin/env bash
+# From an AWS account to the page and the API on one https address, and back. `./deploy.sh help` lists the commands.
+# Each step can be run again: what is there is found, and what is missing is made.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+CONFIG=deploy-config.env
+SETTINGS=(NAME AWS_REGION ACCOUNT_ID PROFILE DETECTOR_URI CLASSIFIER_URI IMAGE S3_BUCKET_UI S3_UI_PREFIX CLOUDFRONT_ID)
+NAMESPACE=gender-presentation
+SERVICE=gender-presentation # the RayService
+BUILD=build/deploy
+
+# Tools, each of which the environment may name another way.
+: "${AWS:=aws}" "${TERRAFORM:=terraform}" "${KUBECTL:=kubectl}" "${CONTAINER_TOOL:=docker}" "${NPM:=npm}" "${PYTHON:=python3}"
+: "${READY_TIMEOUT:=30m}" # of the service: nodes, images and models must come first
+
+step=starting
+say() { printf '%s\n' "$*" >&2; }
+fail() {
+  say "error: $*"
+  exit 1
+}
+begin() {
+  step=$1
+  say "--- $1"
+}
+stopped() {
+  local status=$?
+  rm -f "$BUILD/token"
+  if ((status != 0)); then
+    say "Stopped while $step. What was done stays, and the same command goes on from there."
+  fi
+}
+trap stopped EXIT
+
+help() {
+  cat << HELP
+usage: ./deploy.sh COMMAND
+
+  deploy          all of it: infrastructure, build, the service, deploy-ui, a try through the public address
+  build           makes the image and pushes it (nothing to do when this commit's is there)
+  plan            says what infrastructure would change, and keeps it for apply
+  apply           makes the changes of the last plan, and no others
+  infrastructure  makes or changes what Terraform describes: bootstrap, aws, platform
+  outputs         what Terraform made, as JSON
+  build-ui        builds the page
+  deploy-ui       builds the page, puts it in its bucket and has CloudFront forget the old one
+  serve-ui        serves the page on this machine, against SERVICE_URL (http://localhost:8000)
+  status          how the service is
+  logs            follows the service's log
+  pause, resume   deletes the pods and so the machines, and brings them back
+  tune MANIFEST RUN_DIR [NAME=VALUE ...]
+                  searches hyper-parameters; both are s3:// addresses, the last ones settings of the search (TRIALS=20)
+  destroy         takes all of it back, data too; asks first
+
+Settings: $CONFIG.example. The environment beats the file.
+HELP
+}
+
+# --- what everything needs -------------------------------------------------------------------------------------------------------------
+
+load_config() {
+  local line name value
+  if [[ -e $CONFIG ]]; then
+    while IFS= read -r line || [[ -n $line ]]; do
+      [[ $line =~ ^[[:space:]]*(#|$) ]] && continue
+      name=${line%%=*} value=${line#*=}
+      [[ $line == *=* && " ${SETTINGS[*]} " == *" $name "* ]] || fail "$CONFIG: there is no setting in \"$line\""
+      [[ -n ${!name:-} ]] || printf -v "$name" '%s' "$value"
+    done < "$CONFIG"
+  fi
+  : "${NAME:=gender-presentation}" "${AWS_REGION:=us-east-1}" "${PROFILE:=lean}"
+  for name in "${SETTINGS[@]}"; do
+    [[ -v $name ]] || printf -v "$name" '%s' ''
+  done
+  [[ $PROFILE =~ ^(lean|ha|gpu)$ ]] || fail "PROFILE is lean, ha or gpu, not $PROFILE"
+  [[ $NAME =~ ^[a-z][a-z0-9-]{1,18}[a-z0-9]$ ]] || fail "NAME has 3 to 20 lower-case letters, digits and hyphens, a letter first: $NAME"
+  export AWS_REGION AWS_DEFAULT_REGION=$AWS_REGION AWS_PAGER=''
+}
+
+need() {
+  local tool
+  for tool in "$@"; do
+    command -v "$tool" > /dev/null || fail "$tool is not installed"
+  done
+}
+
+# Which account this is about, and that it is the one that is meant.
+account() {
+  begin "asking AWS who you are"
+  need "$AWS" "$PYTHON"
+  local found
+  found=$("$AWS" sts get-caller-identity --query Account --output text) || fail "AWS does not know you: aws configure, or aws sso login"
+  [[ -z $ACCOUNT_ID || $ACCOUNT_ID == "$found" ]] || fail "ACCOUNT_ID is $ACCOUNT_ID, and the credentials are of $found"
+  ACCOUNT_ID=$found
+  STATE_BUCKET=$NAME-$ACCOUNT_ID-$AWS_REGION-state
+  export TF_VAR_name=$NAME TF_VAR_account_id=$ACCOUNT_ID TF_VAR_region=$AWS_REGION TF_VAR_profile=$PROFILE TF_IN_AUTOMATION=1 TF_INPUT=0
+  say "$NAME, account $ACCOUNT_ID, $AWS_REGION, profile $PROFILE"
+  mkdir -p "$BUILD"
+}
+
+in_root() { # ROOT ARGUMENTS...
+  "$TERRAFORM" -chdir="terraform/$1" "${@:2}"
+}
+
+init() { # ROOT
+  need "$TERRAFORM"
+  in_root "$1" init -reconfigure -backend-config="bucket=$STATE_BUCKET" -backend-config="region=$AWS_REGION" > "$BUILD/init.log" ||
+    fail "terraform init of $1 failed: $BUILD/init.log"
+}
+
+# Kubernetes' API lets in who deploys, unless it was said who.
+default_api_access() {
+  [[ -n ${TF_VAR_api_access_cidrs:-} ]] && return
+  grep -qs '^api_access_cidrs' terraform/aws/terraform.tfvars && return
+  local address
+  address=$("$PYTHON" -c 'import urllib.request; print(urllib.request.urlopen("https://checkip.amazonaws.com", timeout=20).read().decode().strip())') ||
+    fail "cannot tell the address that you come from: set api_access_cidrs in terraform/aws/terraform.tfvars"
+  say "Kubernetes' API will be reached from $address alone; api_access_cidrs in terraform/aws/terraform.tfvars says otherwise"
+  export TF_VAR_api_access_cidrs="[\"$address/32\"]"
+}
+
+read_outputs() {
+  [[ -s $BUILD/outputs.json && -n ${outputs_read:-} ]] && return
+  init aws
+  in_root aws output -json > "$BUILD/outputs.json"
+  outputs_read=1
+}
+
+output() { # NAME
+  "$PYTHON" -c 'import json, sys; print(json.load(open(sys.argv[1])).get(sys.argv[2], {}).get("value") or "")' "$BUILD/outputs.json" "$1"
+}
+
+cluster_exists() {
+  "$AWS" eks describe-cluster --name "$NAME" > /dev/null 2> "$BUILD/cluster.log" && return
+  grep -q ResourceNotFound "$BUILD/cluster.log" || fail "cannot ask for the cluster: $(cat "$BUILD/cluster.log")"
+  return 1
+}
+
+connect() {
+  need "$KUBECTL"
+  export KUBECONFIG=$PWD/$BUILD/kubeconfig # not the user's own, whose current context stays what it is
+  "$AWS" eks update-kubeconfig --name "$NAME" --kubeconfig "$KUBECONFIG" > /dev/null
+}
+
+in_namespace() { "$KUBECTL" --namespace "$NAMESPACE" "$@"; }
+
+# --- infrastructure --------------------------------------------------------------------------------------------------------------------
+
+bootstrap() {
+  begin "making the bucket of the state"
+  if "$AWS" s3api head-bucket --bucket "$STATE_BUCKET" > /dev/null 2>&1; then
+    return
+  fi
+  need "$TERRAFORM"
+  in_root bootstrap init > "$BUILD/init.log" || fail "terraform init of bootstrap failed: $BUILD/init.log"
+  in_root bootstrap apply -auto-approve
+  "$AWS" s3api wait bucket-exists --bucket "$STATE_BUCKET"
+}
+
+infrastructure() {
+  bootstrap
+  default_api_access
+  begin "making what is in AWS (the first time half an hour: the cluster, and CloudFront's way to it)"
+  init aws
+  in_root aws apply -auto-approve
+  begin "making what is in the cluster"
+  init platform
+  in_root platform apply -auto-approve
+}
+
+plan() {
+  bootstrap
+  default_api_access
+  rm -f "$BUILD"/*.tfplan
+  begin "planning what is in AWS"
+  init aws
+  in_root aws plan -out="$PWD/$BUILD/aws.tfplan"
+  if cluster_exists; then
+    begin "planning what is in the cluster"
+    init platform
+    in_root platform plan -out="$PWD/$BUILD/platform.tfplan"
+  else
+    say "There is no cluster yet: what is in it can be planned after ./deploy.sh apply"
+  fi
+}
+
+apply() {
+  local root found=
+  for root in aws platform; do
+    [[ -e $BUILD/$root.tfplan ]] || continue
+    found=1
+    begin "applying the plan of $root"
+    init "$root"
+    in_root "$root" apply "$PWD/$BUILD/$root.tfplan"
+    rm "$BUILD/$root.tfplan"
+  done
+  [[ -n $found ]] || fail "there is no plan: ./deploy.sh plan"
+}
+
+outputs() {
+  read_outputs
+  cat "$BUILD/outputs.json"
+}
+
+# --- the image -------------------------------------------------------------------------------------------------------------------------
+
+# Sets IMAGE, by digest. A tag is a commit, or this minute's uncommitted work.
+build() {
+  [[ -z $IMAGE ]] || return 0
+  begin "making the image"
+  need git "$CONTAINER_TOOL"
+  read_outputs
+  local repository tag target=cpu
+  repository=$(output image_repository_url)
+  tag=$PROFILE-$(git rev-parse --short=12 HEAD)
+  [[ -z $(git status --porcelain) ]] || tag+=-$(date -u +%Y%m%d%H%M%S)
+  [[ $PROFILE != gpu ]] || target=gpu
+  if ! pushed_digest "$repository" "$tag" > "$BUILD/digest"; then
+    "$CONTAINER_TOOL" build --platform linux/amd64 --target "$target" --tag "$repository:$tag" .
+    "$AWS" ecr get-login-password | "$CONTAINER_TOOL" login --username AWS --password-stdin "${repository%%/*}"
+    "$CONTAINER_TOOL" push "$repository:$tag"
+    pushed_digest "$repository" "$tag" > "$BUILD/digest" || fail "the image was pushed, and $repository does not have $tag"
+  fi
+  IMAGE=$repository@$(cat "$BUILD/digest")
+  say "$IMAGE"
+}
+
+pushed_digest() { # REPOSITORY TAG
+  "$AWS" ecr describe-images --repository-name "${1#*/}" --image-ids "imageTag=$2" --query 'imageDetails[0].imageDigest' --output text 2> /dev/null
+}
+
+# --- the service -----------------------------------------------------------------------------------------------------------------------
+
+service() {
+  begin "deploying the service"
+  connect
+  read_outputs
+  local before settings=() name
+  for name in DETECTOR_URI CLASSIFIER_URI; do
+    [[ -z ${!name} ]] || settings+=(--set "$name=${!name}")
+  done
+  "$PYTHON" k8s/configure.py --profile "$PROFILE" --image "$IMAGE" "${settings[@]}" "$BUILD/k8s" < "$BUILD/outputs.json"
+  before=$(running_image)
+  "$KUBECTL" apply --filename k8s/base/namespace.yaml
+  ray_token
+  "$KUBECTL" apply --kustomize "$BUILD/k8s"
+  begin "waiting until the service is ready, at most $READY_TIMEOUT"
+  ready || not_ready "$before"
+}
+
+running_image() {
+  in_namespace get rayservice "$SERVICE" --ignore-not-found \
+    --output 'jsonpath={.spec.rayClusterConfig.headGroupSpec.template.spec.containers[?(@.name=="ray")].image}'
+}
+
+# The operator has seen this very version of the service; no other cluster is still being prepared; and it answers.
+ready() {
+  local generation
+  generation=$(in_namespace get rayservice "$SERVICE" --output 'jsonpath={.metadata.generation}')
+  in_namespace wait "rayservice/$SERVICE" --for="jsonpath={.status.observedGeneration}=$generation" --timeout="$READY_TIMEOUT" &&
+    in_namespace wait "rayservice/$SERVICE" --for=condition=UpgradeInProgress=False --timeout="$READY_TIMEOUT" &&
+    in_namespace wait "rayservice/$SERVICE" --for=condition=Ready --timeout="$READY_TIMEOUT"
+}
+
+not_ready() { # THE IMAGE BEFORE
+  in_namespace get "rayservice/$SERVICE" --output 'jsonpath={range .status.conditions[*]}{.type}={.status} {.message}{"\n"}{end}' >&2 || true
+  say "Why: $KUBECTL --kubeconfig $KUBECONFIG --namespace $NAMESPACE describe rayservice $SERVICE, and k8s/README.md"
+  if [[ -n $1 ]]; then
+    say "What answered before goes on answering. To go back to it: IMAGE=$1 ./deploy.sh deploy"
+  fi
+  fail "the service is not ready"
+}
+
+# Made once, here and not by Terraform, so that it is in no state file. It goes by a file that only you can read, never by an argument.
+ray_token() {
+  local secret token=$BUILD/token
+  secret=$(output ray_token_secret_arn)
+  (umask 077 && : > "$token")
+  if ! "$AWS" secretsmanager get-secret-value --secret-id "$secret" --query SecretString --output text > "$token" 2> "$BUILD/secret.log"; then
+    grep -q ResourceNotFound "$BUILD/secret.log" || fail "cannot read Ray's token: $(cat "$BUILD/secret.log")"
+    "$PYTHON" -c 'import secrets; print(secrets.token_hex(32))' > "$token"
+    "$AWS" secretsmanager put-secret-value --secret-id "$secret" --secret-string "file://$token" > /dev/null
+  fi
+  printf '%s' "$(< "$token")" > "$token"
+  in_namespace create secret generic ray-token --from-file="auth_token=$token" --dry-run=client --output yaml |
+    in_namespace apply --filename -
+  rm "$token"
+}
+
+smoke() {
+  begin "trying the public address"
+  local url
+  url=$(output public_url)
+  "$PYTHON" -m serve_app.smoke "$url/api"
+  say "$url"
+}
+
+# --- the page --------------------------------------------------------------------------------------------------------------------------
+
+build_ui() {
+  begin "building the page"
+  need "$NPM"
+  "$NPM" --prefix ui ci
+  "$NPM" --prefix ui run build
+}
+
+deploy_ui() {
+  build_ui
+  begin "putting the page in place"
+  [[ -n $S3_BUCKET_UI && -n $CLOUDFRONT_ID ]] || read_outputs
+  local bucket=${S3_BUCKET_UI:-$(output page_bucket)} distribution=${CLOUDFRONT_ID:-$(output distribution_id)} target
+  target=s3://$bucket/${S3_UI_PREFIX:+${S3_UI_PREFIX%/}/}
+  # What pages name comes before the pages: whoever asks meanwhile gets a whole one, old or new. Files in assets/ have their content's
+  # hash in their names, so they are kept for ever, and the old ones stay for pages that are open.
+  "$AWS" s3 sync ui/dist/assets "${target}assets" --cache-control 'public, max-age=31536000, immutable' --only-show-errors
+  "$AWS" s3 cp ui/dist "$target" --recursive --exclude 'assets/*' --exclude config.json --exclude index.html --cache-control no-cache \
+    --only-show-errors
+  printf '{"apiUrl": "/api"}\n' |
+    "$AWS" s3 cp - "${target}config.json" --content-type application/json --cache-control no-cache --only-show-errors
+  "$AWS" s3 cp ui/dist/index.html "${target}index.html" --cache-control no-cache --only-show-errors
+  "$AWS" cloudfront create-invalidation --distribution-id "$distribution" --paths '/*' > /dev/null
+}
+
+serve_ui() {
+  need "$NPM"
+  exec "$NPM" --prefix ui run dev
+}
+
+# --- a running service -----------------------------------------------------------------------------------------------------------------
+
+deploy() {
+  need "$TERRAFORM" "$KUBECTL" "$NPM" git
+  [[ -n $IMAGE ]] || need "$CONTAINER_TOOL"
+  say "Will make or change: infrastructure, image, service and page. README.md says what it costs."
+  infrastructure
+  build
+  service
+  deploy_ui
+  smoke
+}
+
+suspend() { # true | false
+  in_namespace patch rayservice "$SERVICE" --type merge --patch "{\"spec\": {\"suspend\": $1}}"
+}
+
+pause() {
+  begin "pausing"
+  connect
+  suspend true
+  say "Pods go now, and machines in some minutes. What still costs: README.md. ./deploy.sh resume brings them back."
+}
+
+resume() {
+  begin "resuming"
+  connect
+  suspend false
+  ready || not_ready ''
+}
+
+status() {
+  begin "asking how the service is"
+  connect
+  read_outputs
+  in_namespace get rayservice,pods --output wide
+  "$PYTHON" -c 'import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=20).read().decode())' "$(output public_url)/api/health"
+}
+
+logs() {
+  connect
+  in_namespace logs --selector app.kubernetes.io/component=serve --container logs --prefix --tail 100 --follow --max-log-requests 20
+}
+
+tune() {
+  [[ ${1:-} == s3://* && ${2:-} == s3://* ]] || fail "usage: ./deploy.sh tune s3://BUCKET/MANIFEST s3://BUCKET/tune/RUN [NAME=VALUE ...]"
+  begin "starting the search"
+  connect
+  read_outputs
+  local image=${IMAGE:-$(running_image)} setting settings=()
+  [[ -n $image ]] || fail "there is no image: ./deploy.sh deploy, or name one as IMAGE"
+  for setting in "MANIFEST=$1" "RUN_DIR=$2" "${@:3}"; do
+    settings+=(--set "$setting")
+  done
+  "$PYTHON" k8s/configure.py --profile tune --image "$image" "${settings[@]}" "$BUILD/tune" < "$BUILD/outputs.json"
+  in_namespace delete rayjob tune --ignore-not-found # one that ended; with the same RUN_DIR the new one goes on where it was
+  "$KUBECTL" apply --kustomize "$BUILD/tune"
+  say "Follow it: $KUBECTL --kubeconfig $KUBECONFIG --namespace $NAMESPACE get rayjob tune --watch"
+}
+
+# --- back to nothing -------------------------------------------------------------------------------------------------------------------
+
+destroy() {
+  local answer
+  say "This deletes the service, the cluster, the images, and the buckets with all photos, models and runs. It cannot be undone."
+  read -r -p "Type $NAME to go on: " answer || true
+  [[ $answer == "$NAME" ]] || fail "nothing was deleted"
+  need "$TERRAFORM"
+  if ! "$AWS" s3api head-bucket --bucket "$STATE_BUCKET" > /dev/null 2>&1; then
+    say "There is no state, so there is nothing that it knows of."
+    return
+  fi
+  if cluster_exists; then
+    begin "deleting what runs"
+    connect
+    # Whoever holds machines or targets goes before what they are in; otherwise those could not be deleted.
+    "$KUBECTL" delete namespace "$NAMESPACE" --ignore-not-found --timeout=15m
+    begin "deleting what is in the cluster"
+    init platform
+    in_root platform destroy -auto-approve
+    "$KUBECTL" wait nodeclaims --all --for=delete --timeout=20m
+  fi
+  default_api_access
+  begin "deleting what is in AWS (half an hour: CloudFront's way to the cluster)"
+  init aws
+  in_root aws apply -auto-approve -var deletion_protection=false
+  in_root aws destroy -auto-approve -var deletion_protection=false
+  begin "deleting the state"
+  if [[ -s terraform/bootstrap/terraform.tfstate ]]; then
+    in_root bootstrap init > "$BUILD/init.log"
+    in_root bootstrap apply -auto-approve -var force_destroy=true
+    in_root bootstrap destroy -auto-approve
+  else
+    say "The bucket of the state was made from another checkout. It is empty of anything that runs: delete $STATE_BUCKET by hand."
+  fi
+  rm -rf "$BUILD"
+}
+
+command=${1:-help}
+shift || true
+case $command in
+  help | -h | --help) help ;;
+  build-ui | serve-ui) "${command//-/_}" ;;
+  deploy | build | plan | apply | infrastructure | outputs | destroy | deploy-ui | pause | resume | status | logs | tune)
+    load_config
+    account
+    "${command//-/_}" "$@"
+    ;;
+  *) fail "there is no command $command: ./deploy.sh help" ;;
+esac

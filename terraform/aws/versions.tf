@@ -1,0 +1,17 @@
+terraform {
+  required_version = ">= 1.11" # S3's own lock
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 6.0"
+    }
+  }
+
+  # Bucket and region come from `terraform init -backend-config`; ../bootstrap makes the bucket.
+  backend "s3" {
+    key          = "aws.tfstate"
+    encrypt      = true
+    use_lockfile = true
+  }
+}

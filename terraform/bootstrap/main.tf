@@ -1,0 +1,18 @@
+# The bucket that keeps the state of the other two roots. Its own state is a file beside it: there is no bucket for it yet.
+
+provider "aws" {
+  region              = var.region
+  allowed_account_ids = [var.account_id]
+
+  default_tags {
+    tags = { Project = var.name, ManagedBy = "terraform" }
+  }
+}
+
+module "state" {
+  source = "../modules/bucket"
+
+  name               = "${var.name}-${var.account_id}-${var.region}-state"
+  keep_replaced_days = 90 # an earlier state can be brought back
+  force_destroy      = var.force_destroy
+}

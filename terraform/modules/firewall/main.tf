@@ -1,0 +1,92 @@
+# What CloudFront asks before it lets a request through. The rules are in the API's own words: `rule_json` is all of it, and tests can read it.
+
+locals {
+  visible = { SampledRequestsEnabled = false, CloudWatchMetricsEnabled = true } # samples would keep clients' addresses and paths
+
+  # What photos look like to rules that expect text: with these on, uploads above 8 KB are blocked, and others at random.
+  about_bodies = ["SizeRestrictions_BODY", "CrossSiteScripting_BODY", "GenericLFI_BODY", "GenericRFI_BODY", "EC2MetaDataSSRF_BODY"]
+
+  rules = [
+    {
+      Name     = "rate"
+      Priority = 0
+      Statement = {
+        RateBasedStatement = {
+          Limit               = var.rate_limit
+          EvaluationWindowSec = 300
+          AggregateKeyType    = "IP"
+          ScopeDownStatement = {
+            ByteMatchStatement = {
+              SearchString         = "${var.api_prefix}/"
+              FieldToMatch         = { UriPath = {} }
+              PositionalConstraint = "STARTS_WITH"
+              TextTransformations  = [{ Priority = 0, Type = "NONE" }]
+            }
+          }
+        }
+      }
+      Action = {
+        # The service's own words for "too much, come back later", which its clients know.
+        Block = {
+          CustomResponse = {
+            ResponseCode          = 503
+            ResponseHeaders       = [{ Name = "Retry-After", Value = "60" }]
+            CustomResponseBodyKey = "overloaded"
+          }
+        }
+      }
+      VisibilityConfig = merge(local.visible, { MetricName = "rate" })
+    },
+    {
+      Name     = "reputation"
+      Priority = 1
+      Statement = {
+        ManagedRuleGroupStatement = { VendorName = "AWS", Name = "AWSManagedRulesAmazonIpReputationList" }
+      }
+      OverrideAction   = { None = {} }
+      VisibilityConfig = merge(local.visible, { MetricName = "reputation" })
+    },
+    {
+      Name     = "common"
+      Priority = 2
+      Statement = {
+        ManagedRuleGroupStatement = {
+          VendorName          = "AWS"
+          Name                = "AWSManagedRulesCommonRuleSet"
+          RuleActionOverrides = [for name in local.about_bodies : { Name = name, ActionToUse = { Count = {} } }]
+        }
+      }
+      OverrideAction   = { None = {} }
+      VisibilityConfig = merge(local.visible, { MetricName = "common" })
+    },
+  ]
+}
+
+resource "aws_wafv2_web_acl" "this" {
+  region = "us-east-1" # where everything of CloudFront's is
+
+  name      = var.name
+  scope     = "CLOUDFRONT"
+  rule_json = jsonencode(local.rules)
+
+  default_action {
+    allow {}
+  }
+
+  custom_response_body {
+    key          = "overloaded"
+    content_type = "APPLICATION_JSON"
+    content = jsonencode({
+      error      = "Too many requests from this address"
+      detail     = "Too many requests from this address"
+      code       = "overloaded"
+      request_id = null
+    })
+  }
+
+  visibility_config {
+    cloudwatch_metrics_enabled = true
+    sampled_requests_enabled   = false
+    metric_name                = var.name
+  }
+}

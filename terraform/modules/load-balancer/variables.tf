@@ -1,0 +1,69 @@
+variable "name" {
+  description = "Name of the load balancer and its target group."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,31}$", var.name)) && !startswith(var.name, "internal-")
+    error_message = "At most 32 lower-case letters, digits and hyphens, not beginning with `internal-`."
+  }
+}
+
+variable "vpc_id" {
+  description = "VPC of the cluster: pods of another one cannot be targets."
+  type        = string
+
+  validation {
+    condition     = length(var.vpc_id) > 0
+    error_message = "A VPC is needed."
+  }
+}
+
+variable "subnet_ids" {
+  description = "Private subnets, in two zones at least."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.subnet_ids) >= 2
+    error_message = "A load balancer wants subnets in two zones at least."
+  }
+}
+
+variable "cluster_name" {
+  description = "The cluster that may register its pods."
+  type        = string
+
+  validation {
+    condition     = length(var.cluster_name) > 0
+    error_message = "A cluster is needed."
+  }
+}
+
+variable "pod_security_group_id" {
+  description = "Security group of the pods."
+  type        = string
+
+  validation {
+    condition     = length(var.pod_security_group_id) > 0
+    error_message = "A security group is needed."
+  }
+}
+
+variable "serve_port" {
+  description = "Port on which the pods answer."
+  type        = number
+
+  validation {
+    condition     = var.serve_port >= 1024 && var.serve_port <= 65535
+    error_message = "A port that a process without privileges may open."
+  }
+}
+
+variable "health_path" {
+  description = "Path that answers 200 when the service can answer."
+  type        = string
+
+  validation {
+    condition     = startswith(var.health_path, "/")
+    error_message = "A path begins with a slash."
+  }
+}

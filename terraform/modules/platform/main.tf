@@ -1,0 +1,95 @@
+# What the cluster needs beside the service: KubeRay's operator, and the machines that Karpenter (in EKS Auto Mode) may start.
+# The pools go in as a small chart and not as kubernetes_manifest, which asks the cluster already when planning.
+
+locals {
+  # ../../../k8s selects by karpenter.sh/nodepool, the pool's name; a test holds the sizes against the pods' requests.
+  head = {
+    name       = "ray-head"
+    capacity   = ["on-demand"] # the cluster ends with its head
+    categories = ["m", "r"]    # 8 GiB at least for two CPUs
+    cpus       = ["2", "4"]
+    limit      = 16
+    # A head is moved only when its machine must go: whoever loses it starts anew.
+    disruption = { consolidationPolicy = "WhenEmpty", consolidateAfter = "5m" }
+    taints     = []
+  }
+  cpu = {
+    name       = "ray-cpu"
+    capacity   = ["spot", "on-demand"] # spot while there is any
+    categories = ["c", "m", "r"]
+    cpus       = ["4", "8"]
+    limit      = var.cpu_limit
+    # One at a time, so that what is in flight on the others is answered.
+    disruption = { consolidationPolicy = "WhenEmptyOrUnderutilized", consolidateAfter = "5m", budgets = [{ nodes = "1" }] }
+    taints     = []
+  }
+  gpu = {
+    name       = "ray-gpu"
+    capacity   = ["spot", "on-demand"]
+    categories = ["g"]
+    cpus       = ["4", "8"]
+    limit      = var.gpu_limit * 8
+    disruption = { consolidationPolicy = "WhenEmpty", consolidateAfter = "5m" }
+    taints     = [{ key = "nvidia.com/gpu", value = "true", effect = "NoSchedule" }] # nothing else may land on what is dear
+  }
+
+  pools = concat([local.head, local.cpu], var.gpu_limit > 0 ? [local.gpu] : [])
+
+  node_pools = [for pool in local.pools : {
+    apiVersion = "karpenter.sh/v1"
+    kind       = "NodePool"
+    metadata   = { name = pool.name }
+    spec = {
+      template = {
+        spec = {
+          nodeClassRef = { group = "eks.amazonaws.com", kind = "NodeClass", name = "default" }
+          taints       = pool.taints
+          requirements = [
+            { key = "karpenter.sh/capacity-type", operator = "In", values = pool.capacity },
+            { key = "kubernetes.io/arch", operator = "In", values = ["amd64"] }, # the image is built for it
+            { key = "eks.amazonaws.com/instance-category", operator = "In", values = pool.categories },
+            { key = "eks.amazonaws.com/instance-generation", operator = "Gt", values = ["4"] },
+            { key = "eks.amazonaws.com/instance-cpu", operator = "In", values = pool.cpus },
+          ]
+        }
+      }
+      disruption = pool.disruption
+      limits     = { cpu = tostring(pool.limit) } # the most that a fault, or a crowd, can cost
+    }
+  }]
+
+  # Without it EKS stores NetworkPolicies and enforces none of them.
+  network_policies = {
+    apiVersion = "v1"
+    kind       = "ConfigMap"
+    metadata   = { name = "amazon-vpc-cni", namespace = "kube-system" }
+    data       = { "enable-network-policy-controller" = "true" }
+  }
+}
+
+resource "helm_release" "node_pools" {
+  name      = "node-pools"
+  namespace = "kube-system"
+  chart     = "${path.module}/chart"
+  values    = [yamlencode({ objects = concat([local.network_policies], local.node_pools) })]
+}
+
+resource "helm_release" "kuberay_operator" {
+  name             = "kuberay-operator"
+  namespace        = "kuberay-operator" # the manifests' network policy lets this namespace to Ray's heads
+  create_namespace = true
+  repository       = "https://ray-project.github.io/kuberay-helm/"
+  chart            = "kuberay-operator"
+  version          = var.kuberay_version
+  timeout          = 900 # its machine must come first
+
+  values = [yamlencode({
+    nodeSelector = { "karpenter.sh/nodepool" = "ray-head" } # beside the head: a machine for it alone would cost as much as the head's
+    resources = {
+      requests = { cpu = "100m", memory = "512Mi" }
+      limits   = { cpu = "500m", memory = "512Mi" }
+    }
+  })]
+
+  depends_on = [helm_release.node_pools]
+}

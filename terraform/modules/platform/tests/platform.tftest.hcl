@@ -1,0 +1,49 @@
+mock_provider "helm" {}
+
+variables {
+  kuberay_version = "1.7.0"
+  cpu_limit       = 64
+  gpu_limit       = 0
+}
+
+run "without_gpus" {
+  assert {
+    condition     = output.node_pools == ["ray-head", "ray-cpu"]
+    error_message = "no GPU can be started"
+  }
+
+  assert {
+    condition     = alltrue([for object in yamldecode(helm_release.node_pools.values[0]).objects : can(tonumber(object.spec.limits.cpu)) if object.kind == "NodePool"])
+    error_message = "each pool has a limit"
+  }
+
+  assert {
+    condition     = [for object in yamldecode(helm_release.node_pools.values[0]).objects : object.data if object.kind == "ConfigMap" && object.metadata.name == "amazon-vpc-cni"] == [{ "enable-network-policy-controller" = "true" }]
+    error_message = "network policies are enforced"
+  }
+
+  assert {
+    condition = flatten([for object in yamldecode(helm_release.node_pools.values[0]).objects : [
+      for requirement in object.spec.template.spec.requirements : requirement.values if requirement.key == "karpenter.sh/capacity-type"
+    ] if object.metadata.name == "ray-head"]) == ["on-demand"]
+    error_message = "no head is on a machine that may be taken away"
+  }
+
+  assert {
+    condition     = helm_release.kuberay_operator.version == "1.7.0" && helm_release.kuberay_operator.namespace == "kuberay-operator"
+    error_message = "the operator is the one that the manifests are for"
+  }
+}
+
+run "with_gpus" {
+  variables {
+    gpu_limit = 2
+  }
+
+  assert {
+    condition = flatten([for object in yamldecode(helm_release.node_pools.values[0]).objects : object.spec.template.spec.taints if object.metadata.name == "ray-gpu"]) == [
+      { key = "nvidia.com/gpu", value = "true", effect = "NoSchedule" }
+    ]
+    error_message = "only what asks for a GPU lands on one"
+  }
+}

@@ -1,0 +1,49 @@
+# What the pods of one service account may do in AWS, by EKS Pod Identity: no key is stored, and no other pod has it.
+
+resource "aws_iam_role" "this" {
+  name = "${var.cluster_name}-${var.service_account}"
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "pods.eks.amazonaws.com" }
+      Action    = ["sts:AssumeRole", "sts:TagSession"]
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "this" {
+  name = "s3"
+  role = aws_iam_role.this.name
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [for place in concat(var.read, var.write) : {
+        Effect   = "Allow"
+        Action   = "s3:GetObject"
+        Resource = "${place.bucket_arn}/${place.prefix}*"
+      }],
+      # Whoever writes runs also prunes their checkpoints; versions keep what is deleted for some time.
+      [for place in var.write : {
+        Effect   = "Allow"
+        Action   = ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+        Resource = "${place.bucket_arn}/${place.prefix}*"
+      }],
+      [for place in concat(var.read, var.write) : {
+        Effect    = "Allow"
+        Action    = "s3:ListBucket"
+        Resource  = place.bucket_arn
+        Condition = { StringLike = { "s3:prefix" = "${place.prefix}*" } }
+      }]
+    )
+  })
+}
+
+resource "aws_eks_pod_identity_association" "this" {
+  cluster_name    = var.cluster_name
+  namespace       = var.namespace
+  service_account = var.service_account
+  role_arn        = aws_iam_role.this.arn
+}

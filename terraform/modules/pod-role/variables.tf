@@ -1,0 +1,51 @@
+variable "cluster_name" {
+  description = "The cluster whose pods get the role."
+  type        = string
+
+  validation {
+    condition     = length(var.cluster_name) > 0
+    error_message = "A cluster is needed."
+  }
+}
+
+variable "namespace" {
+  description = "Namespace of the service account."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", var.namespace))
+    error_message = "A name that Kubernetes takes."
+  }
+}
+
+variable "service_account" {
+  description = "Service account whose pods get the role."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", var.service_account))
+    error_message = "A name that Kubernetes takes."
+  }
+}
+
+variable "read" {
+  description = "Prefixes whose objects the pods may read and list. An empty prefix is the whole bucket."
+  type        = list(object({ bucket_arn = string, prefix = string }))
+  default     = []
+
+  validation {
+    condition     = alltrue([for place in var.read : startswith(place.bucket_arn, "arn:aws:s3:::") && (place.prefix == "" || endswith(place.prefix, "/"))])
+    error_message = "The ARN of a bucket, and a prefix that ends with a slash or is empty: `models` would also mean `models-of-others/`."
+  }
+}
+
+variable "write" {
+  description = "Prefixes whose objects the pods may also write and delete; never a whole bucket."
+  type        = list(object({ bucket_arn = string, prefix = string }))
+  default     = []
+
+  validation {
+    condition     = alltrue([for place in var.write : startswith(place.bucket_arn, "arn:aws:s3:::") && endswith(place.prefix, "/")])
+    error_message = "The ARN of a bucket, and a prefix that ends with a slash."
+  }
+}

@@ -1,0 +1,26 @@
+variable "name" {
+  description = "Name of the repository."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]*$", var.name))
+    error_message = "Lower-case letters, digits and hyphens."
+  }
+}
+
+variable "keep_images" {
+  description = "How many images are kept."
+  type        = number
+  default     = 10
+
+  validation {
+    condition     = var.keep_images >= 2
+    error_message = "At least 2: the one that runs, and the one to go back to."
+  }
+}
+
+variable "force_delete" {
+  description = "Whether destroying the repository deletes its images."
+  type        = bool
+  default     = false
+}

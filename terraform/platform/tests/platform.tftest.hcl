@@ -1,0 +1,32 @@
+mock_provider "aws" {
+  mock_data "aws_eks_cluster" {
+    defaults = {
+      endpoint              = "https://1.eks.amazonaws.com"
+      certificate_authority = [{ data = "Y2VydGlmaWNhdGU=" }]
+    }
+  }
+}
+
+mock_provider "helm" {}
+
+variables {
+  account_id = "123456789012"
+}
+
+run "lean" {
+  assert {
+    condition     = !contains(output.node_pools, "ray-gpu")
+    error_message = "no GPU can be started"
+  }
+}
+
+run "gpu" {
+  variables {
+    profile = "gpu"
+  }
+
+  assert {
+    condition     = contains(output.node_pools, "ray-gpu")
+    error_message = "there are machines for the profile"
+  }
+}

@@ -1,0 +1,21 @@
+terraform {
+  required_version = ">= 1.11" # S3's own lock
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 6.0"
+    }
+    helm = {
+      source  = "hashicorp/helm"
+      version = "~> 3.1"
+    }
+  }
+
+  # Bucket and region come from `terraform init -backend-config`; ../bootstrap makes the bucket.
+  backend "s3" {
+    key          = "platform.tfstate"
+    encrypt      = true
+    use_lockfile = true
+  }
+}
