@@ -25,8 +25,20 @@ help: ## Lists the targets
 setup: .venv/.installed ## Creates .venv with what the service and the training need
 setup-dev: .venv/.installed-dev ## Likewise, and what tests and checks need
 
-serve: setup ## Runs the service on http://localhost:8000 (or API_HOST and API_PORT)
+serve: setup ## Runs the service and its page on http://localhost:8000 (or API_HOST and API_PORT)
+	@if command -v npm > /dev/null; then \
+	  $(MAKE) --no-print-directory page || echo 'The page could not be built: the service runs without it, or with the last one' >&2; \
+	else echo 'There is no npm to build the page with: the service runs without it' >&2; fi
 	@exec $(BIN)/python -m serve_app
+
+page: ui/dist/index.html ## Builds the page into ui/dist
+
+page-api: setup ui/node_modules/.installed ## Writes the types of the page's requests from the service's OpenAPI document
+	@$(BIN)/python -m serve_app.openapi_document > ui/openapi.json
+	@cd ui && npm run --silent api
+
+screenshots: setup-dev ## Makes the README's pictures of the page
+	@$(BIN)/python -m pytest tests/browser/make_screenshots.py
 
 test: lint typecheck ## Runs all checks and tests; STRICT=1 turns each skip into a failure
 	@$(BIN)/python -m pytest --ignore tests/openvino
@@ -54,6 +66,9 @@ format: setup-dev ## Formats the code, and mends what can be mended without aski
 
 env-example: setup ## Writes .env.example from the settings
 	@$(BIN)/python -m serve_app.env_example > .env.example
+
+manifests: setup ## Writes what k8s/ takes from serve_config.yaml and the service's environment
+	@$(BIN)/python -m k8s.generate
 
 # The lock is the same for every build of torch, so `2.13.0+cpu` becomes `2.13.0`; it is made with one that has no CUDA among its
 # dependencies. setuptools is locked too (--allow-unsafe): it builds the project in .venv.
@@ -84,6 +99,14 @@ lock: setup-dev ## Writes the lock files from pyproject.toml; UPGRADE=--upgrade 
 	@$(PIP) install --requirement requirements-dev.lock
 	@touch $@
 
+ui/node_modules/.installed: ui/package-lock.json ui/package.json
+	@echo 'Installing ui/package-lock.json'
+	@cd ui && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+ui/dist/index.html: ui/node_modules/.installed $(shell find ui/src ui/public ui/scripts ui/index.html ui/vite.config.ts -type f)
+	@cd ui && npm run --silent build || { rm -f dist/index.html; exit 1; }
+
 # What the peers need, in an environment of their own; what they share with us (torch, transformers) they find in ours.
 .venv-peers/.installed: benchmarks/peers/requirements.txt .venv/.installed
 	@echo 'Installing $<'
@@ -94,4 +117,4 @@ lock: setup-dev ## Writes the lock files from pyproject.toml; UPGRADE=--upgrade 
 	@mv build/ours.pth "$$(.venv-peers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@touch $@
 
-.PHONY: help setup setup-dev serve test smoke bench soak lint typecheck format env-example lock
+.PHONY: help setup setup-dev serve page page-api screenshots test smoke bench soak lint typecheck format env-example manifests lock

@@ -22,9 +22,9 @@ Beside the way: `codes`, `answers` and `faults` (what can come out), `openapi`, 
 `unread_bodies` (the rest of HTTP), `pace` (of the models), `graph` (what travels between the deployments), `retry_budget`, `lanes` and
 `quarantine` (photos whose replica died), `batching` (one worker that drains its queue), `model_slot` (exchanging a model under load),
 `checkpoints` and `decision` (model URIs, and what belongs to a checkpoint), `runtimes` with `openvino_runtime`, `openvino_export`,
-`torch_runtime` and `networks` (what runs a model, and how it gets there), `draining` (stopping without losing anything), `settings`,
-`telemetry`, `pipeline` (the same way in one process), `prepare_models` (before the first start), `smoke` (tries a running service),
-`weights/` (the embedded models).
+`torch_runtime` and `networks` (what runs a model, and how it gets there), `draining` (stopping without losing anything), `sleep` (models
+that were scaled to zero), `serve_environment` (what Ray's processes are told), `settings`, `telemetry`, `pipeline` (the same way in one
+process), `prepare_models` (before the first start), `smoke` (tries a running service), `weights/` (the embedded models).
 """
 
 __version__ = "1.0.0"

@@ -24,6 +24,7 @@ from dotenv import load_dotenv
 
 from serve_app.answers import HEALTHY
 from serve_app.draining import drain
+from serve_app.serve_environment import on_this_machine
 from serve_app.settings import Settings, get_settings
 
 CONFIG = Path("serve_config.yaml")
@@ -39,8 +40,7 @@ def main(config: Path = CONFIG) -> int:
     load_dotenv(".env")  # for the replicas, and for boto3, which reads the environment only
     settings = get_settings()
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # the dashboard can run code: nobody gets in without the token
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    for name, value in _serve_environment().items():
+    for name, value in on_this_machine().items():
         os.environ.setdefault(name, value)
     if _is_taken(settings.api_host, settings.api_port):
         print(f"Port {settings.api_port} is taken by another program. Choose another one: API_PORT=8001 make serve", file=sys.stderr)
@@ -63,30 +63,6 @@ def main(config: Path = CONFIG) -> int:
         if stop.asked:
             stop_service(service, Path(folder), stop)
         return 0 if stop.asked else service.returncode
-
-
-def _serve_environment() -> dict[str, str]:
-    """What Serve's processes read from the environment and not from its config. What is set already stays."""
-    variables = {
-        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve_app.request_ids:serve_proxy_middlewares",
-        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",  # a dead proxy is replaced after three checks, which are 10 s apart by default
-        "RAY_SERVE_LOG_TO_STDERR": "0",  # the log files have a line per photo, and the terminal need not
-    }
-    if sys.platform != "linux":  # for others there is no binary
-        return variables
-    ports = {f"RAY_SERVE_{name}_PORT": str(_free_port()) for name in ("HAPROXY_METRICS", "HAPROXY_STATS", "FALLBACK_PROXY_HTTP")}
-    return variables | {
-        "RAY_SERVE_ENABLE_HA_PROXY": "1",  # HAProxy instead of Serve's proxy in Python: benchmarks/README.md has the figures
-        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",  # `draining` has done it already
-        **ports,  # fixed by default: a second service on the machine would not start
-    }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def with_address(config: dict[str, Any], settings: Settings) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,15 +56,22 @@ class GraphClient:
         classifier: handle of the GenderClassifier.
         settings: deadlines.
         metrics: what is counted.
+        asleep: whether a model was scaled to zero.
     """
 
     def __init__(
-        self, detector: DeploymentHandle[Any], classifier: DeploymentHandle[Any], settings: Settings, metrics: IngressMetrics
+        self,
+        detector: DeploymentHandle[Any],
+        classifier: DeploymentHandle[Any],
+        settings: Settings,
+        metrics: IngressMetrics,
+        asleep: Callable[[], Awaitable[bool]],
     ) -> None:
         self._detector = Replicas(detector)
         self._classifier = Replicas(classifier)
         self._settings = settings
         self._metrics = metrics
+        self._asleep = asleep
         self._retries = RetryBudget(burst=settings.max_photos_in_flight)
         self._quarantine = Quarantine(settings.quarantine_s)
         self._lanes = Lanes()
@@ -95,10 +103,12 @@ class GraphClient:
         return answer
 
     async def health(self) -> Health:
-        """Asks both models; a graph that is too busy to say is healthy if it answered a request just now."""
-        detector, classifier = await asyncio.gather(
-            self._describe("detector", self._detector), self._describe("classifier", self._classifier)
-        )
+        """Asks both models; a graph that is too busy to say is healthy if it answered a request just now. One that sleeps is not woken."""
+        detector = classifier = None
+        if not await self._asleep():
+            detector, classifier = await asyncio.gather(
+                self._describe("detector", self._detector), self._describe("classifier", self._classifier)
+            )
         healthy = detector is not None and classifier is not None
         models = {"detector": detector, "classifier": classifier}
         return Health(

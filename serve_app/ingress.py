@@ -8,6 +8,7 @@ from ray.serve.handle import DeploymentHandle
 from serve_app.graph_client import GraphClient
 from serve_app.http_api import create_app
 from serve_app.settings import Settings
+from serve_app.sleep import Sleep
 from serve_app.telemetry import IngressMetrics, log_with_serve
 
 
@@ -22,7 +23,8 @@ class Ingress:
 
     def __init__(self, detector: DeploymentHandle[Any], classifier: DeploymentHandle[Any], settings: Settings) -> None:
         log_with_serve(settings)
-        self._client = GraphClient(detector, classifier, settings, IngressMetrics())
+        sleep = Sleep(detector.app_name, [detector.deployment_name, classifier.deployment_name])
+        self._client = GraphClient(detector, classifier, settings, IngressMetrics(), sleep.any)
         self._settings = settings
 
     def __serve_build_asgi_app__(self) -> FastAPI:

@@ -14,7 +14,7 @@ from ray.serve import Application
 from tests.support.service import RunningService
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # the tests of Tune have a cluster of their own
 def cluster() -> Iterator[str]:
     """A Ray cluster with an HTTP proxy on a free port; gives the proxy's address."""
     port = free_port()

@@ -1,6 +1,7 @@
 """Models and thresholds are exchanged on the running service: no request is lost, no answer is mixed."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
+from serve_app.checkpoints import resolve
+from serve_app.decision import ClassifierDecision
 from tests.serve.conftest import until_healthy
 from tests.support import photos
 from tests.support.checkpoints import write_tiny_classifier
 from tests.support.service import RunningService, UserConfigs
+from tune_training.publish import publish, take_up_line
 
 Answer = dict[str, Any]
 Deploy = Callable[[UserConfigs], Any]
@@ -102,3 +106,25 @@ async def test_a_model_that_cannot_be_had_leaves_the_old_one_and_is_reported(
     assert health["models"] == before["models"]
     assert missing in health["faults"]["classifier"]
     assert (await ask(client))["code"] == "ok"
+
+
+async def test_the_line_that_publishing_prints_makes_the_service_take_the_model_up(
+    service: RunningService, client: httpx.AsyncClient, deploy: Deploy, tmp_path: Path
+) -> None:
+    judged = write_tiny_classifier(tmp_path / "judged")
+    for temperature in (1.0, 3.0):
+        uri = publish(write_judgement(judged, temperature), str(tmp_path / "published" / "vit"))
+        await asyncio.to_thread(service.run_in_checkout, take_up_line(uri))
+        wanted = f"vit@{Path(uri).name}"
+        while (answer := await ask(client))["model"]["classifier"] != wanted:
+            pass  # each poll is a request
+        assert answer["code"] == "ok"
+
+
+def write_judgement(folder: Path, temperature: float) -> str:
+    """What `evaluate` leaves beside the weights, as far as publishing looks at it."""
+    ClassifierDecision(temperature=temperature).write(folder)
+    metrics = {"revision": resolve(str(folder), folder).revision, "splits": {"test": {"balanced_accuracy": {"value": 0.5}}}}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    (folder / "MODEL_CARD.md").write_text("# Tiny")
+    return str(folder)

@@ -83,6 +83,17 @@ class RunningService:
         command = [sys.executable, "-m", "ray.serve.scripts", "deploy", str(path), "--address", self.dashboard]
         subprocess.run(command, env=self._environment | {"RAY_AUTH_MODE": "token"}, check=True, capture_output=True, timeout=60)
 
+    def run_in_checkout(self, line: str) -> None:
+        """Runs a line of the shell as in a checkout whose serve_config.yaml is this service's."""
+        folder = self._folder / "checkout"
+        (folder / ".venv").mkdir(parents=True, exist_ok=True)
+        if not (folder / "serve_config.yaml").exists():
+            (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+            config = CONFIG.read_text()
+            (folder / "serve_config.yaml").write_text(re.sub(r"^  port: 8000$", f"  port: {self.port}", config, flags=re.MULTILINE))
+        environment = self._environment | {"RAY_DASHBOARD_ADDRESS": self.dashboard}
+        subprocess.run(["sh", "-c", line], cwd=folder, env=environment, check=True, capture_output=True, timeout=60)
+
     def stop(self) -> int:
         """Sends SIGTERM; gives the exit status."""
         self.process.send_signal(signal.SIGTERM)

@@ -126,8 +126,11 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 def make_client(metrics: Metrics) -> MakeClient:
-    def make(detector: Detector, classifier: Classifier, **settings: Any) -> GraphClient:
-        return GraphClient(detector, classifier, Settings(_env_file=None, **settings), metrics)  # type: ignore[arg-type] # stand-ins
+    def make(detector: Detector, classifier: Classifier, *, asleep: bool = False, **settings: Any) -> GraphClient:
+        async def is_asleep() -> bool:
+            return asleep
+
+        return GraphClient(detector, classifier, Settings(_env_file=None, **settings), metrics, is_asleep)  # type: ignore[arg-type] # stand-ins
 
     return make
 
@@ -349,6 +352,13 @@ async def test_health_names_the_models(make_client: MakeClient) -> None:
         "classifier": ("classifier", "1"),
     }
     assert health.faults == {}
+
+
+async def test_health_wakes_nobody(make_client: MakeClient) -> None:
+    detector, classifier = Detector(detection()), Classifier(CLASSIFIED)
+    health = await make_client(detector, classifier, asleep=True).health()
+    assert (health.status, health.model_loaded, health.detector_loaded) == ("unavailable", False, False)
+    assert detector.describe.calls == classifier.describe.calls == []
 
 
 async def test_health_tells_why_a_model_was_not_taken_up(make_client: MakeClient) -> None:
