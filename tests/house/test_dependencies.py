@@ -72,5 +72,5 @@ def test_what_is_declared_is_imported() -> None:
     providers = packages_distributions()
     used = {canonicalize_name(name) for module in imported("serve_app", "tune_training") for name in providers.get(module, [])}
     used.add(canonicalize_name("fastapi-offline"))  # its files are served, its code is not run
-    used |= {"optuna", "tensorboardx"}  # Ray Tune imports them
+    used |= {canonicalize_name("optuna"), canonicalize_name("tensorboardx")}  # Ray Tune imports them
     assert {canonicalize_name(requirement.name) for requirement in RUNTIME} <= used
