@@ -16,7 +16,7 @@ from tune_training.train_classifier import ClassifierRecipe
 DEFAULT_SPACE = Path(__file__).with_name("search_space.yaml")
 
 Name = Literal[
-    "learning_rate", "weight_decay", "layer_decay", "label_smoothing", "augmentation", "mixup", "frozen_layers", "epochs", "batch_size"
+    "learning_rate", "weight_decay", "layer_decay", "label_smoothing", "augmentation", "mixup", "frozen_layers", "epochs", "batch_size", "source_power"
 ]
 Number = int | float
 
@@ -88,7 +88,7 @@ class SearchSpace:
         return all(config.get(name) == value for name, value in self.original.items() if name in self.ranges)
 
     def recipe(self, config: Mapping[str, Any], seed: int) -> ClassifierRecipe:
-        """The recipe of a trial: its configuration, completed by what is fixed. A trial sees each photo once an epoch."""
+        """The recipe of a trial: its configuration, completed by what is fixed. An epoch has as many photos as there are."""
         fixed = self.original if self.is_original(config) else self.fixed
         chosen = {name: value for name, value in config.items() if name in self.ranges}
         numbers: dict[str, Any] = {**_UNNAMED, **fixed, **chosen}
@@ -116,6 +116,7 @@ _UNNAMED: dict[str, Number] = {
     "frozen_layers": 0,
     "epochs": 3,
     "batch_size": 16,
+    "source_power": 1.0,
 }
 
 

@@ -64,7 +64,7 @@ class ClassifierRecipe:
     Attributes:
         epochs: passes over the photos.
         batch_size: photos per step.
-        photos_per_epoch: drawn, with repetition, by `sampling_weights`; 0: each photo once.
+        photos_per_epoch: drawn, with repetition, by `sampling_weights`; 0: as many as there are, and at a source_power of 1 each once.
         source_power: see `sampling_weights`; lower numbers draw more from small collections, which are the varied ones.
         learning_rate: of the head.
         layer_decay: the learning rate of each block below the head is that much lower than of the one above it (Clark et al. 2020).
@@ -259,8 +259,10 @@ def train(
     """
     if 0 < recipe.photos_per_epoch < recipe.batch_size:
         raise InputError(f"{recipe.photos_per_epoch} photos, that are drawn an epoch, make no batch of {recipe.batch_size}")
-    # Drawn photos fill whole batches; when each comes once, the last batch has what is left.
+    each_once = not recipe.photos_per_epoch and recipe.source_power == 1
+    # Of a given number whole batches are drawn; else the last batch has what is left.
     steps = recipe.photos_per_epoch // recipe.batch_size or -(-len(data.examples) // recipe.batch_size)
+    drawn = steps * recipe.batch_size if recipe.photos_per_epoch else len(data.examples)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     seed_everything(recipe.seed)
     size = data.crops.size
@@ -280,10 +282,10 @@ def train(
 
     def batches(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng([recipe.seed, epoch])
-        if recipe.photos_per_epoch:
-            chosen = rng.choice(len(data.examples), steps * recipe.batch_size, p=weights)
-        else:
+        if each_once:
             chosen = rng.permutation(len(data.examples))
+        else:
+            chosen = rng.choice(len(data.examples), drawn, p=weights)
         parts = np.array_split(chosen, range(recipe.batch_size, len(chosen), recipe.batch_size))
         return read_ahead(partial(read, part) for part in parts)
 

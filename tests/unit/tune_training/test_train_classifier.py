@@ -149,7 +149,7 @@ def test_more_frozen_layers_than_there_are_are_refused(start: str, people: list[
         train_classifier(start, people, tmp_path, replace(RECIPE, frozen_layers=3), SIZE)
 
 
-@pytest.mark.parametrize("changed", [{"mixup": 0.4}, {"augmentation": 0.0}, {"photos_per_epoch": 0, "batch_size": 7}], ids=str)
+@pytest.mark.parametrize("changed", [{"mixup": 0.4}, {"augmentation": 0.0}, {"photos_per_epoch": 0, "batch_size": 7}, {"photos_per_epoch": 0, "source_power": 1}], ids=str)
 def test_each_part_of_the_recipe_changes_the_result(
     start: str, people: list[LabelledPerson], trained: Path, tmp_path: Path, changed: dict[str, Any]
 ) -> None:
