@@ -16,7 +16,16 @@ from tune_training.train_classifier import ClassifierRecipe
 DEFAULT_SPACE = Path(__file__).with_name("search_space.yaml")
 
 Name = Literal[
-    "learning_rate", "weight_decay", "layer_decay", "label_smoothing", "augmentation", "mixup", "frozen_layers", "epochs", "batch_size", "source_power"
+    "learning_rate",
+    "weight_decay",
+    "layer_decay",
+    "label_smoothing",
+    "augmentation",
+    "mixup",
+    "frozen_layers",
+    "epochs",
+    "batch_size",
+    "source_power",
 ]
 Number = int | float
 

@@ -5,9 +5,7 @@
 
 import json
 import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -42,6 +40,7 @@ from tune_training.crops import Crops, cached_crops
 from tune_training.errors import InputError
 from tune_training.loop import Epoch, LoopConfig, fit, seed_everything, write_checkpoint
 from tune_training.models import decode_limits
+from tune_training.read_ahead import read_ahead
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +49,6 @@ DECISION = ClassifierDecision(crop_margin=0.0, crop_aspect=1.5)  # how persons a
 BOXES_FILE = "boxes.json"
 CHECKPOINT_FOLDER = "checkpoint"
 PROCESSOR_FILE = "preprocessor_config.json"
-READ_AHEAD = 2  # batches
 MAX_WARMUP_STEPS = 100
 
 FoundBoxes = list[list[float]] | None  # the people that count in a photo; None for a file that cannot be read
@@ -282,10 +280,7 @@ def train(
 
     def batches(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng([recipe.seed, epoch])
-        if each_once:
-            chosen = rng.permutation(len(data.examples))
-        else:
-            chosen = rng.choice(len(data.examples), drawn, p=weights)
+        chosen = rng.permutation(len(data.examples)) if each_once else rng.choice(len(data.examples), drawn, p=weights)
         parts = np.array_split(chosen, range(recipe.batch_size, len(chosen), recipe.batch_size))
         return read_ahead(partial(read, part) for part in parts)
 
@@ -321,18 +316,6 @@ def autocast(device: torch.device) -> torch.autocast:
     else:
         able = any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
     return torch.autocast(device.type, torch.bfloat16, enabled=able)
-
-
-def read_ahead(reads: Iterable[Callable[[], Batch]]) -> Iterator[Batch]:
-    """Reads the next batches in a thread while the model works on one."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting: deque[Future[Batch]] = deque()
-        for read in reads:
-            waiting.append(pool.submit(read))
-            if len(waiting) > READ_AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 @torch.inference_mode()

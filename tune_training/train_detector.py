@@ -1,22 +1,25 @@
 """Fine-tunes a DETR-family checkpoint into a detector of one class: person."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Subset
 from transformers import AutoModelForObjectDetection, PreTrainedModel, RTDetrImageProcessorPil
 
 from serve_app.detector import PERSON
 from tune_training.detection_data import DetectionDataset, LabelledPhoto, close_ups, collate, read_coco
 from tune_training.errors import InputError
 from tune_training.loop import Epoch, LoopConfig, fit, seed_everything, write_checkpoint
+from tune_training.read_ahead import read_ahead
 
 logger = logging.getLogger(__name__)
+
+Batch = tuple[torch.Tensor, list[dict[str, torch.Tensor]]]  # pixels (n, 3, size, size), and the labels of each photo
 
 
 @dataclass(frozen=True)
@@ -118,14 +121,18 @@ def train_detector(start: str, index: Path, run_dir: Path, recipe: DetectorRecip
     model.to(memory_format=torch.channels_last)
     logger.info("%d photos and %d of %d close-ups an epoch, %d steps", len(photos), per_epoch, len(extra), steps)
 
-    def batches(epoch: int) -> Iterable[tuple[torch.Tensor, list[dict[str, torch.Tensor]]]]:
+    def read(dataset: DetectionDataset, part: Sequence[int]) -> Batch:
+        return collate([dataset[index] for index in part])
+
+    def batches(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng([recipe.seed, epoch])
         chosen: list[LabelledPhoto] = photos + [extra[i] for i in rng.choice(len(extra), per_epoch, replace=False)]
         order = rng.permutation(len(chosen))[: steps * recipe.batch_size]
         dataset = DetectionDataset(chosen, processor, seed=recipe.seed * 1000 + epoch)
-        return DataLoader(Subset(dataset, order.tolist()), recipe.batch_size, num_workers=1, collate_fn=collate)
+        parts = order.reshape(steps, recipe.batch_size).tolist()
+        return read_ahead(partial(read, dataset, part) for part in parts)
 
-    def loss(network: nn.Module, batch: tuple[torch.Tensor, list[dict[str, torch.Tensor]]]) -> torch.Tensor:
+    def loss(network: nn.Module, batch: Batch) -> torch.Tensor:
         pixels, labels = batch
         network.train()
         for module in network.modules():

@@ -16,11 +16,9 @@ from tune_training import train_classifier as module
 from tune_training.classification_data import WHOLE_PHOTO, LabelledPerson, read_index
 from tune_training.errors import InputError
 from tune_training.train_classifier import (
-    Batch,
     ClassifierRecipe,
     image_processor,
     parameter_groups,
-    read_ahead,
     train_classifier,
     two_class_model,
     with_boxes,
@@ -149,7 +147,11 @@ def test_more_frozen_layers_than_there_are_are_refused(start: str, people: list[
         train_classifier(start, people, tmp_path, replace(RECIPE, frozen_layers=3), SIZE)
 
 
-@pytest.mark.parametrize("changed", [{"mixup": 0.4}, {"augmentation": 0.0}, {"photos_per_epoch": 0, "batch_size": 7}, {"photos_per_epoch": 0, "source_power": 1}], ids=str)
+@pytest.mark.parametrize(
+    "changed",
+    [{"mixup": 0.4}, {"augmentation": 0.0}, {"photos_per_epoch": 0, "batch_size": 7}, {"photos_per_epoch": 0, "source_power": 1}],
+    ids=str,
+)
 def test_each_part_of_the_recipe_changes_the_result(
     start: str, people: list[LabelledPerson], trained: Path, tmp_path: Path, changed: dict[str, Any]
 ) -> None:
@@ -171,17 +173,6 @@ def test_the_crops_are_normalised_as_the_start_was(tmp_path: Path) -> None:
     assert list(image_processor(str(folder), SIZE).image_mean) == [0.5, 0.5, 0.5]
     (folder / "preprocessor_config.json").unlink()
     assert list(image_processor(str(folder), SIZE).image_mean) == [0.485, 0.456, 0.406]
-
-
-def test_reading_ahead_gives_all_in_order_and_passes_on_faults() -> None:
-    batch = torch.zeros(1), torch.zeros(1), torch.zeros(1)
-    assert len(list(read_ahead([lambda: batch] * 7))) == 7
-
-    def broken() -> Batch:
-        raise OSError("gone")
-
-    with pytest.raises(OSError, match="gone"):
-        list(read_ahead([lambda: batch, broken]))
 
 
 def test_no_photos_are_refused(start: str, tmp_path: Path) -> None:
