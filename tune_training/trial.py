@@ -1,10 +1,11 @@
 """What a trial of the search runs on its worker: the one training function, reported to Ray Tune after each epoch.
 
 A trial's checkpoint is the folder of `train_classifier.train`: the state to go on from, and the model. Whatever is killed, the next
-worker goes on after the last epoch that was reported.
+worker goes on after the last epoch whose checkpoint was stored (`stored_epochs`).
 """
 
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from tune_training.classification_data import Example
 from tune_training.loop import Epoch
 from tune_training.schedulers import TIME
 from tune_training.search_space import SearchSpace
+from tune_training.stored_epochs import FOLDER, Record, left_where_it_is, resume, stand_at, write_epoch
 from tune_training.train_classifier import CHECKPOINT_FOLDER, LABELS, TrainingData, image_processor, predict_logits, read_data, train
 
 METRICS = {"balanced_accuracy": "max", "accuracy": "max", "roc_auc": "max", "loss": "min"}  # on val, and which end is better
@@ -69,10 +71,16 @@ def run_trial(config: Mapping[str, Any], settings: TrialSettings) -> None:
     torch.set_num_threads(settings.threads)
     folder = Path("training").absolute()  # in the working directory that Ray gives to the trial
     shutil.rmtree(folder, ignore_errors=True)
-    checkpoint, reported = tune.get_checkpoint(), 0
-    if checkpoint:
-        checkpoint.to_directory(folder)
-        reported = checkpoint.get_metadata()[TIME]
+    storage = tune.get_context().get_storage()
+    resumed = resume(storage.storage_filesystem, storage.trial_fs_path, config, tune.get_checkpoint())
+    for record, checkpoint in resumed.untold:
+        _tell(storage, record, checkpoint)
+    stand_at(storage, resumed.newest)
+    history = list(resumed.newest.history) if resumed.newest else []
+    if resumed.newest:
+        if resumed.newest.ended:
+            return
+        resumed.newest.checkpoint.to_directory(folder)
     training, validation = (
         read_data(examples, settings.image_size, crops_folder()) for examples in (settings.training, settings.validation)
     )
@@ -80,23 +88,34 @@ def run_trial(config: Mapping[str, Any], settings: TrialSettings) -> None:
     processor = image_processor(start, settings.image_size)
 
     def report(epoch: Epoch[PreTrainedModel]) -> Mapping[str, float]:
-        if epoch.number == reported:
+        if epoch.number == len(history):
             return {}  # a loop that goes on tells of the last epoch again
-        assert epoch.number > reported, "the loop did not go on from the checkpoint's state, so finished epochs would be repeated"
+        assert epoch.number == len(history) + 1, "the loop did not go on from the checkpoint's state: finished epochs would be repeated"
         metrics = {
             **validation_metrics(predict_logits(epoch.average, validation.crops, processor), validation),
             "training_loss": epoch.loss,
             "images_per_second": len(training.examples) / epoch.seconds,
         }
-        result = tune.Checkpoint.from_directory(folder)
-        result.set_metadata({TIME: epoch.number})
-        tune.report({TIME: epoch.number, **metrics}, checkpoint=result)
+        next_folder = f"checkpoint_{storage.current_checkpoint_index + 1:06d}"
+        history.append({TIME: epoch.number, **metrics, "ended": time.time(), FOLDER: next_folder})
+        write_epoch(folder, config, history)
+        _tell(storage, history[-1], tune.Checkpoint(str(folder)))
         return metrics
 
     # Only what fixes the shape of a state is part of its identity: population-based training goes on with other numbers.
     recipe = settings.space.recipe(config, settings.seed)
     train(start, training, folder, recipe, on_epoch=report, identity={"start": settings.start, "frozen_layers": recipe.frozen_layers})
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tell(storage: Any, record: Record, checkpoint: tune.Checkpoint | None) -> None:
+    """Reports an epoch to Ray Tune."""
+    metrics = {name: value for name, value in record.items() if name != FOLDER}
+    if checkpoint and checkpoint.filesystem == storage.storage_filesystem and checkpoint.path.startswith(f"{storage.trial_fs_path}/"):
+        with left_where_it_is(storage, checkpoint):
+            tune.report(metrics, checkpoint=checkpoint)
+    else:
+        tune.report(metrics, checkpoint=checkpoint)
 
 
 def validation_metrics(logits: np.typing.NDArray[np.float32], data: TrainingData) -> dict[str, float]:
