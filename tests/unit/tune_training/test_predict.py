@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -19,6 +20,7 @@ from serve_app.answers import Answer
 from serve_app.codes import Code
 from serve_app.pipeline import Outcome
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, Settings
+from tests.support.checkpoints import ON_TORCH
 from tests.support.data_sets import write_photo
 from tests.support.photos import astronaut, cat, two_people
 from tests.support.s3 import S3Server, s3_server
@@ -185,7 +187,8 @@ class Faulty:
         return [Outcome(Code.NO_PERSON, []) for _ in images]
 
 
-def test_a_fault_and_a_missing_file_take_nothing_from_other_photos(tmp_path: Path) -> None:
+def test_a_fault_and_a_missing_file_take_nothing_from_other_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predicting, "RunOptions", SimpleNamespace(of=lambda *_, **__: ON_TORCH))  # see tests/conftest.py
     for name in ("a", "bad", "c"):
         (tmp_path / name).write_bytes(name.encode())
     predictor = predicting.Predictor(str(tmp_path), EMBEDDED_DETECTOR, EMBEDDED_CLASSIFIER)
