@@ -28,7 +28,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[pafs.FileSyst
     if request.param == "folder":
         return pafs.LocalFileSystem(), str(tmp_path / "trial")
     server: S3Server = request.getfixturevalue("s3")
-    return pafs.FileSystem.from_uri(f"s3://runs/trial?endpoint_override={server.url}")
+    filesystem, path = pafs.FileSystem.from_uri(f"s3://runs/trial?endpoint_override={server.url}")
+    return filesystem, path
 
 
 def history(epochs: int, first: int = 0) -> list[dict[str, Any]]:
