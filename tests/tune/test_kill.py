@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from tests.support.tuning import TinySearch
 from tune_training.stored_epochs import read_epoch
 from tune_training.tune import BUDGET_FILE, read_result
 
-EPOCHS = 20
+EPOCHS = 16
 PATIENCE_S = 120
 HALT_S = 2  # a worker that waits for the halted command stores nothing more
 
@@ -67,12 +68,28 @@ def halt_with_an_untold_epoch(process: subprocess.Popen[bytes], run: Path) -> No
         assert wait_until(more, process)
 
 
-def kill_workers(process: subprocess.Popen[bytes]) -> None:
-    trains = [each for each in psutil.Process(process.pid).children(recursive=True) if "ray::" in "".join(each.cmdline()) and _trains(each)]
-    assert trains
-    for each in trains:
-        each.kill()
-    psutil.wait_procs(trains, timeout=PATIENCE_S)
+def workers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The processes that train."""
+    found = [each for each in psutil.Process(process.pid).children(recursive=True) if "ray::" in "".join(each.cmdline()) and _trains(each)]
+    assert found
+    return found
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    for each in processes:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    deadline = time.monotonic() + PATIENCE_S
+    while not all(_is_gone(each) for each in processes):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)  # between two looks
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE  # of a dead parent: nobody may ever ask for it
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _trains(process: psutil.Process) -> bool:
@@ -88,16 +105,16 @@ def test_a_search_survives_the_death_of_its_workers_and_of_itself(store: S3Serve
     try:
         assert wait_until(lambda: bool(finished(run)), first)
         halt_with_an_untold_epoch(first, run)
-        kill_workers(first)
+        kill(workers(first))
         before_workers_died = finished(run)
         os.kill(first.pid, signal.SIGCONT)
         assert wait_until(lambda: grew(run, before_workers_died), first)
         halt_with_an_untold_epoch(first, run)
-        others = psutil.Process(first.pid).children(recursive=True)
+        orphans = workers(first)
     finally:
         os.kill(first.pid, signal.SIGKILL)
         first.wait()
-    psutil.wait_procs(others, timeout=PATIENCE_S)
+    kill(orphans)
     before_it_died = finished(run)
     second = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert second.returncode == 0, second.stderr[-2000:]
