@@ -48,7 +48,7 @@ def is_s3(uri: str) -> bool:
 
 def absolute(uri: str) -> str:
     """The URI in the form that still holds in another working directory; prefixes without the last slash."""
-    return uri.rstrip("/") if is_s3(uri) else os.path.abspath(Path(uri).expanduser())
+    return f"{S3}{uri[len(S3) :].rstrip('/')}" if is_s3(uri) else os.path.abspath(Path(uri).expanduser())
 
 
 def join(uri: str, name: str) -> str:

@@ -110,6 +110,8 @@ def test_the_summary_counts_codes_and_predictions(photos: Path, answers: list[di
     assert "  ok: 1 (" in text
 
 
+PHOTOS = 24
+
 SLOW = """
 import sys, time
 from tune_training import parts, predict, workers
@@ -120,7 +122,7 @@ print(len(predict.predict(sys.argv[1], sys.argv[2])), flush=True)
 
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in range(80):
+    for number in range(PHOTOS):
         write_photo(tmp_path / "photos" / f"{number:03d}.jpg", cat())
     out = tmp_path / "answers.parquet"
     parts = tmp_path / "answers.parquet.parts"
@@ -142,8 +144,8 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
         return work_on(names, *arguments)
 
     monkeypatch.setattr(predicting, "work_on", noting)
-    assert predict(str(tmp_path / "photos"), str(out))["path"].to_pylist() == [f"{number:03d}.jpg" for number in range(80)]
-    assert len(left[0]) == 80 - kept
+    assert predict(str(tmp_path / "photos"), str(out))["path"].to_pylist() == [f"{number:03d}.jpg" for number in range(PHOTOS)]
+    assert len(left[0]) == PHOTOS - kept
     assert not parts.exists()
 
 
