@@ -137,6 +137,11 @@ def stand_at(storage: Any, newest: StoredEpoch | None) -> None:
             storage.storage_filesystem.delete_dir(path)
 
 
+def next_folder(storage: Any) -> str:
+    """Name of the folder that the next checkpoint gets."""
+    return f"{_PREFIX}{storage.current_checkpoint_index + 1:06d}"
+
+
 @contextmanager
 def left_where_it_is(storage: Any, checkpoint: Checkpoint) -> Iterator[None]:
     """Within, a report of this checkpoint, which is stored already, copies nothing: a kill would cut the copy off."""

@@ -7,6 +7,7 @@ worker goes on after the last epoch whose checkpoint was stored (`stored_epochs`
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from tune_training.classification_data import Example
 from tune_training.loop import Epoch
 from tune_training.schedulers import TIME
 from tune_training.search_space import SearchSpace
-from tune_training.stored_epochs import FOLDER, Record, left_where_it_is, resume, stand_at, write_epoch
+from tune_training.stored_epochs import FOLDER, left_where_it_is, next_folder, resume, stand_at, write_epoch
 from tune_training.train_classifier import CHECKPOINT_FOLDER, LABELS, TrainingData, image_processor, predict_logits, read_data, train
 
 METRICS = {"balanced_accuracy": "max", "accuracy": "max", "roc_auc": "max", "loss": "min"}  # on val, and which end is better
@@ -73,10 +74,11 @@ def run_trial(config: Mapping[str, Any], settings: TrialSettings) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     storage = tune.get_context().get_storage()
     resumed = resume(storage.storage_filesystem, storage.trial_fs_path, config, tune.get_checkpoint())
-    for record, checkpoint in resumed.untold:
-        _tell(storage, record, checkpoint)
+    for record, stored in resumed.untold:
+        with left_where_it_is(storage, stored) if stored else nullcontext():
+            tune.report(record, checkpoint=stored)
     stand_at(storage, resumed.newest)
-    history = list(resumed.newest.history) if resumed.newest else []
+    history: list[dict[str, Any]] = [dict(each) for each in resumed.newest.history] if resumed.newest else []
     if resumed.newest:
         if resumed.newest.ended:
             return
@@ -96,26 +98,15 @@ def run_trial(config: Mapping[str, Any], settings: TrialSettings) -> None:
             "training_loss": epoch.loss,
             "images_per_second": len(training.examples) / epoch.seconds,
         }
-        next_folder = f"checkpoint_{storage.current_checkpoint_index + 1:06d}"
-        history.append({TIME: epoch.number, **metrics, "ended": time.time(), FOLDER: next_folder})
+        history.append({TIME: epoch.number, **metrics, "ended": time.time(), FOLDER: next_folder(storage)})
         write_epoch(folder, config, history)
-        _tell(storage, history[-1], tune.Checkpoint(str(folder)))
+        tune.report(history[-1], checkpoint=tune.Checkpoint(str(folder)))
         return metrics
 
     # Only what fixes the shape of a state is part of its identity: population-based training goes on with other numbers.
     recipe = settings.space.recipe(config, settings.seed)
     train(start, training, folder, recipe, on_epoch=report, identity={"start": settings.start, "frozen_layers": recipe.frozen_layers})
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _tell(storage: Any, record: Record, checkpoint: tune.Checkpoint | None) -> None:
-    """Reports an epoch to Ray Tune."""
-    metrics = {name: value for name, value in record.items() if name != FOLDER}
-    if checkpoint and checkpoint.filesystem == storage.storage_filesystem and checkpoint.path.startswith(f"{storage.trial_fs_path}/"):
-        with left_where_it_is(storage, checkpoint):
-            tune.report(metrics, checkpoint=checkpoint)
-    else:
-        tune.report(metrics, checkpoint=checkpoint)
 
 
 def validation_metrics(logits: np.typing.NDArray[np.float32], data: TrainingData) -> dict[str, float]:
