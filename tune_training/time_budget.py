@@ -1,6 +1,7 @@
 """The seconds that a search may take and has taken, kept where the search is: a call that goes on has what is left."""
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,9 @@ from typing import Any
 from ray.tune import Stopper
 
 from tune_training import storage
+from tune_training.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 SAVE_S = 5.0  # so much is forgotten by a kill at most
 
@@ -50,6 +54,9 @@ class TimeBudget(Stopper):
         self._last = now
         over = 0 < self._limit <= self._spent
         if self._spent - self._saved >= SAVE_S or (over and self._spent > self._saved):
-            storage.write_bytes(self._uri, json.dumps({"limit_s": self._limit, "spent_s": self._spent}).encode())
+            try:
+                storage.write_bytes(self._uri, json.dumps({"limit_s": self._limit, "spent_s": self._spent}).encode())
+            except (OSError, InputError) as error:  # no reason to end hours of search
+                logger.warning("the time spent cannot be kept: %s", error)
             self._saved = self._spent
         return over

@@ -1,9 +1,12 @@
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.clock import Clock
+from tune_training import storage
+from tune_training.errors import InputError
 from tune_training.time_budget import SAVE_S, TimeBudget, set_limit
 
 
@@ -52,6 +55,17 @@ def test_without_a_limit_it_has_no_end_but_is_counted(uri: str) -> None:
     assert not spend(uri, 1000)
     set_limit(uri, 1000)
     assert spend(uri, 0)
+
+
+def test_a_place_that_fails_meanwhile_does_not_end_the_search(uri: str, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    def fail(*_: object) -> None:
+        raise InputError("no access")
+
+    set_limit(uri, 60)
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "write_bytes", fail)
+        assert not spend(uri, 30)
+    assert "the time spent cannot be kept: no access" in caplog.text
 
 
 def test_it_is_stored_without_the_clock_of_this_process(uri: str) -> None:
