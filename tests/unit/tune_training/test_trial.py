@@ -16,6 +16,7 @@ from tune_training.classification_data import examples_of_manifest
 from tune_training.manifest import read_manifest
 from tune_training.search_space import read_search_space
 from tune_training.stored_epochs import mark_ended
+from tune_training.train_classifier import predict_logits
 from tune_training.trial import TrialSettings, run_trial
 
 EPOCHS = 4
@@ -81,7 +82,7 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTune]:
     monkeypatch.chdir(tmp_path / "worker")
     fake = FakeTune(tmp_path / "trial")
     for name in ("get_context", "get_checkpoint", "report"):
-        monkeypatch.setattr(module.tune, name, getattr(fake, name))
+        monkeypatch.setattr(f"ray.tune.{name}", getattr(fake, name))
     yield fake
     get_settings.cache_clear()
 
@@ -90,11 +91,10 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTune]:
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows by one for each epoch that is trained."""
     calls: list[int] = []
-    judge = module.predict_logits
 
     def noting(*arguments: Any) -> Any:
         calls.append(1)
-        return judge(*arguments)
+        return predict_logits(*arguments)
 
     monkeypatch.setattr(module, "predict_logits", noting)
     return calls
