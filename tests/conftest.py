@@ -1,6 +1,7 @@
 """What all tests share: quiet surroundings, the research photos, and the table of the groups at the end (`support.groups`)."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,20 @@ os.environ |= {
 # A developer's own settings are not what is tested.
 for name in Settings.model_fields:
     os.environ.pop(name.upper(), None)
+
+
+OPENVINO_TESTS = Path(__file__).parent / "openvino"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """OpenVINO and training in one process have been seen to crash, without a word: they are tested in two (`make test`)."""
+    if "openvino" in sys.modules and not item.path.is_relative_to(OPENVINO_TESTS) and not _told:
+        _told.append(item.nodeid)
+        pytest.fail("this test, or what it uses, has loaded OpenVINO into this process: use tests.support.checkpoints.ON_TORCH")
+
+
+_told: list[str] = []
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Photos of one person each, labelled male or female: where they come from, which of them are drawn, and their labels."""
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from serve_app.gate import RelativeBox
 from tune_training.manifest import Manifest
+from tune_training.photo_table import read_table
 
 WHOLE_PHOTO: RelativeBox = (0.0, 0.0, 1.0, 1.0)
 
@@ -51,10 +51,8 @@ class Example:
 
 
 def read_index(index: Path, split: str) -> list[LabelledPerson]:
-    """Reads a split of `index.csv` (columns `path,split,gender,source`); paths are relative to its folder."""
-    with index.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == split]
-    return [LabelledPerson(index.parent / row["path"], row["gender"], row["source"]) for row in rows]
+    """Reads a split of a table (see `photo_table`); paths are relative to its folder."""
+    return [LabelledPerson(index.parent / row.path, row.label, row.source) for row in read_table(str(index)) if row.split == split]
 
 
 def examples_of_people(people: Sequence[LabelledPerson]) -> list[Example]:

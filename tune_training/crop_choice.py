@@ -8,17 +8,13 @@ from itertools import product
 import numpy as np
 
 from serve_app.classifier import Classifier
-from serve_app.codes import Code
-from serve_app.cropping import RGB, crop_person
+from serve_app.cropping import crop_person
 from serve_app.decision import ClassifierDecision
-from serve_app.decoding import ImageRefused, decode
 from serve_app.detector import Detector
-from serve_app.gate import RelativeBox, gate, people_that_count
-from tune_training import storage
 from tune_training.batches import batches
 from tune_training.errors import InputError
+from tune_training.gated_photos import gated
 from tune_training.labelled_photos import LabelledPhoto
-from tune_training.models import decode_limits
 from tune_training.scores import FEMALE, MALE, balanced_accuracy
 
 logger = logging.getLogger(__name__)
@@ -33,13 +29,7 @@ def best_crop(photos: Sequence[LabelledPhoto], detector: Detector, classifier: C
     Raises:
         InputError: the gate lets no photo through.
     """
-    people: list[tuple[LabelledPhoto, RGB, RelativeBox]] = []
-    for part in batches(photos, doing="finding people"):
-        decoded = [(photo, pixels) for photo in part if (pixels := _decoded(photo)) is not None]
-        for (photo, pixels), found in zip(decoded, detector([pixels for _, pixels in decoded]), strict=True):
-            counted = people_that_count(found, detector.decision)
-            if gate(counted) is Code.OK:
-                people.append((photo, pixels, counted[0].box))
+    people = [(each.photo, each.pixels, each.box) for each in gated(photos, detector) if each.pixels is not None and each.box is not None]
     if not people:
         raise InputError("the gate lets no validation photo through: the classifier cannot be judged with this detector")
     female = np.array([photo.label == FEMALE for photo, _, _ in people])
@@ -55,11 +45,3 @@ def best_crop(photos: Sequence[LabelledPhoto], detector: Detector, classifier: C
         logger.info("crop margin %.2f, aspect %.2f: balanced accuracy %.4f", margin, aspect, values[margin, aspect])
     margin, aspect = max(values, key=values.__getitem__)
     return classifier.decision.model_copy(update={"crop_margin": margin, "crop_aspect": aspect})
-
-
-def _decoded(photo: LabelledPhoto) -> RGB | None:
-    try:
-        return decode(storage.read_bytes(photo.location), decode_limits())
-    except ImageRefused as refused:
-        logger.warning("%s is left out: %s", photo.location, refused.code.value)
-        return None

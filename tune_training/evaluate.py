@@ -6,6 +6,7 @@ that nothing was fitted to.
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ import typer
 
 from serve_app.checkpoints import MANIFEST_FILE
 from serve_app.classifier import Classifier
+from serve_app.codes import Code
 from serve_app.decision import DECISION_FILE, ClassifierDecision
 from serve_app.detector import Detector
 from serve_app.settings import EMBEDDED_DETECTOR, get_settings
@@ -24,11 +26,13 @@ from tune_training.calibration import fit_temperature, negative_log_likelihood, 
 from tune_training.crop_choice import best_crop
 from tune_training.errors import InputError
 from tune_training.evaluation_report import write_report
+from tune_training.gated_photos import gated
 from tune_training.groups import by_group, group_columns
-from tune_training.labelled_photos import SOURCE, LabelledPhoto, LabelledPhotos, read_labelled, sample_by_source
+from tune_training.labelled_photos import LabelledPhoto, LabelledPhotos, read_labelled, sample_by_source
 from tune_training.metrics_file import METRICS_FILE, Metrics, to_json, weights_sha256
 from tune_training.model_card import CARD_FILE, card_of, percent_of
 from tune_training.models import Threads, decode_limits, load_classifier, load_detector, set_threads
+from tune_training.photo_table import SOURCE
 from tune_training.risk_coverage import at_threshold, risk_coverage
 from tune_training.scores import DRAWS, Judged, calibration_error, scores
 
@@ -111,6 +115,26 @@ def evaluate(
         typer.echo(f"{name}: {_summary(found)}")
     typer.echo(f"Report: {storage.join(out or model, REPORT_FILE)}")
     return metrics
+
+
+def check_answered(data: str, detector: str) -> str:
+    """Whether the photos of val can calibrate a classifier, asked before there is one; gives that in words.
+
+    Raises:
+        InputError: the gate lets none of them through, whatever the classifier.
+    """
+    photos = read_labelled(data).split(VAL)
+    refused: Counter[Code] = Counter()
+    for each in gated(photos, load_detector(detector, 0)):
+        if each.code is Code.OK:
+            return f"{each.photo.location} is answered"
+        refused[each.code] += 1
+    reasons = ", ".join(f"{code}: {count}" for code, count in refused.most_common())
+    raise InputError(
+        f"{data}: of the {len(photos)} photos of the split {VAL!r} none would be answered ({reasons}), so the step `evaluate` could not fit"
+        f" the temperature, nor judge the model; nothing was trained. The detector {detector} must see exactly one person in some of them:"
+        " add such photos, or name another one by --detector"
+    )
 
 
 def _summary(found: Metrics) -> str:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tune_training.labelled_photos import SOURCE
+from tune_training.photo_table import SOURCE
 from tune_training.scores import DRAWS, Estimate, Judged, Metrics, balanced_accuracy, bootstrap, interval, scores
 
 AGE = "age"

@@ -1,7 +1,5 @@
 """Photos of one labelled person each, from wherever they are listed: a manifest, a table, or folders by label."""
 
-import csv
-import io
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,12 +9,10 @@ from serve_app.classifier import LABELS
 from tune_training import storage
 from tune_training.errors import InputError
 from tune_training.labelling import is_photo, labels_in
-from tune_training.manifest import read_manifest
+from tune_training.manifest import is_manifest, read_manifest
+from tune_training.photo_table import SOURCE, read_table
 
-SOURCE = "source"
 EVERYTHING = "all"  # the one split of photos that were not split
-_LABEL_COLUMNS = ("label", "gender")
-_MANIFEST_MARK = b"# {"  # how a manifest that is written as CSV begins
 
 
 @dataclass(frozen=True)
@@ -71,21 +67,15 @@ def read_labelled(data: str) -> LabelledPhotos:
     """Reads what `data` names, local or s3://.
 
         manifest.parquet, manifest.csv    what `prepare` wrote
-        table.csv                         columns `path` (relative to the table), `label` or `gender`, and where known `split` and others
+        table.csv, table.parquet          see `photo_table`; paths are relative to the table
         a folder or prefix                labels by folder (male/x.jpg) or by name (x_female.jpg), as `prepare` reads them
 
     Raises:
         InputError: there is nothing, or a label is missing or unknown.
     """
-    if data.lower().endswith(".parquet"):
-        return _from_manifest(data)
-    if not data.lower().endswith(".csv"):
+    if not data.lower().endswith((".parquet", ".csv")):
         return _from_folder(data)
-    try:
-        content = storage.read_bytes(data)
-    except FileNotFoundError as error:
-        raise InputError(f"{data}: there is no such file") from error
-    return _from_manifest(data) if content.startswith(_MANIFEST_MARK) else _from_table(data, content)
+    return _from_manifest(data) if is_manifest(data) else _from_table(data)
 
 
 def sample_by_source(photos: Sequence[LabelledPhoto], most: int) -> list[LabelledPhoto]:
@@ -124,18 +114,14 @@ def _from_folder(uri: str) -> LabelledPhotos:
     return LabelledPhotos(photos, _name(uri))
 
 
-def _from_table(uri: str, content: bytes) -> LabelledPhotos:
-    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
-    label_column = next((name for name in _LABEL_COLUMNS if rows and name in rows[0]), None)
-    if label_column is None or "path" not in rows[0]:
-        raise InputError(f"{uri}: a table needs rows, and the columns path and {' or '.join(_LABEL_COLUMNS)}")
+def _from_table(uri: str) -> LabelledPhotos:
     folder = uri.replace("\\", "/").rpartition("/")[0]
     photos = []
-    for row in rows:
-        path, label, split = row.pop("path"), row.pop(label_column), row.pop("split", "") or EVERYTHING
-        if label not in LABELS:
-            raise InputError(f"{uri}: {path} has the label {label!r}; known are {', '.join(sorted(LABELS))}")
-        photos.append(LabelledPhoto(storage.join(folder or ".", path), label, split, "", {SOURCE: "", **row}))
+    for row in read_table(uri):
+        if row.label not in LABELS:
+            raise InputError(f"{uri}: {row.path} has the label {row.label!r}; known are {', '.join(sorted(LABELS))}")
+        location = storage.join(folder or ".", row.path)
+        photos.append(LabelledPhoto(location, row.label, row.split or EVERYTHING, "", {SOURCE: row.source, **row.columns}))
     return LabelledPhotos(photos, _name(folder))
 
 

@@ -1,20 +1,14 @@
 """Which files of a folder are photos, and what is known of them before anyone looks inside: label, split, source and further columns."""
 
-import csv
-import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from serve_app.classifier import LABELS
-from tune_training import storage
-from tune_training.errors import InputError
-from tune_training.manifest import COLUMNS, TRAIN
+from tune_training.manifest import TRAIN
+from tune_training.photo_table import read_table
 from tune_training.storage import StoredFile
 
 CLOSE_UP_SOURCES = ["utkface", "gender_dataset_face"]  # of the research photos: faces from edge to edge
@@ -24,8 +18,6 @@ _SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
     *(".heic", ".heif", ".avif", ".jxl", ".svg"),
 )
-_LABEL_COLUMNS = ("label", "gender")
-_PATH, _SPLIT, _SOURCE = "path", "split", "source"
 
 
 class Reason(StrEnum):
@@ -98,21 +90,16 @@ def by_names(files: Sequence[StoredFile]) -> tuple[list[Candidate], list[Reject]
 
 
 def by_table(source: str, files: Sequence[StoredFile], table: str) -> tuple[list[Candidate], list[Reject]]:
-    """Labels from a table (CSV or Parquet): columns path, label or gender, and where known split, source and whatever else.
+    """Labels from a table, see `photo_table`; its paths are relative to `source`, or whole.
 
     Raises:
         InputError: it cannot be read or lacks a column.
     """
-    rows = _read_table(table)
-    label_column = next((name for name in _LABEL_COLUMNS if rows and name in rows[0]), None)
-    if label_column is None or _PATH not in rows[0]:
-        raise InputError(f"{table!r}: a table needs rows, and the columns {_PATH} and {' or '.join(_LABEL_COLUMNS)}")
-    taken = {_PATH, _SPLIT, _SOURCE, *_LABEL_COLUMNS, *COLUMNS}
     by_name = {file.name: file for file in files}
     found: dict[str, Candidate] = {}
     rejects: dict[str, Reject] = {}
-    for row in rows:
-        name, label = _relative(row[_PATH], source), row[label_column].strip().lower()
+    for row in read_table(table):
+        name, label = _relative(row.path, source), row.label
         if name not in by_name:
             rejects[name] = Reject(name, Reason.MISSING, "it is in the table only")
         elif label not in LABELS:
@@ -120,26 +107,11 @@ def by_table(source: str, files: Sequence[StoredFile], table: str) -> tuple[list
         elif name in found and found[name].label != label:
             rejects[name] = Reject(name, Reason.CONFLICTING_LABELS, "the table has it twice")
         else:
-            columns = {key: value for key, value in row.items() if key not in taken}
-            found[name] = Candidate(by_name[name], label, row.get(_SPLIT, ""), row.get(_SOURCE, ""), columns)
+            found[name] = Candidate(by_name[name], label, row.split, row.source, row.columns)
     for file in files:
         if file.name not in found and is_photo(file.name):
             rejects.setdefault(file.name, Reject(file.name, Reason.UNLABELLED, "it is not in the table"))
     return [found[name] for name in sorted(found.keys() - rejects.keys())], list(rejects.values())
-
-
-def _read_table(uri: str) -> list[dict[str, str]]:
-    try:
-        content = storage.read_bytes(uri)
-        if uri.lower().endswith(".parquet"):
-            rows = pq.read_table(pa.BufferReader(content)).to_pylist()
-        else:
-            rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), restkey="", restval=""))
-    except FileNotFoundError as error:
-        raise InputError(f"{uri!r}: there is no such table") from error
-    except (ValueError, csv.Error, pa.ArrowException) as error:
-        raise InputError(f"{uri!r}: it cannot be read as {'Parquet' if uri.lower().endswith('.parquet') else 'CSV'} ({error})") from error
-    return [{str(key): "" if value is None else str(value) for key, value in row.items()} for row in rows]
 
 
 def _relative(path: str, source: str) -> str:

@@ -144,6 +144,19 @@ def read_manifest(uri: str) -> Manifest:
     return manifest
 
 
+def is_manifest(uri: str) -> bool:
+    """Whether a file, if there is one, was written by `write_manifest`: other tables of photos end alike."""
+    if not storage.exists(uri):
+        return False
+    content = storage.read_bytes(uri)
+    if uri.lower().endswith(".csv"):
+        return content.startswith(b"# {")
+    try:
+        return _KEY in (pq.read_schema(pa.BufferReader(content)).metadata or {})
+    except pa.ArrowException:
+        return False
+
+
 def _record(row: ManifestRow, names: Sequence[str]) -> dict[str, Any]:
     record = {name: getattr(row, name) for name in _SCHEMA.names if not name.startswith("box_")}
     return {**record, **dict(zip(_SCHEMA.names[-4:], row.box, strict=True)), **{name: row.columns.get(name, "") for name in names}}

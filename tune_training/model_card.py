@@ -14,8 +14,8 @@ from safetensors import safe_open
 from serve_app.checkpoints import Checkpoint
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR
 from tune_training.errors import InputError
-from tune_training.labelled_photos import SOURCE
 from tune_training.metrics_file import Metrics, plain, read_metrics
+from tune_training.photo_table import SOURCE
 from tune_training.scores import ORDER, Estimate
 
 CARD_FILE = "MODEL_CARD.md"

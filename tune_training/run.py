@@ -16,7 +16,7 @@ import typer
 
 from serve_app.settings import EMBEDDED_DETECTOR
 from tune_training import storage
-from tune_training.evaluate import REPORT_FILE, evaluate
+from tune_training.evaluate import REPORT_FILE, check_answered, evaluate
 from tune_training.labelling import CLOSE_UP_SOURCES
 from tune_training.prepare import MANIFEST, PrepareOptions, prepare
 from tune_training.publish import publish
@@ -44,7 +44,8 @@ def run(source: str, work_dir: str, preparing: PrepareOptions, tuning: TuneOptio
         URI of the model: the published one, or the folder of the search.
 
     Raises:
-        InputError: something is wrong with what was given; or `work_dir` holds a search of other photos or settings.
+        InputError: something is wrong with what was given; no photo of val could be answered; or `work_dir` holds a search of other photos
+            or settings.
     """
     source, work_dir = storage.absolute(source), storage.absolute(work_dir)
     if publish_to is not None:
@@ -54,6 +55,8 @@ def run(source: str, work_dir: str, preparing: PrepareOptions, tuning: TuneOptio
     files = [(file.name, file.size, file.version) for file in storage.list_files(source)]
     steps = _Steps(storage.join(work_dir, RUN_FILE))
     steps.once("prepare", (source, files, asdict(preparing)), lambda: prepare(source, data, preparing).summary())
+    content = hashlib.sha256(storage.read_bytes(manifest)).hexdigest()
+    steps.once("check", (content, preparing.detector), lambda: check_answered(manifest, preparing.detector))
     result = tune(manifest, search, tuning)  # knows itself what is done
 
     def judge() -> str:

@@ -48,7 +48,7 @@ def is_s3(uri: str) -> bool:
 
 def absolute(uri: str) -> str:
     """The URI in the form that still holds in another working directory; prefixes without the last slash."""
-    return uri.rstrip("/") if is_s3(uri) else os.path.abspath(Path(uri).expanduser())
+    return f"{S3}{uri[len(S3) :].rstrip('/')}" if is_s3(uri) else os.path.abspath(Path(uri).expanduser())
 
 
 def join(uri: str, name: str) -> str:
@@ -139,6 +139,16 @@ def write_file(uri: str, source: Path) -> None:
         _client().upload_file(str(source), bucket, key)
 
 
+def delete(uri: str) -> None:
+    """Removes a file; none is fine too."""
+    if not is_s3(uri):
+        Path(uri).unlink(missing_ok=True)
+        return
+    bucket, key = _parts(uri)
+    with _explaining(uri):
+        _client().delete_object(Bucket=bucket, Key=key)
+
+
 def delete_folder(uri: str) -> None:
     """Removes a folder, or all objects under a prefix; none is fine too."""
     if not is_s3(uri):
@@ -160,12 +170,7 @@ def check_writable(folder: str) -> None:
     probe = join(folder, "writable")
     try:
         write_bytes(probe, b"")
-        if is_s3(probe):
-            bucket, key = _parts(probe)
-            with _explaining(probe):
-                _client().delete_object(Bucket=bucket, Key=key)
-        else:
-            os.unlink(probe)
+        delete(probe)
     except OSError as error:
         raise InputError(f"{folder!r}: nothing can be written there ({error.strerror}). Choose another place") from error
 

@@ -45,7 +45,8 @@ from tune_training.read_ahead import read_ahead
 logger = logging.getLogger(__name__)
 
 LABELS = ("female", "male")
-DECISION = ClassifierDecision(crop_margin=0.0, crop_aspect=1.5)  # how persons are cropped; its temperature is fitted by `evaluate`
+# How all training crops, as the embedded weights are served; `evaluate` fits the temperature.
+DECISION = ClassifierDecision(crop_margin=0.0, crop_aspect=1.5)
 BOXES_FILE = "boxes.json"
 CHECKPOINT_FOLDER = "checkpoint"
 PROCESSOR_FILE = "preprocessor_config.json"

@@ -1,11 +1,13 @@
 """What a trial of the search runs on its worker: the one training function, reported to Ray Tune after each epoch.
 
 A trial's checkpoint is the folder of `train_classifier.train`: the state to go on from, and the model. Whatever is killed, the next
-worker goes on after the last epoch that was reported.
+worker goes on after the last epoch whose checkpoint was stored (`stored_epochs`).
 """
 
 import shutil
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from tune_training.classification_data import Example
 from tune_training.loop import Epoch
 from tune_training.schedulers import TIME
 from tune_training.search_space import SearchSpace
+from tune_training.stored_epochs import FOLDER, left_where_it_is, next_folder, resume, stand_at, write_epoch
 from tune_training.train_classifier import CHECKPOINT_FOLDER, LABELS, TrainingData, image_processor, predict_logits, read_data, train
 
 # On val, and which end is better.
@@ -70,10 +73,17 @@ def run_trial(config: Mapping[str, Any], settings: TrialSettings) -> None:
     torch.set_num_threads(settings.threads)
     folder = Path("training").absolute()  # in the working directory that Ray gives to the trial
     shutil.rmtree(folder, ignore_errors=True)
-    checkpoint, reported = tune.get_checkpoint(), 0
-    if checkpoint:
-        checkpoint.to_directory(folder)
-        reported = checkpoint.get_metadata()[TIME]
+    storage = tune.get_context().get_storage()
+    resumed = resume(storage.storage_filesystem, storage.trial_fs_path, config, tune.get_checkpoint())
+    for record, stored in resumed.untold:
+        with left_where_it_is(storage, stored) if stored else nullcontext():
+            tune.report(record, checkpoint=stored)
+    stand_at(storage, resumed.newest)
+    history: list[dict[str, Any]] = [dict(each) for each in resumed.newest.history] if resumed.newest else []
+    if resumed.newest:
+        if resumed.newest.ended:
+            return
+        resumed.newest.checkpoint.to_directory(folder)
     training, validation = (
         read_data(examples, settings.image_size, crops_folder()) for examples in (settings.training, settings.validation)
     )
@@ -81,17 +91,17 @@ def run_trial(config: Mapping[str, Any], settings: TrialSettings) -> None:
     processor = image_processor(start, settings.image_size)
 
     def report(epoch: Epoch[PreTrainedModel]) -> Mapping[str, float]:
-        if epoch.number == reported:
+        if epoch.number == len(history):
             return {}  # a loop that goes on tells of the last epoch again
-        assert epoch.number > reported, "the loop did not go on from the checkpoint's state, so finished epochs would be repeated"
+        assert epoch.number == len(history) + 1, "the loop did not go on from the checkpoint's state: finished epochs would be repeated"
         metrics = {
             **validation_metrics(predict_logits(epoch.average, validation.crops, processor), validation),
             "training_loss": epoch.loss,
             "images_per_second": len(training.examples) / epoch.seconds,
         }
-        result = tune.Checkpoint.from_directory(folder)
-        result.set_metadata({TIME: epoch.number})
-        tune.report({TIME: epoch.number, **metrics}, checkpoint=result)
+        history.append({TIME: epoch.number, **metrics, "ended": time.time(), FOLDER: next_folder(storage)})
+        write_epoch(folder, config, history)
+        tune.report(history[-1], checkpoint=tune.Checkpoint(str(folder)))
         return metrics
 
     # Only what fixes the shape of a state is part of its identity: population-based training goes on with other numbers.

@@ -31,7 +31,8 @@ def write_trials(results: Sequence[Result], space: SearchSpace, metric: str, run
         result = results[number]
         history, config = result.metrics_dataframe, result.config or {}
         if history is not None and metric in history:
-            values = history[[TIME, *METRICS, "training_loss", "images_per_second"]].assign(ended=history["timestamp"])
+            values = history[[TIME, *METRICS, "training_loss", "images_per_second", "ended"]]
+            values = values.drop_duplicates(TIME)  # after a kill, Tune is told again of an epoch that it had noted but not taken up
             about = {name: config[name] for name in space.ranges}
             frames.append(values.assign(trial=number, name=Path(result.path).name, original=space.is_original(config), **about))
     table = pd.concat(frames, ignore_index=True)

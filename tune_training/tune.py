@@ -1,6 +1,7 @@
 """Searches hyper-parameters with Ray Tune, retrains the winner on all photos, and keeps whichever is better on val.
 
     RUN_DIR/search.json   what the search is of; another one is refused there
+            time_budget.json  the seconds that it may take and has taken
             search/       Ray Tune's own: trials, checkpoints, TensorBoard logs
             retrain/      likewise, of the winner on all photos
             trials.csv, trials.png
@@ -14,6 +15,7 @@ import hashlib
 import json
 import logging
 import os
+import pickle
 import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,18 +37,20 @@ from tune_training.classification_data import Example, examples_of_manifest, str
 from tune_training.cluster import check_resources, ray_cluster
 from tune_training.crops import needed_bytes
 from tune_training.errors import InputError
-from tune_training.loop import STATE_FILE
 from tune_training.manifest import TRAIN, VAL, read_manifest
 from tune_training.schedulers import TIME, Method, scheduler, search_algorithm
 from tune_training.search_space import DEFAULT_SPACE, SearchSpace, read_search_space
+from tune_training.stored_epochs import mark_ended, read_epoch
+from tune_training.time_budget import TimeBudget, set_limit
 from tune_training.train_classifier import read_data
 from tune_training.trial import METRICS, TrialSettings, crops_folder, model_folder, run_trial, starting_folder
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_START = "hf://google/vit-base-patch16-224"
-IDENTITY_FILE, RESULT_FILE = "search.json", "result.json"
+IDENTITY_FILE, BUDGET_FILE, RESULT_FILE = "search.json", "time_budget.json", "result.json"
 SEARCH, RETRAIN, BEST = "search", "retrain", "best"
+SNAPSHOT = "experiment_state-"  # begins the names of Tune's files of all trials' states
 MAX_FAILURES = 3  # of a trial's worker, each time going on after the last epoch
 STATE_BYTES = 18  # of a trial's checkpoint, per parameter: weights, their average and two moments in float32, the model in float16
 MODEL_BYTES = 2
@@ -65,7 +69,7 @@ class TuneOptions:
         metric: one of `METRICS`, on val.
         subset: photos to search with, of each source and label its share; 0: all. The winner is retrained on all.
         seed: of everything random.
-        time_budget_s: seconds after which no trial goes on; 0: no end. Not for the retraining; counted anew by a call that goes on.
+        time_budget_s: seconds of search, of all calls together, after which no trial goes on; 0: no end. The retraining comes after it.
         cpus_per_trial, gpus_per_trial: may be fractions; -1 GPUs: one where there are any.
     """
 
@@ -291,14 +295,15 @@ def _search(plan: _Plan, run_dir: str, gpus: float) -> ResultGrid:
         scheduler=scheduler(options.method, plan.space),
         search_alg=search_algorithm(options.method, plan.space, options.seed),
         num_samples=options.trials,
-        time_budget_s=options.time_budget_s or None,
         trial_name_creator=_name,
         trial_dirname_creator=_name,
     )
     states = options.method is Method.PBT  # its trials go on from the states of others
-    return _fit(
-        SEARCH, run_dir, settings, plan.space.domains(), tune_config, options.cpus_per_trial, gpus, options.metric, keep_states=states
-    )
+    budget = storage.join(run_dir, BUDGET_FILE)
+    set_limit(budget, options.time_budget_s)
+    stop = TimeBudget(budget)
+    cpus = options.cpus_per_trial
+    return _fit(SEARCH, run_dir, settings, plan.space.domains(), tune_config, cpus, gpus, options.metric, keep_states=states, stop=stop)
 
 
 def _fit(
@@ -312,10 +317,12 @@ def _fit(
     metric: str,
     *,
     keep_states: bool,
+    stop: ray_tune.Stopper | None = None,
 ) -> ResultGrid:
     """Starts an experiment of Ray Tune, or goes on with the one that is there."""
     trainable = ray_tune.with_resources(ray_tune.with_parameters(run_trial, settings=settings), {"cpu": cpus, "gpu": gpus})
     path = storage.join(run_dir, name)
+    _drop_what_was_cut_off(path)
     if Tuner.can_restore(path):
         logger.info("going on with %s", path)
         return Tuner.restore(path, trainable, resume_unfinished=True, resume_errored=True).fit()
@@ -329,6 +336,7 @@ def _fit(
         failure_config=ray_tune.FailureConfig(max_failures=MAX_FAILURES),
         checkpoint_config=kept,
         callbacks=[_EndOfTrial(metric, keep_states=keep_states)],
+        stop=stop,
         verbose=1 if sys.stderr.isatty() else 0,
     )
     tuner = Tuner(trainable, param_space=dict(param_space), tune_config=tune_config, run_config=run_config)
@@ -336,6 +344,20 @@ def _fit(
         # Reusing a worker for another trial would save a second of start for each exchange, and need a class for the trial.
         warnings.filterwarnings("ignore", "Consider boosting PBT performance", UserWarning)
         return tuner.fit()
+
+
+def _drop_what_was_cut_off(path: str) -> None:
+    """If a kill has cut off what Tune writes of an experiment, forgets it: the experiment starts again, and finds its trials' epochs."""
+    known = [file.name for file in storage.find_files(path) if "/" not in file.name and file.name.endswith((".json", ".pkl"))]
+    for name in known:
+        content = storage.read_bytes(storage.join(path, name))
+        try:
+            json.loads(content) if name.startswith(SNAPSHOT) else pickle.loads(content)  # noqa: S301 - as Tune does next
+        except (ValueError, EOFError, pickle.UnpicklingError):
+            logger.warning("%s was cut off: Ray Tune starts anew, from the epochs that are stored", storage.join(path, name))
+            for each in known:
+                storage.delete(storage.join(path, each))
+            return
 
 
 class _EndOfTrial(ray_tune.Callback):
@@ -352,11 +374,12 @@ class _EndOfTrial(ray_tune.Callback):
         logger.info("%s: %s %.4f after epoch %d (%d trials done)", trial, self._metric, result[self._metric], result[TIME], done)
         kept: Any = trial.run_metadata.checkpoint_manager
         for known in [] if self._keep_states else kept.best_checkpoint_results:
-            known.checkpoint.filesystem.delete_file(f"{known.checkpoint.path}/{STATE_FILE}")
+            mark_ended(known.checkpoint)
 
 
 def _name(trial: Trial) -> str:
-    return f"trial_{trial.trial_id}"
+    """Where trials are counted, without the random beginning: a search that starts again finds what they have stored."""
+    return f"trial_{trial.trial_id.rpartition('_')[2]}"
 
 
 def _keep_best(plan: _Plan, run_dir: str, results: ResultGrid, gpus: float) -> TuneResult:
@@ -402,10 +425,12 @@ def _retrain(plan: _Plan, run_dir: str, winner: Point, gpus: float) -> tuple[Poi
 
 def _best_epoch(result: ray_tune.Result, plan: _Plan, metric: str) -> tuple[Point, ray_tune.Checkpoint] | None:
     """The best epoch of those whose checkpoints are kept; None if there is none."""
-    if not result.best_checkpoints:
+    # Tune may name one that it has dropped since for a better one, if it was killed then.
+    kept = [each for each in result.best_checkpoints or () if read_epoch(each[0])]
+    if not kept:
         return None
     sign = 1 if METRICS[metric] == "max" else -1
-    checkpoint, metrics = max(result.best_checkpoints, key=lambda each: (sign * each[1][metric], -each[1]["loss"]))
+    checkpoint, metrics = max(kept, key=lambda each: (sign * each[1][metric], -each[1]["loss"]))
     config = dict(result.config or {})
     name = Path(result.path).name
     planned = plan.space.recipe(config, plan.options.seed).epochs

@@ -21,7 +21,7 @@ MethodOption = Annotated[
 ]
 MetricOption = Annotated[str, typer.Option(help=f"What decides, on val: {', '.join(METRICS)}.")]
 Subset = Annotated[int, typer.Option(help="Photos to search with, each source and label by its share; the winner gets all. 0: all.", min=0)]
-Minutes = Annotated[float, typer.Option(help="Time budget of the search; 0: none. A search that goes on has it anew.", min=0)]
+Minutes = Annotated[float, typer.Option(help="Time budget of the search, of all calls together; 0: none.", min=0)]
 Cpus = Annotated[float, typer.Option(help="CPUs of a trial, and threads of torch; several trials run at a time.", min=0.1)]
 Gpus = Annotated[float, typer.Option(help="GPUs of a trial; 0.5: two share one. -1: one, where there are any.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]

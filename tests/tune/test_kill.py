@@ -1,68 +1,121 @@
-"""SIGKILL a trial's worker, then the command itself; the same command again ends the search, and finished epochs are not repeated."""
+"""SIGKILL the trials' workers, then the command itself; the same command again ends the search, and no finished epoch is trained again.
 
+An epoch is finished when its checkpoint is stored whole. Each kill strikes while Ray Tune does not know yet of a finished one: it is
+halted (SIGSTOP) until a worker has stored an epoch more.
+"""
+
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
+from ray.tune import Checkpoint
 
 from tests.support.s3 import S3Server
 from tests.support.tuning import TinySearch
-from tune_training.tune import read_result
+from tune_training.stored_epochs import read_epoch
+from tune_training.tune import BUDGET_FILE, read_result
 
-EPOCHS = 40
+EPOCHS = 16
 PATIENCE_S = 120
+HALT_S = 2  # a worker that waits for the halted command stores nothing more
+
+History = list[dict[str, Any]]
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+def finished(run: Path) -> dict[str, History]:
+    """By trial, what its newest whole checkpoint says of each epoch, among it when the epoch ended."""
+    found: dict[str, History] = {}
+    for folder in run.glob("search/*/checkpoint_*"):
+        epoch = read_epoch(Checkpoint(str(folder)))
+        if epoch and epoch.number > len(found.get(folder.parent.name, [])):
+            found[folder.parent.name] = [dict(record) for record in epoch.history]
+    return found
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], patience_s: float = PATIENCE_S) -> bool:
+    deadline = time.monotonic() + patience_s
     while not condition():
         assert process.poll() is None, "the search ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.05)  # between two looks; the condition decides
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)  # between two looks; the condition decides
+    return True
 
 
-def epochs_done(run: Path) -> dict[str, int]:
-    """By trial: a checkpoint's number counts the epochs before it."""
-    numbers: dict[str, int] = {}
-    for folder in run.glob("search/*/checkpoint_*"):
-        numbers[folder.parent.name] = max(numbers.get(folder.parent.name, 0), int(folder.name.rpartition("_")[2]) + 1)
-    return numbers
+def grew(run: Path, before: Mapping[str, History]) -> bool:
+    return any(len(history) > len(before.get(name, [])) for name, history in finished(run).items())
+
+
+def halt_with_an_untold_epoch(process: subprocess.Popen[bytes], run: Path) -> None:
+    """Halts the command, and returns when a worker has stored an epoch that the command has not been told of."""
+    while True:
+        os.kill(process.pid, signal.SIGSTOP)
+        halted = finished(run)
+        more = partial(grew, run, halted)
+        if wait_until(more, process, HALT_S):
+            return
+        os.kill(process.pid, signal.SIGCONT)
+        assert wait_until(more, process)
 
 
 def workers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """The processes that train."""
-    return [each for each in psutil.Process(process.pid).children(recursive=True) if "ray::" in "".join(each.cmdline()) and _trains(each)]
+    found = [each for each in psutil.Process(process.pid).children(recursive=True) if "ray::" in "".join(each.cmdline()) and _trains(each)]
+    assert found
+    return found
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    for each in processes:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    deadline = time.monotonic() + PATIENCE_S
+    while not all(_is_gone(each) for each in processes):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)  # between two looks
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE  # of a dead parent: nobody may ever ask for it
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _trains(process: psutil.Process) -> bool:
     return "ImplicitFunc" in process.cmdline()[0] or "run_trial" in process.cmdline()[0]
 
 
-def test_a_search_survives_the_death_of_a_worker_and_of_itself(store: S3Server, tmp_path: Path) -> None:
+def test_a_search_survives_the_death_of_its_workers_and_of_itself(store: S3Server, tmp_path: Path) -> None:
     tiny = TinySearch(tmp_path, EPOCHS).write()
     run = tmp_path / "run"
     command = [sys.executable, "-m", "tune_training", "tune", tiny.manifest, "--run-dir", str(run), "--space", str(tiny.space)]
-    command += ["--start", tiny.start, "--trials", "2"]
+    command += ["--start", tiny.start, "--trials", "2", "--minutes", "60"]
     first = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
-        wait_until(lambda: max(epochs_done(run).values(), default=0) >= 3, first)
-        before_worker = epochs_done(run)
-        (victim, *_) = workers(first)
-        os.kill(victim.pid, signal.SIGKILL)
-        worker_killed = time.time()
-        longest = max(before_worker, key=lambda name: before_worker[name])
-        wait_until(lambda: max(epochs_done(run).values()) >= before_worker[longest] + 4, first)
-        before_driver = epochs_done(run)
+        assert wait_until(lambda: bool(finished(run)), first)
+        halt_with_an_untold_epoch(first, run)
+        kill(workers(first))
+        before_workers_died = finished(run)
+        os.kill(first.pid, signal.SIGCONT)
+        assert wait_until(lambda: grew(run, before_workers_died), first)
+        halt_with_an_untold_epoch(first, run)
+        orphans = workers(first)
     finally:
         os.kill(first.pid, signal.SIGKILL)
         first.wait()
-    driver_killed = time.time()
+    kill(orphans)
+    before_it_died = finished(run)
     second = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert second.returncode == 0, second.stderr[-2000:]
     result = read_result(str(run))
@@ -70,12 +123,12 @@ def test_a_search_survives_the_death_of_a_worker_and_of_itself(store: S3Server, 
     assert (result.failed, result.trials) == (0, 2)
     assert result.original is not None
     assert result.original.epochs_run == EPOCHS
-    table = pd.read_csv(run / "trials.csv")
-    for _, trial in table.groupby("name"):
+    at_the_end = finished(run)
+    for before in (before_workers_died, before_it_died):
+        assert before
+        for name, history in before.items():
+            assert at_the_end[name][: len(history)] == history, f"{name} had finished {len(history)} epochs, and trained some of them again"
+    for name, trial in pd.read_csv(run / "trials.csv").groupby("name"):
         assert trial["epoch"].tolist() == list(range(1, len(trial) + 1))
-    for killed, done in ((worker_killed, before_worker), (driver_killed, before_driver)):
-        for name, epochs in done.items():
-            rows = table[table["name"] == name]
-            again = rows[(rows["epoch"] <= epochs) & (rows["ended"] > killed)]
-            assert len(again) <= 1, f"{name} had done {epochs} epochs, and did {again['epoch'].tolist()} again"
-    assert driver_killed < table["ended"].max()
+        assert trial["ended"].tolist() == [record["ended"] for record in at_the_end[name]]
+    assert json.loads((run / BUDGET_FILE).read_text())["limit_s"] == 3600

@@ -62,7 +62,7 @@ def test_photos_become_a_published_model_and_no_step_is_done_twice(
         patch.setattr(module, "publish", interrupted)
         with pytest.raises(Interrupted):
             again()
-    for name in ("prepare", "evaluate"):
+    for name in ("prepare", "check_answered", "evaluate"):
         monkeypatch.setattr(module, name, done_twice)
     published = again()
     assert published.startswith("s3://models/gender/")
@@ -79,3 +79,25 @@ def test_a_place_that_cannot_be_published_to_is_told_before_any_work(
         run(photos, str(tmp_path / "run"), PREPARING, tiny.options(), "s3://nowhere/gender")
     assert not storage.exists(str(tmp_path / "run" / "run.json"))
     assert not (tmp_path / "run").exists()
+
+
+def test_photos_of_val_that_nobody_would_answer_are_told_before_the_search(
+    store: S3Server, tiny: TinySearch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two figures in each: a photo of several people, which no filter has left out."""
+    rng = np.random.default_rng(6)
+    for label in ("female", "male"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(6):
+            photo = Image.fromarray(rng.integers(40, 215, (8, 12), dtype=np.uint8)).resize((96, 64)).convert("RGB")
+            photo.paste(RED, (6, 6, 26, 62))
+            photo.paste(BLUE, (60, 6, 80, 62))
+            save(photo, tmp_path / "photos" / label / f"{number}.jpg")
+
+    def searched(*_: object) -> None:
+        raise AssertionError("searched")
+
+    monkeypatch.setattr(module, "tune", searched)
+    message = r"of the 2 photos of the split 'val' none would be answered \(multiple_people: 2\), so the step `evaluate` could not"
+    with pytest.raises(InputError, match=message):
+        run(str(tmp_path / "photos"), str(tmp_path / "run"), PREPARING, tiny.options())

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,7 +21,7 @@ from tune_training import tune as module
 from tune_training.errors import InputError
 from tune_training.manifest import Manifest, read_manifest, write_manifest
 from tune_training.schedulers import Method
-from tune_training.tune import TuneResult, read_result, tune
+from tune_training.tune import BUDGET_FILE, RESULT_FILE, TuneResult, read_result, tune
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,26 @@ def test_a_changed_search_space_or_photo_is_another_search(searched: tuple[Path,
     write_manifest(Manifest([replace(known.rows[0], sha256="x"), *known.rows[1:]], known.source), str(tmp_path / "m.parquet"))
     with pytest.raises(InputError, match="another search: photos changed"):
         tune(str(tmp_path / "m.parquet"), str(searched[0]), tiny.options(subset=20))
+
+
+def test_a_search_whose_snapshot_was_cut_off_starts_anew_and_trains_nothing_again(
+    searched: tuple[Path, TuneResult], tiny: TinySearch, tmp_path: Path
+) -> None:
+    folder, result = searched
+    run = shutil.copytree(folder, tmp_path / "run")
+    (run / RESULT_FILE).unlink()
+    for snapshot in (run / "search").glob("experiment_state-*.json"):
+        snapshot.write_bytes(snapshot.read_bytes()[:1000])
+    assert tune(tiny.manifest, str(run), tiny.options(subset=20)).original == result.original
+    before, after = (pd.read_csv(each / "trials.csv") for each in (folder, run))
+    assert set(after["ended"]) <= set(before["ended"])
+    assert after.groupby("name").ngroups == result.trials
+
+
+def test_a_search_whose_time_is_spent_does_not_begin(cluster: S3Server, tiny: TinySearch, tmp_path: Path) -> None:
+    (tmp_path / BUDGET_FILE).write_text('{"limit_s": 9, "spent_s": 60}')
+    with pytest.raises(InputError, match="no trial came to an end: the time budget ended before the first epoch"):
+        tune(tiny.manifest, str(tmp_path), tiny.options(time_budget_s=60))
 
 
 def test_everything_may_lie_in_s3(cluster: S3Server, tiny: TinySearch, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.support.drawn_photos import write_portraits
@@ -34,6 +36,12 @@ def test_a_table_gives_splits_and_columns(tmp_path: Path) -> None:
     assert Path(data.photos[0].location).exists()
 
 
+def test_a_table_may_be_parquet_and_labels_may_be_in_capitals(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"path": ["a.jpg"], "gender": ["Male"], "age": [30]}), tmp_path / "table.parquet")
+    (photo,) = read_labelled(str(tmp_path / "table.parquet")).photos
+    assert (photo.label, photo.columns) == ("male", {"source": "", "age": "30"})
+
+
 @pytest.mark.parametrize("text", ["", "path,size\na.jpg,3\n", "label\nmale\n"])
 def test_a_table_without_the_columns_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "table.csv").write_text(text)
@@ -58,7 +66,7 @@ def test_a_manifest_gives_digests_too(tmp_path: Path, name: str) -> None:
 
 
 def test_a_file_that_is_missing_is_named() -> None:
-    with pytest.raises(InputError, match="nothing.csv: there is no such file"):
+    with pytest.raises(InputError, match="nothing.csv': there is no such table"):
         read_labelled("nothing.csv")
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -19,6 +20,7 @@ from serve_app.answers import Answer
 from serve_app.codes import Code
 from serve_app.pipeline import Outcome
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, Settings
+from tests.support.checkpoints import ON_TORCH
 from tests.support.data_sets import write_photo
 from tests.support.photos import astronaut, cat, two_people
 from tests.support.s3 import S3Server, s3_server
@@ -108,6 +110,8 @@ def test_the_summary_counts_codes_and_predictions(photos: Path, answers: list[di
     assert "  ok: 1 (" in text
 
 
+PHOTOS = 24
+
 SLOW = """
 import sys, time
 from tune_training import parts, predict, workers
@@ -118,7 +122,7 @@ print(len(predict.predict(sys.argv[1], sys.argv[2])), flush=True)
 
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in range(80):
+    for number in range(PHOTOS):
         write_photo(tmp_path / "photos" / f"{number:03d}.jpg", cat())
     out = tmp_path / "answers.parquet"
     parts = tmp_path / "answers.parquet.parts"
@@ -140,8 +144,8 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
         return work_on(names, *arguments)
 
     monkeypatch.setattr(predicting, "work_on", noting)
-    assert predict(str(tmp_path / "photos"), str(out))["path"].to_pylist() == [f"{number:03d}.jpg" for number in range(80)]
-    assert len(left[0]) == 80 - kept
+    assert predict(str(tmp_path / "photos"), str(out))["path"].to_pylist() == [f"{number:03d}.jpg" for number in range(PHOTOS)]
+    assert len(left[0]) == PHOTOS - kept
     assert not parts.exists()
 
 
@@ -185,7 +189,8 @@ class Faulty:
         return [Outcome(Code.NO_PERSON, []) for _ in images]
 
 
-def test_a_fault_and_a_missing_file_take_nothing_from_other_photos(tmp_path: Path) -> None:
+def test_a_fault_and_a_missing_file_take_nothing_from_other_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predicting, "RunOptions", SimpleNamespace(of=lambda *_, **__: ON_TORCH))  # see tests/conftest.py
     for name in ("a", "bad", "c"):
         (tmp_path / name).write_bytes(name.encode())
     predictor = predicting.Predictor(str(tmp_path), EMBEDDED_DETECTOR, EMBEDDED_CLASSIFIER)

@@ -4,6 +4,9 @@ import csv
 import io
 import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -143,6 +146,32 @@ def test_only_new_photos_are_looked_into_and_known_content_keeps_what_was_found(
     os.utime(messy / name, ns=(1, 1))  # as after a copy of the folder
     assert prepare(str(messy), str(out), UNFILTERED).manifest == prepared.manifest
     assert calls == [[name]]
+
+
+DIES = """
+import os, signal, sys
+from tune_training import parts, workers
+from tune_training.prepare import PrepareOptions, prepare
+parts.FLUSH_S, workers.TASK = -1, 4
+flush = parts.Parts.flush
+
+def flush_and_die(self):
+    flush(self)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+parts.Parts.flush = flush_and_die
+prepare(sys.argv[1], sys.argv[2], PrepareOptions(person_filter=False, engine=workers.Engine.LOCAL))
+"""
+
+
+def test_a_killed_run_goes_on_where_it_was(prepared: Prepared, messy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed = subprocess.run([sys.executable, "-c", DIES, str(messy), str(tmp_path)], timeout=120, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "manifest.parquet").exists()
+    calls = asked(monkeypatch)
+    assert prepare(str(messy), str(tmp_path), UNFILTERED) == prepared
+    candidates = 2 * EACH + 8  # all but the one that nobody knows
+    assert len(calls[0]) == candidates - 4
 
 
 def test_given_splits_are_kept_and_photos_that_leak_are_left_out_of_training(tmp_path: Path) -> None:

@@ -10,12 +10,15 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from serve_app.checkpoints import resolve
 from serve_app.classifier import Classifier
+from serve_app.decision import ClassifierDecision
+from serve_app.settings import EMBEDDED_CLASSIFIER
 from tests.support.checkpoints import ON_TORCH, write_tiny_classifier
 from tests.support.drawn_photos import FigureFinder, columns, draw, save, write_portraits
 from tune_training import train_classifier as module
 from tune_training.classification_data import WHOLE_PHOTO, LabelledPerson, read_index
 from tune_training.errors import InputError
 from tune_training.train_classifier import (
+    DECISION,
     ClassifierRecipe,
     image_processor,
     parameter_groups,
@@ -237,3 +240,8 @@ def test_another_detector_looks_again(tmp_path: Path) -> None:
     (person,) = with_boxes(photos, stricter.as_detector(), cache)
     assert (second.photos, stricter.photos) == (1, 1)
     assert person.box == WHOLE_PHOTO
+
+
+def test_the_crop_that_is_trained_on_and_written_is_that_of_the_embedded_weights() -> None:
+    embedded = ClassifierDecision.read(Path(EMBEDDED_CLASSIFIER))
+    assert (DECISION.crop_margin, DECISION.crop_aspect) == (embedded.crop_margin, embedded.crop_aspect)
