@@ -340,6 +340,8 @@ def _fit(
         verbose=1 if sys.stderr.isatty() else 0,
     )
     tuner = Tuner(trainable, param_space=dict(param_space), tune_config=tune_config, run_config=run_config)
+    # The original's numbers may lie outside of the ranges, on purpose.
+    logging.getLogger("ray.tune.search.variant_generator").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         # Reusing a worker for another trial would save a second of start for each exchange, and need a class for the trial.
         warnings.filterwarnings("ignore", "Consider boosting PBT performance", UserWarning)
