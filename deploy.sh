@@ -56,7 +56,7 @@ usage: ./deploy.sh COMMAND
                   searches hyper-parameters; both are s3:// addresses, the last ones settings of the search (TRIALS=20, or OPTIONS='--minutes 60')
   destroy         takes all of it back, data too; asks first
 
-Settings: $CONFIG.example. The environment beats the file. What takes something away that holds data, or runs, asks first.
+Settings: $CONFIG.example. The environment beats the file. A change that deletes something asks first.
 READY_TIMEOUT=$READY_TIMEOUT is how long a service may take to become ready, AWAKE_TIMEOUT=$AWAKE_TIMEOUT (seconds) its sleeping models to answer.
 HELP
 }

@@ -273,11 +273,13 @@ def test_an_upgrade_that_does_not_become_ready_says_how_to_go_back(rehearsal: Re
     assert re.fullmatch(re.escape(REPOSITORY) + r"@sha256:(?!a{64}|b{64})[0-9a-f]{64}", settings["IMAGE"])
     assert settings["DETECTOR_URI"] == ""
 
+    assert rehearsal.run("pause").returncode == 0
     ended = rehearsal.run("deploy", **settings)
     assert ended.returncode == 0, ended.stderr
     served = rehearsal.kubectl("get", "rayservice", "gender-presentation", "--output=yaml")
     assert settings["IMAGE"] in served
     assert "a" * 64 not in served
+    assert "suspend: false" in served
 
 
 def test_it_is_paused_and_resumed(rehearsal: Rehearsal) -> None:
