@@ -414,6 +414,13 @@ def test_help_names_every_command(rehearsal: Rehearsal) -> None:
         assert complaint in unknown.stderr
 
 
+@pytest.mark.parametrize("document", ["README.md", "terraform/README.md", "k8s/README.md", "deploy.sh"])
+def test_documents_name_commands_that_there_are(document: str) -> None:
+    named = set(re.findall(r"\./deploy\.sh ([a-z-]+)", (ROOT / document).read_text()))
+    assert named
+    assert named <= set(COMMANDS) | {"help"}
+
+
 def test_shellcheck_finds_nothing() -> None:
     shellcheck = Path(sys.executable).parent / "shellcheck"
     assert subprocess.run([shellcheck, "deploy.sh"], cwd=ROOT, capture_output=True, text=True, check=False).stdout == ""
