@@ -7,14 +7,17 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 CONFIG=deploy-config.env
 SETTINGS=(NAME AWS_REGION ACCOUNT_ID PROFILE DETECTOR_URI CLASSIFIER_URI IMAGE S3_BUCKET_UI S3_UI_PREFIX CLOUDFRONT_ID)
 NAMESPACE=gender-presentation
+READY=last-ready # annotation of the RayService: the settings that it was last ready with
 SERVICE=gender-presentation # the RayService
-BUILD=build/deploy
+BUILD=build/deploy # and then a folder of its own for each deployment
 
 # Tools, each of which the environment may name another way.
 : "${AWS:=aws}" "${TERRAFORM:=terraform}" "${KUBECTL:=kubectl}" "${CONTAINER_TOOL:=docker}" "${NPM:=npm}" "${PYTHON:=python3}"
-: "${READY_TIMEOUT:=30m}" # of the service: nodes, images and models must come first
+: "${READY_TIMEOUT:=30m}"  # of the service: nodes, images and models must come first
+: "${AWAKE_TIMEOUT:=1200}" # seconds; with profile lean the first photo waits for a machine
 
-step=starting
+step=
+initialised= # Terraform's roots
 say() { printf '%s\n' "$*" >&2; }
 fail() {
   say "error: $*"
@@ -27,7 +30,7 @@ begin() {
 stopped() {
   local status=$?
   rm -f "$BUILD/token"
-  if ((status != 0)); then
+  if ((status != 0)) && [[ -n $step ]]; then
     say "Stopped while $step. What was done stays, and the same command goes on from there."
   fi
 }
@@ -50,29 +53,32 @@ usage: ./deploy.sh COMMAND
   logs            follows the service's log
   pause, resume   deletes the pods and so the machines, and brings them back
   tune MANIFEST RUN_DIR [NAME=VALUE ...]
-                  searches hyper-parameters; both are s3:// addresses, the last ones settings of the search (TRIALS=20)
+                  searches hyper-parameters; both are s3:// addresses, the last ones settings of the search (TRIALS=20, or OPTIONS='--minutes 60')
   destroy         takes all of it back, data too; asks first
 
-Settings: $CONFIG.example. The environment beats the file.
+Settings: $CONFIG.example. The environment beats the file. A change that deletes something asks first.
+READY_TIMEOUT=$READY_TIMEOUT is how long a service may take to become ready, AWAKE_TIMEOUT=$AWAKE_TIMEOUT (seconds) its sleeping models to answer.
 HELP
 }
 
 # --- what everything needs -------------------------------------------------------------------------------------------------------------
 
 load_config() {
-  local line name value
+  local line name value given=' '
+  for name in "${SETTINGS[@]}"; do
+    if [[ -v $name ]]; then given+="$name "; else printf -v "$name" '%s' ''; fi
+  done
   if [[ -e $CONFIG ]]; then
     while IFS= read -r line || [[ -n $line ]]; do
+      line=${line%$'\r'}
       [[ $line =~ ^[[:space:]]*(#|$) ]] && continue
       name=${line%%=*} value=${line#*=}
       [[ $line == *=* && " ${SETTINGS[*]} " == *" $name "* ]] || fail "$CONFIG: there is no setting in \"$line\""
-      [[ -n ${!name:-} ]] || printf -v "$name" '%s' "$value"
+      [[ $value != *[\"\'\ ]* ]] || fail "$CONFIG: values have no quotes and no spaces: $line"
+      [[ $given == *" $name "* ]] || printf -v "$name" '%s' "$value"
     done < "$CONFIG"
   fi
   : "${NAME:=gender-presentation}" "${AWS_REGION:=us-east-1}" "${PROFILE:=lean}"
-  for name in "${SETTINGS[@]}"; do
-    [[ -v $name ]] || printf -v "$name" '%s' ''
-  done
   [[ $PROFILE =~ ^(lean|ha|gpu)$ ]] || fail "PROFILE is lean, ha or gpu, not $PROFILE"
   [[ $NAME =~ ^[a-z][a-z0-9-]{1,18}[a-z0-9]$ ]] || fail "NAME has 3 to 20 lower-case letters, digits and hyphens, a letter first: $NAME"
   export AWS_REGION AWS_DEFAULT_REGION=$AWS_REGION AWS_PAGER=''
@@ -94,6 +100,11 @@ account() {
   [[ -z $ACCOUNT_ID || $ACCOUNT_ID == "$found" ]] || fail "ACCOUNT_ID is $ACCOUNT_ID, and the credentials are of $found"
   ACCOUNT_ID=$found
   STATE_BUCKET=$NAME-$ACCOUNT_ID-$AWS_REGION-state
+  BUILD+=/$NAME-$ACCOUNT_ID-$AWS_REGION
+  # Terraform would believe the file rather than us.
+  if grep -sE '^[[:space:]]*(name|account_id|region|profile)[[:space:]]*=' terraform/*/terraform.tfvars >&2; then
+    fail "these belong into $CONFIG, as NAME, ACCOUNT_ID, AWS_REGION and PROFILE"
+  fi
   export TF_VAR_name=$NAME TF_VAR_account_id=$ACCOUNT_ID TF_VAR_region=$AWS_REGION TF_VAR_profile=$PROFILE TF_IN_AUTOMATION=1 TF_INPUT=0
   say "$NAME, account $ACCOUNT_ID, $AWS_REGION, profile $PROFILE"
   mkdir -p "$BUILD"
@@ -104,9 +115,11 @@ in_root() { # ROOT ARGUMENTS...
 }
 
 init() { # ROOT
+  [[ $initialised != *" $1 "* ]] || return 0
   need "$TERRAFORM"
   in_root "$1" init -reconfigure -backend-config="bucket=$STATE_BUCKET" -backend-config="region=$AWS_REGION" > "$BUILD/init.log" ||
     fail "terraform init of $1 failed: $BUILD/init.log"
+  initialised+=" $1 "
 }
 
 # Kubernetes' API lets in who deploys, unless it was said who.
@@ -124,11 +137,18 @@ read_outputs() {
   [[ -s $BUILD/outputs.json && -n ${outputs_read:-} ]] && return
   init aws
   in_root aws output -json > "$BUILD/outputs.json"
+  [[ -n $(output public_url) ]] || fail "nothing was made yet: ./deploy.sh infrastructure"
   outputs_read=1
 }
 
 output() { # NAME
   "$PYTHON" -c 'import json, sys; print(json.load(open(sys.argv[1])).get(sys.argv[2], {}).get("value") or "")' "$BUILD/outputs.json" "$1"
+}
+
+state_exists() {
+  "$AWS" s3api head-bucket --bucket "$STATE_BUCKET" > /dev/null 2> "$BUILD/state.log" && return
+  grep -q '(404)' "$BUILD/state.log" || fail "cannot ask for the bucket of the state: $(cat "$BUILD/state.log")"
+  return 1
 }
 
 cluster_exists() {
@@ -149,37 +169,36 @@ in_namespace() { "$KUBECTL" --namespace "$NAMESPACE" "$@"; }
 
 bootstrap() {
   begin "making the bucket of the state"
-  if "$AWS" s3api head-bucket --bucket "$STATE_BUCKET" > /dev/null 2>&1; then
-    return
-  fi
+  ! state_exists || return 0
   need "$TERRAFORM"
-  in_root bootstrap init > "$BUILD/init.log" || fail "terraform init of bootstrap failed: $BUILD/init.log"
-  in_root bootstrap apply -auto-approve
+  init_bootstrap
+  in_root bootstrap apply -auto-approve "$BOOTSTRAP_STATE"
   "$AWS" s3api wait bucket-exists --bucket "$STATE_BUCKET"
+}
+
+# The state of the bucket of the state: a file, and one for each deployment, or a second one would take the place of the first.
+init_bootstrap() {
+  BOOTSTRAP_STATE=-state=$STATE_BUCKET.tfstate
+  in_root bootstrap init > "$BUILD/init.log" || fail "terraform init of bootstrap failed: $BUILD/init.log"
 }
 
 infrastructure() {
   bootstrap
   default_api_access
-  begin "making what is in AWS (the first time half an hour: the cluster, and CloudFront's way to it)"
-  init aws
-  in_root aws apply -auto-approve
-  begin "making what is in the cluster"
-  init platform
-  in_root platform apply -auto-approve
+  rm -f "$BUILD"/*.tfplan
+  plan_root aws "making what is in AWS (the first time half an hour: the cluster, and CloudFront's way to it)"
+  apply_unless_it_deletes aws
+  plan_root platform "making what is in the cluster"
+  apply_unless_it_deletes platform
 }
 
 plan() {
   bootstrap
   default_api_access
   rm -f "$BUILD"/*.tfplan
-  begin "planning what is in AWS"
-  init aws
-  in_root aws plan -out="$PWD/$BUILD/aws.tfplan"
+  plan_root aws "planning what is in AWS"
   if cluster_exists; then
-    begin "planning what is in the cluster"
-    init platform
-    in_root platform plan -out="$PWD/$BUILD/platform.tfplan"
+    plan_root platform "planning what is in the cluster"
   else
     say "There is no cluster yet: what is in it can be planned after ./deploy.sh apply"
   fi
@@ -192,10 +211,49 @@ apply() {
     found=1
     begin "applying the plan of $root"
     init "$root"
-    in_root "$root" apply "$PWD/$BUILD/$root.tfplan"
-    rm "$BUILD/$root.tfplan"
+    apply_root "$root"
   done
-  [[ -n $found ]] || fail "there is no plan: ./deploy.sh plan"
+  [[ -n $found ]] || fail "there is no plan, or one that changes nothing: ./deploy.sh plan"
+}
+
+plan_root() { # ROOT STEP
+  begin "$2"
+  init "$1"
+  local status=0
+  in_root "$1" plan -detailed-exitcode -out="$PWD/$BUILD/$1.tfplan" || status=$?
+  # 0: nothing to do. 2: something is.
+  case $status in
+    0) rm "$BUILD/$1.tfplan" ;;
+    2) ;;
+    *) fail "terraform plan of $1 failed" ;;
+  esac
+}
+
+# Whoever applies a plan has read it. A plan that nobody has read may add and change, but not take away.
+apply_unless_it_deletes() { # ROOT
+  [[ -e $BUILD/$1.tfplan ]] || return 0
+  in_root "$1" show -json "$PWD/$BUILD/$1.tfplan" > "$BUILD/$1.json"
+  "$PYTHON" -c 'import json, sys
+for change in json.load(open(sys.argv[1])).get("resource_changes", []):
+    if "delete" in change["change"]["actions"]: print("  " + change["address"])' "$BUILD/$1.json" > "$BUILD/deleted"
+  rm "$BUILD/$1.json"
+  if [[ -s $BUILD/deleted ]]; then
+    say "This would be deleted, or made anew:"
+    cat "$BUILD/deleted" >&2
+    confirm
+  fi
+  apply_root "$1"
+}
+
+confirm() {
+  local answer
+  read -r -p "Type $NAME to go on: " answer || true
+  [[ $answer == "$NAME" ]] || fail "nothing was deleted"
+}
+
+apply_root() { # ROOT
+  in_root "$1" apply "$PWD/$BUILD/$1.tfplan"
+  rm "$BUILD/$1.tfplan"
 }
 
 outputs() {
@@ -213,9 +271,9 @@ build() {
   read_outputs
   local repository tag target=cpu
   repository=$(output image_repository_url)
-  tag=$PROFILE-$(git rev-parse --short=12 HEAD)
-  [[ -z $(git status --porcelain) ]] || tag+=-$(date -u +%Y%m%d%H%M%S)
   [[ $PROFILE != gpu ]] || target=gpu
+  tag=$target-$(git rev-parse --short=12 HEAD)
+  [[ -z $(git status --porcelain) ]] || tag+=-$(date -u +%Y%m%d%H%M%S)
   if ! pushed_digest "$repository" "$tag" > "$BUILD/digest"; then
     "$CONTAINER_TOOL" build --platform linux/amd64 --target "$target" --tag "$repository:$tag" .
     "$AWS" ecr get-login-password | "$CONTAINER_TOOL" login --username AWS --password-stdin "${repository%%/*}"
@@ -241,12 +299,19 @@ service() {
     [[ -z ${!name} ]] || settings+=(--set "$name=${!name}")
   done
   "$PYTHON" k8s/configure.py --profile "$PROFILE" --image "$IMAGE" "${settings[@]}" "$BUILD/k8s" < "$BUILD/outputs.json"
-  before=$(running_image)
+  before=$(in_namespace get rayservice "$SERVICE" --ignore-not-found --output "jsonpath={.metadata.annotations.$READY}")
+  namespace
+  "$KUBECTL" apply --kustomize "$BUILD/k8s"
+  begin "waiting until the service is ready, each step at most $READY_TIMEOUT"
+  ready || not_ready "$before"
+  # What to go back to, should the next one not become ready.
+  in_namespace annotate rayservice "$SERVICE" --overwrite \
+    "$READY=PROFILE=$PROFILE IMAGE=$IMAGE DETECTOR_URI=$DETECTOR_URI CLASSIFIER_URI=$CLASSIFIER_URI" > /dev/null
+}
+
+namespace() {
   "$KUBECTL" apply --filename k8s/base/namespace.yaml
   ray_token
-  "$KUBECTL" apply --kustomize "$BUILD/k8s"
-  begin "waiting until the service is ready, at most $READY_TIMEOUT"
-  ready || not_ready "$before"
 }
 
 running_image() {
@@ -263,11 +328,11 @@ ready() {
     in_namespace wait "rayservice/$SERVICE" --for=condition=Ready --timeout="$READY_TIMEOUT"
 }
 
-not_ready() { # THE IMAGE BEFORE
+not_ready() { # SETTINGS THAT IT WAS READY WITH
   in_namespace get "rayservice/$SERVICE" --output 'jsonpath={range .status.conditions[*]}{.type}={.status} {.message}{"\n"}{end}' >&2 || true
   say "Why: $KUBECTL --kubeconfig $KUBECONFIG --namespace $NAMESPACE describe rayservice $SERVICE, and k8s/README.md"
   if [[ -n $1 ]]; then
-    say "What answered before goes on answering. To go back to it: IMAGE=$1 ./deploy.sh deploy"
+    say "What answered before goes on answering. To go back to it: $1 ./deploy.sh deploy"
   fi
   fail "the service is not ready"
 }
@@ -292,7 +357,7 @@ smoke() {
   begin "trying the public address"
   local url
   url=$(output public_url)
-  "$PYTHON" -m serve_app.smoke "$url/api"
+  "$PYTHON" -m serve_app.smoke --wait "$AWAKE_TIMEOUT" "$url/api"
   say "$url"
 }
 
@@ -309,7 +374,9 @@ deploy_ui() {
   build_ui
   begin "putting the page in place"
   [[ -n $S3_BUCKET_UI && -n $CLOUDFRONT_ID ]] || read_outputs
-  local bucket=${S3_BUCKET_UI:-$(output page_bucket)} distribution=${CLOUDFRONT_ID:-$(output distribution_id)} target
+  local bucket=$S3_BUCKET_UI distribution=$CLOUDFRONT_ID target
+  [[ -n $bucket ]] || bucket=$(output page_bucket)
+  [[ -n $distribution ]] || distribution=$(output distribution_id)
   target=s3://$bucket/${S3_UI_PREFIX:+${S3_UI_PREFIX%/}/}
   # What pages name comes before the pages: whoever asks meanwhile gets a whole one, old or new. Files in assets/ have their content's
   # hash in their names, so they are kept for ever, and the old ones stay for pages that are open.
@@ -363,10 +430,18 @@ status() {
   connect
   read_outputs
   in_namespace get rayservice,pods --output wide
-  "$PYTHON" -c 'import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=20).read().decode())' "$(output public_url)/api/health"
+  "$PYTHON" -c 'import sys, urllib.error, urllib.request
+try:
+    answer = urllib.request.urlopen(sys.argv[1], timeout=20)
+except urllib.error.HTTPError as error:  # asleep or paused is a state, too
+    answer = error
+except OSError as error:
+    sys.exit(f"{sys.argv[1]} cannot be reached: {error}")
+print("HTTP", answer.status, answer.read().decode())' "$(output public_url)/api/health"
 }
 
 logs() {
+  begin "following the log"
   connect
   in_namespace logs --selector app.kubernetes.io/component=serve --container logs --prefix --tail 100 --follow --max-log-requests 20
 }
@@ -382,6 +457,7 @@ tune() {
     settings+=(--set "$setting")
   done
   "$PYTHON" k8s/configure.py --profile tune --image "$image" "${settings[@]}" "$BUILD/tune" < "$BUILD/outputs.json"
+  namespace
   in_namespace delete rayjob tune --ignore-not-found # one that ended; with the same RUN_DIR the new one goes on where it was
   "$KUBECTL" apply --kustomize "$BUILD/tune"
   say "Follow it: $KUBECTL --kubeconfig $KUBECONFIG --namespace $NAMESPACE get rayjob tune --watch"
@@ -390,12 +466,12 @@ tune() {
 # --- back to nothing -------------------------------------------------------------------------------------------------------------------
 
 destroy() {
-  local answer
   say "This deletes the service, the cluster, the images, and the buckets with all photos, models and runs. It cannot be undone."
-  read -r -p "Type $NAME to go on: " answer || true
-  [[ $answer == "$NAME" ]] || fail "nothing was deleted"
+  step=
+  confirm
+  begin "looking for what there is"
   need "$TERRAFORM"
-  if ! "$AWS" s3api head-bucket --bucket "$STATE_BUCKET" > /dev/null 2>&1; then
+  if ! state_exists; then
     say "There is no state, so there is nothing that it knows of."
     return
   fi
@@ -412,17 +488,28 @@ destroy() {
   default_api_access
   begin "deleting what is in AWS (half an hour: CloudFront's way to the cluster)"
   init aws
-  in_root aws apply -auto-approve -var deletion_protection=false
+  unprotect
   in_root aws destroy -auto-approve -var deletion_protection=false
   begin "deleting the state"
-  if [[ -s terraform/bootstrap/terraform.tfstate ]]; then
-    in_root bootstrap init > "$BUILD/init.log"
-    in_root bootstrap apply -auto-approve -var force_destroy=true
-    in_root bootstrap destroy -auto-approve
+  if [[ -s terraform/bootstrap/$STATE_BUCKET.tfstate ]]; then
+    init_bootstrap
+    in_root bootstrap apply -auto-approve -var force_destroy=true "$BOOTSTRAP_STATE"
+    in_root bootstrap destroy -auto-approve "$BOOTSTRAP_STATE"
   else
     say "The bucket of the state was made from another checkout. It is empty of anything that runs: delete $STATE_BUCKET by hand."
   fi
   rm -rf "$BUILD"
+}
+
+# Lets go what refuses to be deleted, and makes nothing again that an earlier try has deleted.
+unprotect() {
+  local address targets=()
+  in_root aws state list > "$BUILD/state" 2> "$BUILD/state.log" || grep -q 'No state file' "$BUILD/state.log" ||
+    fail "cannot read the state: $(cat "$BUILD/state.log")"
+  while IFS= read -r address; do
+    [[ ! $address =~ \.(aws_s3_bucket|aws_ecr_repository|aws_eks_cluster)\.this$ ]] || targets+=("-target=$address")
+  done < "$BUILD/state"
+  ((${#targets[@]} == 0)) || in_root aws apply -auto-approve -var deletion_protection=false "${targets[@]}"
 }
 
 command=${1:-help}
@@ -431,6 +518,7 @@ case $command in
   help | -h | --help) help ;;
   build-ui | serve-ui) "${command//-/_}" ;;
   deploy | build | plan | apply | infrastructure | outputs | destroy | deploy-ui | pause | resume | status | logs | tune)
+    [[ $# == 0 || $command == tune ]] || fail "$command takes no arguments: ./deploy.sh help"
     load_config
     account
     "${command//-/_}" "$@"

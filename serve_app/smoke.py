@@ -16,6 +16,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 TIMEOUT_S = 90
+TRY_AGAIN_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,22 @@ def run_checks(service: Service, checks: Mapping[str, Check]) -> Iterator[Result
         yield Result(name, passed, note, (time.perf_counter() - started) * 1000)
 
 
+def wait_until_awake(service: Service, seconds: float) -> None:
+    """Sends a photo until it gets an answer: models that sleep are woken by it, and a load balancer takes time to find them."""
+    ends = time.monotonic() + seconds
+    while not _awake(service) and time.monotonic() < ends:
+        time.sleep(max(0.0, min(TRY_AGAIN_S, ends - time.monotonic())))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Prints a line per check; the exit code is 1 when any failed."""
     parser = argparse.ArgumentParser(prog="python -m serve_app.smoke", description="Tries a running service.")
     parser.add_argument("url", metavar="URL", help="such as http://localhost:8000")
     parser.add_argument("photos", metavar="PHOTOS_DIR", nargs="?", type=Path, help="a folder whose files are sent one by one")
+    parser.add_argument("--wait", metavar="SECONDS", type=float, default=0, help="how long models that sleep may take to answer first")
     options = parser.parse_args(arguments)
+    if options.wait:
+        wait_until_awake(Service(options.url), options.wait)
     checks = CHECKS | (photo_checks(options.photos) if options.photos else {})
     width = max(map(len, checks))
     failed = 0
@@ -167,6 +178,13 @@ CHECKS: dict[str, Check] = {
     "POST /predict-batch, 11 files": _batch_too_large,
     "GET of an unknown address": _unknown_address,
 }
+
+
+def _awake(service: Service) -> bool:
+    try:
+        return service.post("/predict", drawn_image(), "image/png").status not in (502, 503, 504)
+    except (CheckFailed, OSError, HTTPException):
+        return False
 
 
 def _photo_check(photo: Path) -> Check:

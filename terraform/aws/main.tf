@@ -20,10 +20,12 @@ data "aws_availability_zones" "here" {
 
 locals {
   # The manifests in ../../k8s have these too; tests hold one against the other.
-  namespace   = "gender-presentation"
-  serve_port  = 8000
-  health_path = "/health"
-  api_prefix  = "/api"
+  namespace  = "gender-presentation"
+  serve_port = 8000
+  api_prefix = "/api"
+  # The proxy's own word, and not /health: a pod is a good target when it can pass requests on. The models may sleep then (profile lean), or
+  # their last replica may have died; /health says 503 to both, so that every target would be taken out for what no target can help.
+  health_path = "/-/healthz"
 
   ha            = var.profile == "ha"
   zones         = var.zones != null ? var.zones : slice(sort(data.aws_availability_zones.here.names), 0, local.ha ? 3 : 2)

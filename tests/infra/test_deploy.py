@@ -2,16 +2,18 @@
 
 Terraform, kubectl and AWS' command line are the real ones; behind them are providers without a cloud, an API server that only
 stores, and moto.
-The container tool and npm are recorded, and nobody asks the public address.
+The container tool and npm are recorded; at the public address is the real API over models that are made up.
 """
 
+import json
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.support.terraform import MissingTerraform, terraform_environment
+from tests.unit.test_smoke import SmallService, running
 
 ROOT = Path(__file__).parents[2]
 FAKE_API = Path(os.environ.get("KUBERNETES_OFFLINE", ROOT.parent / "shared" / "tools" / "kubernetes-offline")) / "fake_api.py"
@@ -36,7 +38,9 @@ COMMANDS = [
     "serve-ui",
 ]  # the original's
 COMMANDS += ["pause", "resume", "status", "logs", "tune"]
-STATE = "photos-123456789012-us-east-1-state"
+DEPLOYMENT = "photos-123456789012-us-east-1"
+STATE = f"{DEPLOYMENT}-state"
+REPOSITORY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/photos"
 
 
 @dataclass
@@ -47,6 +51,7 @@ class Rehearsal:
     stage: Path
     environment: dict[str, str]
     endpoint: str
+    told: list[subprocess.CompletedProcess[str]] = field(default_factory=list)
 
     def client(self, service: str) -> Any:
         return boto3.client(  # type: ignore[call-overload]
@@ -54,7 +59,7 @@ class Rehearsal:
         )
 
     def run(self, *command: str, answer: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        ended = subprocess.run(
             ["./deploy.sh", *command],
             cwd=self.checkout,
             env=self.environment | environment,
@@ -63,36 +68,46 @@ class Rehearsal:
             text=True,
             check=False,
         )
+        self.told.append(ended)
+        return ended
+
+    def kubectl(self, *arguments: str) -> str:
+        """What kubectl says of the service's namespace."""
+        command = ["kubectl", f"--server={self.environment['KUBERNETES']}", "--namespace=gender-presentation", *arguments]
+        return subprocess.run(command, env=os.environ | {"KUBECONFIG": os.devnull}, capture_output=True, text=True, check=True).stdout
 
     def fail_once(self, call: str) -> None:
         (self.stage / "faults").write_text(call)
+
+    @property
+    def build(self) -> Path:
+        """Where deploy.sh keeps what it makes."""
+        return self.checkout / "build" / "deploy" / DEPLOYMENT
 
     def calls(self) -> list[str]:
         """What was called since it was asked last."""
         file = self.stage / "calls"
         calls = file.read_text().splitlines() if file.exists() else []
+        with (self.stage / "all-calls").open("a") as earlier:
+            earlier.write("\n".join(calls))
         file.unlink(missing_ok=True)
         return calls
 
 
 @pytest.fixture(scope="module")
-def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+def rehearsal(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     for tool in ("aws", "kubectl", "git"):
         if not shutil.which(tool):
             pytest.skip(f"{tool} is not installed")
     if not FAKE_API.exists():
         pytest.skip("no API server to rehearse with: KUBERNETES_OFFLINE names its folder")
     folder = tmp_path_factory.mktemp("rehearsal")
-    try:
-        environment = terraform_environment(tmp_path_factory.mktemp("providers"))
-    except MissingTerraform as missing:
-        pytest.skip(str(missing))
     if "TF_CLI_CONFIG_FILE" not in environment:
         pytest.skip("no providers without a cloud: TERRAFORM_OFFLINE names what prints where they are")
     checkout, stage, tools = folder / "checkout", folder / "stage", folder / "tools"
     for made in (checkout, stage, tools):
         made.mkdir()
-    for part in ("deploy.sh", "terraform", "k8s", "serve_app/__init__.py", ".gitignore"):
+    for part in ("deploy.sh", "terraform", "k8s", "serve_app/__init__.py", "serve_app/smoke.py", ".gitignore"):
         source, copy = ROOT / part, checkout / part
         copy.parent.mkdir(exist_ok=True)
         if source.is_dir():
@@ -118,27 +133,38 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
         [sys.executable, str(ROOT / "tests/support/rehearsal/kubernetes_api.py"), str(FAKE_API), api_port, str(stage)],
         env=os.environ | {"PYTHONWARNINGS": "ignore"},
     )
-    environment |= {variable: str(tools / name) for variable, name in variables.items()} | {
-        "REAL_TERRAFORM": str(shutil.which("terraform")),
-        "REHEARSAL": str(stage),
-        "PYTHONPATH": str(ROOT),
-        "KUBERNETES": f"http://127.0.0.1:{api_port}",
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "made-up",
-        "AWS_SECRET_ACCESS_KEY": "made-up",
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "NAME": "photos",
-        "TF_VAR_api_access_cidrs": '["203.0.113.7/32"]',
-        "TF_VAR_zones": '["us-east-1a", "us-east-1b"]',
-        "TF_CLI_ARGS_plan": "-no-color",
-        "TF_CLI_ARGS_apply": "-no-color",
-        "READY_TIMEOUT": "2s",
-    }
-    yield Rehearsal(checkout, stage, environment, endpoint)
-    api.terminate()
-    api.wait()
-    server.stop()
+    environment = (
+        environment
+        | {variable: str(tools / name) for variable, name in variables.items()}
+        | {
+            "REAL_TERRAFORM": str(shutil.which("terraform")),
+            "REHEARSAL": str(stage),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "KUBERNETES": f"http://127.0.0.1:{api_port}",
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": "made-up",
+            "AWS_SECRET_ACCESS_KEY": "made-up",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "NAME": "photos",
+            "TF_VAR_api_access_cidrs": '["203.0.113.7/32"]',
+            "TF_VAR_zones": '["us-east-1a", "us-east-1b"]',
+            "TF_CLI_ARGS_plan": "-no-color",
+            "TF_CLI_ARGS_apply": "-no-color",
+            "READY_TIMEOUT": "30s",
+            "AWAKE_TIMEOUT": "20",
+        }
+    )
+    try:
+        with running(SmallService(), prefix="/api") as url:
+            yield Rehearsal(checkout, stage, environment | {"PUBLIC_URL": url}, endpoint)
+        # What deploy.sh makes is ignored, and what is tracked stays as it was.
+        assert subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout == ""
+    finally:
+        api.terminate()
+        api.wait()
+        server.stop()
 
 
 def test_an_account_that_is_not_meant_is_left_alone(rehearsal: Rehearsal) -> None:
@@ -152,7 +178,7 @@ def test_a_plan_is_made_and_that_plan_is_applied(rehearsal: Rehearsal) -> None:
     refused = rehearsal.run("apply")
     assert refused.returncode == 1
     assert "there is no plan" in refused.stderr
-    planned = rehearsal.run("plan")
+    planned = rehearsal.run("plan", TF_VAR_admin_arns='["arn:aws:iam::123456789012:role/operations"]')
     assert planned.returncode == 0, planned.stderr
     assert "to add" in planned.stdout
     applied = rehearsal.run("apply")
@@ -169,15 +195,21 @@ def test_deploy_goes_on_after_a_fault_at_any_step(rehearsal: Rehearsal) -> None:
     assert "Stopped while making what is in AWS" in locked.stderr
     rehearsal.client("s3").delete_object(**lock)
 
+    # The plan that was applied let somebody in whom this one does not know.
+    unasked = rehearsal.run("deploy")
+    assert unasked.returncode == 1
+    assert 'module.cluster.aws_eks_access_entry.admin["arn:aws:iam::123456789012:role/operations"]' in unasked.stderr, unasked.stderr
+    assert "error: nothing was deleted" in unasked.stderr
+
     rehearsal.fail_once("docker push")
-    unpushed = rehearsal.run("deploy")
+    unpushed = rehearsal.run("deploy", answer="photos\n")
     assert "Stopped while making the image" in unpushed.stderr, unpushed.stderr
 
     (rehearsal.stage / "never-ready").touch()
-    never_ready = rehearsal.run("deploy")
+    never_ready = rehearsal.run("deploy", READY_TIMEOUT="1s")
     assert never_ready.returncode == 1
     assert "error: the service is not ready" in never_ready.stderr, never_ready.stderr
-    assert "To go back" not in never_ready.stderr  # nothing was there before
+    assert "To go back" not in never_ready.stderr  # nothing was ready before
     (rehearsal.stage / "never-ready").unlink()
 
     rehearsal.fail_once("index.html --cache-control")
@@ -187,6 +219,7 @@ def test_deploy_goes_on_after_a_fault_at_any_step(rehearsal: Rehearsal) -> None:
 
     whole = rehearsal.run("deploy")
     assert whole.returncode == 0, whole.stderr
+    assert "8 of 8 passed" in whole.stdout  # at the public address
     calls = rehearsal.calls()
     assert "docker" not in " ".join(calls)  # the image is there, and is deployed by its digest
     order = [
@@ -214,22 +247,39 @@ def test_the_page_is_kept_as_long_as_it_may_be(rehearsal: Rehearsal) -> None:
     assert s3.get_object(Bucket="page-of-the-rehearsal", Key="config.json")["Body"].read() == b'{"apiUrl": "/api"}\n'
 
 
-def test_rays_token_is_made_once_and_is_in_no_state(rehearsal: Rehearsal) -> None:
+def test_rays_token_is_made_once_is_in_no_state_and_is_never_shown(rehearsal: Rehearsal) -> None:
+    versions = rehearsal.client("secretsmanager").list_secret_version_ids(SecretId="photos-ray-token")["Versions"]
+    assert len(versions) == 1
     secret = rehearsal.client("secretsmanager").get_secret_value(SecretId="photos-ray-token")["SecretString"].strip()
     assert len(secret) == 64
     state = rehearsal.client("s3").get_object(Bucket=STATE, Key="aws.tfstate")["Body"].read().decode()
-    assert secret not in state
-    assert not (rehearsal.checkout / "build" / "deploy" / "token").exists()
+    told = "".join(ended.stdout + ended.stderr + " ".join(ended.args) for ended in rehearsal.told)
+    assert "secret/ray-token" in told
+    assert secret not in state + told + (rehearsal.stage / "all-calls").read_text()
+    assert not (rehearsal.build / "token").exists()
 
 
 def test_an_upgrade_that_does_not_become_ready_says_how_to_go_back(rehearsal: Rehearsal) -> None:
     (rehearsal.stage / "never-ready").touch()
-    image = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/photos@sha256:{'a' * 64}"
-    ended = rehearsal.run("deploy", IMAGE=image)
+    bad = [
+        rehearsal.run("deploy", IMAGE=f"{REPOSITORY}@sha256:{letter * 64}", DETECTOR_URI="s3://b/bad/", READY_TIMEOUT="1s")
+        for letter in "ab"
+    ]
     (rehearsal.stage / "never-ready").unlink()
-    assert ended.returncode == 1
-    assert "To go back to it: IMAGE=123456789012.dkr.ecr.us-east-1.amazonaws.com/photos@sha256:" in ended.stderr
-    assert image not in ended.stderr
+    assert [ended.returncode for ended in bad] == [1, 1]
+    # To what was ready, and not to what was tried last.
+    (back,) = re.findall(r"To go back to it: (.*) ./deploy.sh deploy$", bad[1].stderr, re.MULTILINE)
+    settings = dict(word.split("=") for word in back.split())
+    assert re.fullmatch(re.escape(REPOSITORY) + r"@sha256:(?!a{64}|b{64})[0-9a-f]{64}", settings["IMAGE"])
+    assert settings["DETECTOR_URI"] == ""
+
+    assert rehearsal.run("pause").returncode == 0
+    ended = rehearsal.run("deploy", **settings)
+    assert ended.returncode == 0, ended.stderr
+    served = rehearsal.kubectl("get", "rayservice", "gender-presentation", "--output=yaml")
+    assert settings["IMAGE"] in served
+    assert "a" * 64 not in served
+    assert "suspend: false" in served
 
 
 def test_it_is_paused_and_resumed(rehearsal: Rehearsal) -> None:
@@ -239,10 +289,48 @@ def test_it_is_paused_and_resumed(rehearsal: Rehearsal) -> None:
     assert [("true" in call, "false" in call) for call in patches] == [(True, False), (False, True)]
 
 
+def test_its_state_and_its_log_can_be_seen(rehearsal: Rehearsal) -> None:
+    status = rehearsal.run("status")
+    assert status.returncode == 0, status.stderr
+    assert "gender-presentation" in status.stdout
+    assert 'HTTP 200 {"status":"healthy"' in status.stdout
+    rehearsal.calls()
+    assert rehearsal.run("logs").returncode == 0
+    (call,) = [call for call in rehearsal.calls() if call.startswith("kubectl")]
+    assert "--namespace gender-presentation logs --selector app.kubernetes.io/component=serve --container logs" in call
+
+
+def test_the_environment_beats_the_file(rehearsal: Rehearsal) -> None:
+    """An empty variable does, too."""
+    config = rehearsal.checkout / "deploy-config.env"
+    config.write_text("S3_BUCKET_UI=elsewhere\nS3_UI_PREFIX=photos/\nCLOUDFRONT_ID=E2\n")
+    rehearsal.client("s3").create_bucket(Bucket="elsewhere")
+    rehearsal.client("s3").create_bucket(Bucket="here")
+    distribution = json.loads((rehearsal.stage / "made.json").read_text())["distribution_id"]
+    missing = rehearsal.run("deploy-ui", S3_BUCKET_UI="here")
+    assert missing.returncode != 0
+    assert "NoSuchDistribution" in missing.stderr
+    ended = rehearsal.run("deploy-ui", S3_UI_PREFIX="", CLOUDFRONT_ID=distribution)
+    config.unlink()
+    assert ended.returncode == 0, ended.stderr
+    kept = {
+        bucket: {each["Key"] for each in rehearsal.client("s3").list_objects_v2(Bucket=bucket)["Contents"]}
+        for bucket in ("here", "elsewhere")
+    }
+    assert kept["elsewhere"] == {"index.html", "config.json", "favicon.svg", "assets/index-1.js"}
+    assert kept["here"] == {f"photos/{key}" for key in kept["elsewhere"]}
+
+
 def test_a_search_is_started_with_the_image_that_serves(rehearsal: Rehearsal) -> None:
     ended = rehearsal.run("tune", "s3://data/manifest.parquet", "s3://models/tune/first", "TRIALS=4")
     assert ended.returncode == 0, ended.stderr
-    assert any("apply --kustomize build/deploy/tune" in call for call in rehearsal.calls())
+    job = rehearsal.kubectl("get", "rayjob", "tune", "--output=yaml")
+    (image,) = set(re.findall(r"image: (.*)", job))
+    assert image in rehearsal.kubectl("get", "rayservice", "gender-presentation", "--output=yaml")
+    (settings,) = [text for text in rehearsal.kubectl("get", "configmaps", "--output=yaml").split("- apiVersion") if "MANIFEST" in text]
+    for setting in ("MANIFEST: s3://data/manifest.parquet", "RUN_DIR: s3://models/tune/first", 'TRIALS: "4"'):
+        assert setting in settings
+    assert rehearsal.run("tune", "s3://data/manifest.parquet", "s3://models/tune/second").returncode == 0  # in the place of the first
     assert rehearsal.run("tune", "manifest.parquet").returncode == 1
 
 
@@ -257,16 +345,46 @@ def test_nothing_is_destroyed_without_its_name(rehearsal: Rehearsal) -> None:
 def test_it_is_destroyed_from_inside_out_also_after_a_fault(rehearsal: Rehearsal) -> None:
     rehearsal.fail_once("terraform/aws destroy")
     assert rehearsal.run("destroy", answer="photos\n").returncode == 1
+    rehearsal.calls()
     ended = rehearsal.run("destroy", answer="photos\n")
     assert ended.returncode == 0, ended.stderr
     order = ["delete namespace", "platform destroy", "wait nodeclaims", "aws destroy", "bootstrap destroy"]
     calls = rehearsal.calls()
     positions = [next(number for number, call in enumerate(calls) if step in call) for step in order]
     assert positions == sorted(positions)
+    # Protection is taken off what is there; a whole `apply` would make again what an earlier try has deleted.
+    (unprotecting,) = [call for call in calls if "terraform/aws apply" in call]
+    assert sorted(re.findall(r"-target=(\S+)", unprotecting)) == [
+        "module.cluster.aws_eks_cluster.this",
+        "module.data.aws_s3_bucket.this",
+        "module.models.aws_s3_bucket.this",
+        "module.page.aws_s3_bucket.this",
+        "module.registry.aws_ecr_repository.this",
+    ]
     assert rehearsal.client("eks").list_clusters()["clusters"] == []
+    assert not rehearsal.build.exists()
+    assert (
+        not list(rehearsal.checkout.glob("terraform/bootstrap/*.tfstate"))
+        or '"resources": []' in next(rehearsal.checkout.glob(f"terraform/bootstrap/{STATE}.tfstate")).read_text()
+    )
 
 
-@pytest.mark.parametrize(("text", "complaint"), [("WORD=1", "there is no setting"), ("PROFILE=large", "PROFILE is lean, ha or gpu")])
+def test_destroying_what_cannot_be_asked_for_is_no_success(rehearsal: Rehearsal) -> None:
+    rehearsal.fail_once("s3api head-bucket")
+    ended = rehearsal.run("destroy", answer="photos\n")
+    assert ended.returncode == 1
+    assert "cannot ask for the bucket of the state" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("WORD=1", "there is no setting"),
+        ("PROFILE=large", "PROFILE is lean, ha or gpu"),
+        ('NAME="photos"', "values have no quotes"),
+        ("NAME=Photos of all", "no spaces"),
+    ],
+)
 def test_a_wrong_setting_is_named(rehearsal: Rehearsal, text: str, complaint: str) -> None:
     config = rehearsal.checkout / "deploy-config.env"
     config.write_text(text + "\n")
@@ -276,13 +394,31 @@ def test_a_wrong_setting_is_named(rehearsal: Rehearsal, text: str, complaint: st
     assert complaint in ended.stderr
 
 
+def test_settings_of_deploy_sh_in_a_file_of_terraforms_are_refused(rehearsal: Rehearsal) -> None:
+    """Terraform would believe the file."""
+    variables = rehearsal.checkout / "terraform" / "aws" / "terraform.tfvars"
+    variables.write_text('region = "eu-west-1"\n')
+    ended = rehearsal.run("outputs")
+    variables.unlink()
+    assert ended.returncode == 1
+    assert "these belong into deploy-config.env" in ended.stderr
+
+
 def test_help_names_every_command(rehearsal: Rehearsal) -> None:
     told = rehearsal.run("help").stdout
     for command in COMMANDS:
         assert f"{command} " in told or f"{command}," in told
-    unknown = rehearsal.run("launch")
-    assert unknown.returncode == 1
-    assert "there is no command launch" in unknown.stderr
+    for words, complaint in ((["launch"], "there is no command launch"), (["destroy", "lean"], "destroy takes no arguments")):
+        unknown = rehearsal.run(*words)
+        assert unknown.returncode == 1
+        assert complaint in unknown.stderr
+
+
+@pytest.mark.parametrize("document", ["README.md", "terraform/README.md", "k8s/README.md", "deploy.sh"])
+def test_documents_name_commands_that_there_are(document: str) -> None:
+    named = set(re.findall(r"\./deploy\.sh ([a-z-]+)", (ROOT / document).read_text()))
+    assert named
+    assert named <= set(COMMANDS) | {"help"}
 
 
 def test_shellcheck_finds_nothing() -> None:

@@ -1,4 +1,7 @@
-"""The graph of the manifest itself, on a Ray started as KubeRay starts the head of `lean`: it is ready with no worker, and asleep."""
+"""The graph of the manifest itself, on a Ray started as KubeRay starts the head of `lean`: it is ready with no worker, and asleep.
+
+The last test starts a worker, as Kubernetes would when a photo has come.
+"""
 
 import json
 import os
@@ -9,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -24,13 +28,22 @@ RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 SERVE = [sys.executable, "-m", "ray.serve.scripts"]
 
 
+@dataclass(frozen=True)
+class Lean:
+    """Its proxy, and what a worker needs to join."""
+
+    url: str
+    address: str
+    environment: dict[str, str]
+
+
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """The address of its proxy."""
+def lean() -> Iterator[Lean]:
     rendered = render(K8S / "overlays/lean")
     cpus = ray_cluster(rendered)["headGroupSpec"]["rayStartParams"]["num-cpus"]
     config = serve_config_of(rendered)
     config["http_options"] |= {"host": "127.0.0.1", "port": free_port()}
+    config["proxy_location"] = "HeadOnly"  # pods have addresses of their own; here the worker's proxy would want the port of the head's
     ports = {
         name: free_port()
         for name in ("port", "dashboard-port", "ray-client-server-port", "dashboard-agent-listen-port", "metrics-export-port")
@@ -58,33 +71,59 @@ def url() -> Iterator[str]:
             subprocess.run([*SERVE, "deploy", written, "--address", dashboard], env=environment, check=True, capture_output=True)
             proxy = f"http://127.0.0.1:{config['http_options']['port']}"
             _until_reachable(f"{proxy}/-/healthz", head)
-            yield proxy
+            yield Lean(proxy, f"127.0.0.1:{ports['port']}", environment)
         finally:
-            family = psutil.Process(head.pid).children(recursive=True)
-            head.terminate()
-            _, alive = psutil.wait_procs([psutil.Process(head.pid), *family], timeout=30)
-            for process in alive:
-                process.kill()
-            head.wait()
+            _end(head)
 
 
-def test_the_ingress_answers_and_the_models_sleep(url: str) -> None:
-    service = Service(url)
+def test_the_ingress_answers_and_the_models_sleep(lean: Lean) -> None:
+    service = Service(lean.url)
     assert service.get("/").status == 200
     assert (service.get("/health").status, service.get("/health").body["status"]) == (503, "unavailable")
     reply = service.post("/predict", drawn_image(), "image/png")
     assert (reply.status, reply.body["code"]) == (503, "overloaded")
 
 
-def test_kuberays_probe_passes_on_the_head(url: str) -> None:
+def test_kuberays_probe_passes_on_the_head(lean: Lean) -> None:
     """It looks for this word in what wget prints."""
-    with urllib.request.urlopen(f"{url}/-/healthz", timeout=5) as answer:
+    with urllib.request.urlopen(f"{lean.url}/-/healthz", timeout=5) as answer:
         assert "success" in answer.read().decode()
 
 
-def test_the_public_prefix_is_the_edges_business(url: str) -> None:
-    with urllib.request.urlopen(f"{url}/openapi.json", timeout=30) as answer:
+def test_the_public_prefix_is_the_edges_business(lean: Lean) -> None:
+    with urllib.request.urlopen(f"{lean.url}/openapi.json", timeout=30) as answer:
         assert json.load(answer)["paths"].keys() >= {"/predict", "/health"}
+
+
+def test_a_photo_wakes_the_models_once_there_is_a_worker(lean: Lean) -> None:
+    """Nobody who asks before that is answered otherwise than `overloaded`; /health wakes nobody."""
+    (group,) = ray_cluster(render(K8S / "overlays/lean"))["workerGroupSpecs"]
+    cpus = group["rayStartParams"]["num-cpus"]
+    command = [*RAY, "start", f"--address={lean.address}", "--block", f"--num-cpus={cpus}", "--object-store-memory=100000000"]
+    worker = subprocess.Popen(command, env=lean.environment, stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        service = Service(lean.url)
+        assert service.get("/health").status == 503
+        seen = set()
+        while "no_person" not in seen:
+            assert worker.poll() is None
+            seen.add(service.post("/predict", drawn_image(), "image/png").body["code"])  # waits some seconds for the models by itself
+        assert seen <= {"overloaded", "no_person"}
+        assert service.get("/health").body["status"] == "healthy"
+    finally:
+        _end(worker)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        for each in family:
+            if each.is_running():
+                each.terminate()
+        _, alive = psutil.wait_procs(family, timeout=5)
+        for each in alive:
+            each.kill()
+    process.wait()
 
 
 def _until_reachable(address: str, head: subprocess.Popen[bytes]) -> None:

@@ -29,6 +29,9 @@ CRD_CHECK = Path(os.environ.get("KUBERNETES_OFFLINE", ROOT.parent / "shared" / "
 # The smallest machines that the node pools may give, less what Kubernetes keeps and daemons take: CPUs and GiB.
 ALLOCATABLE = {"ray-head": (1.9, 6.8), "ray-cpu": (3.9, 6.7), "ray-gpu": (3.9, 14.0)}
 
+OPERATOR = {"cpu": "100m", "memory": "512Mi"}  # what terraform/modules/platform asks for it
+SUBMITTER = {"cpu": "500m", "memory": "200Mi"}  # KubeRay's own, in the pod of a job's head
+
 
 def pods(path: str) -> dict[str, Manifest]:
     """Pod templates by group."""
@@ -211,6 +214,9 @@ def test_pods_fit_the_smallest_machines(path: str) -> None:
         requests = [container["resources"]["requests"] for container in template["spec"]["containers"]]
         if name == "head":
             requests.append(cluster["autoscalerOptions"]["resources"]["requests"])
+            requests.append(OPERATOR)  # it may be there too
+            if path == "tune":
+                requests.append(SUBMITTER)
         cpus, memory = ALLOCATABLE[template["spec"]["nodeSelector"]["karpenter.sh/nodepool"]]
         assert sum(in_units(each["cpu"]) for each in requests) <= cpus
         assert sum(in_units(each["memory"]) for each in requests) / 2**30 <= memory

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
+from serve_app import smoke
 from serve_app.answers import Answer
 from serve_app.codes import Code
 from serve_app.http_api import create_app
@@ -28,10 +31,11 @@ class SmallService(FakeService):
 
 
 @contextmanager
-def running(service: FakeService) -> Iterator[str]:
+def running(service: FakeService, prefix: str = "") -> Iterator[str]:
     """The address of the service on a free port. The socket listens before the server runs, so that nobody has to wait."""
+    app = Starlette(routes=[Mount(prefix, create_app(service, settings()))])
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(create_app(service, settings()), log_level="critical", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
@@ -39,6 +43,16 @@ def running(service: FakeService) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+class SleepingService(SmallService):
+    """Wakes up at the third photo."""
+
+    asked = 0
+
+    async def predict(self, image: bytes, request_id: str) -> Answer:
+        self.asked += 1
+        return Answer.refusal(Code.OVERLOADED, request_id) if self.asked < 3 else await super().predict(image, request_id)
 
 
 def lines(output: str) -> dict[str, str]:
@@ -85,3 +99,19 @@ def test_no_service_fails(capsys: pytest.CaptureFixture[str]) -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     assert main([url]) == 1
     assert set(lines(capsys.readouterr().out).values()) == {"FAIL"}
+
+
+def test_models_that_sleep_are_woken_first(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smoke, "TRY_AGAIN_S", 0.0)
+    with running(SleepingService()) as url:
+        assert main([url]) == 1
+    with running(SleepingService()) as url:
+        assert main(["--wait", "60", url]) == 0
+    assert "PASS  POST /predict, a drawn image" in capsys.readouterr().out
+
+
+def test_it_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smoke, "TRY_AGAIN_S", 0.0)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert main(["--wait", "0.01", f"http://127.0.0.1:{port}"]) == 1

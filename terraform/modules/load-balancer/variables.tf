@@ -59,7 +59,7 @@ variable "serve_port" {
 }
 
 variable "health_path" {
-  description = "Path that answers 200 when the service can answer."
+  description = "Path that answers 200 when a pod can pass requests on."
   type        = string
 
   validation {

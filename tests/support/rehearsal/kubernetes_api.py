@@ -1,8 +1,9 @@
 """The fake API server with what EKS and KubeRay add, and an operator: `python kubernetes_api.py FAKE_API PORT STAGE`.
 
-A RayService is ready as soon as it is there, unless STAGE has a file `never-ready`.
+A RayService is ready as soon as it is there, unless STAGE has a file `never-ready`. Whoever deletes a namespace deletes what is in it.
 """
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,17 @@ def main(fake_api: Path, port: str, stage: Path) -> None:
             }
         answer(self, code, body)
 
-    handler.out = out
+    def delete(self: Any) -> None:
+        # It would leave the body of a request for what is not there to be taken for the next request.
+        content = handler.body(self)
+        self.body = lambda: content
+        self.do("DELETE")
+        del self.body
+        if found := re.fullmatch(r"/api/v1/namespaces/([\w-]+)", self.path.partition("?")[0]):
+            for key in [key for key in names["DB"] if key[2] == found[1]]:
+                del names["DB"][key]
+
+    handler.out, handler.do_DELETE = out, delete
     sys.argv = [str(fake_api), port]
     exec(serve, names)
 

@@ -10,9 +10,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.exceptions import ClientError
-
 STAGE = Path(os.environ["REHEARSAL"])
 NAME, ARGUMENTS = sys.argv[1], sys.argv[2:]
 CALL = " ".join([NAME, *ARGUMENTS])
@@ -20,6 +17,8 @@ DEPLOYMENT = os.environ["NAME"]
 
 
 def client(service: str) -> Any:
+    import boto3  # most calls do not need it, and it takes long
+
     return boto3.client(service)  # type: ignore[call-overload]
 
 
@@ -80,7 +79,8 @@ def make_what_terraform_did_not() -> None:
         "image_repository_url": repository,
         "distribution_id": distribution["Distribution"]["Id"],
         "ray_token_secret_arn": client("secretsmanager").create_secret(Name=f"{name}-ray-token")["ARN"],
-        "public_url": "https://d1.cloudfront.net",
+        "public_url": os.environ["PUBLIC_URL"],
+        "target_group_arn": "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/serve/1",
     }
     (STAGE / "made.json").write_text(json.dumps(made))
 
@@ -95,16 +95,12 @@ def kubectl() -> int:
 def docker() -> int:
     if ARGUMENTS[0] == "push":
         repository, _, tag = ARGUMENTS[1].rpartition(":")
-        try:
-            client("ecr").put_image(
-                repositoryName=repository.partition("/")[2],
-                imageManifest=json.dumps({"tag": tag}),
-                imageManifestMediaType="application/vnd.oci.image.manifest.v1+json",
-                imageTag=tag,
-            )
-        except ClientError as error:
-            sys.stderr.write(f"{error}\n")
-            return 1
+        client("ecr").put_image(
+            repositoryName=repository.partition("/")[2],
+            imageManifest=json.dumps({"tag": tag}),
+            imageManifestMediaType="application/vnd.oci.image.manifest.v1+json",
+            imageTag=tag,
+        )
     if "--password-stdin" in ARGUMENTS:
         sys.stdin.read()
     return 0
@@ -122,8 +118,6 @@ def npm() -> int:
 
 
 def python() -> int:
-    if ARGUMENTS[:2] == ["-m", "serve_app.smoke"]:
-        return 0  # there is nothing at the public address
     return real(sys.executable, *ARGUMENTS).returncode
 
 

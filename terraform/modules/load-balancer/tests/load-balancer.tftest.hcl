@@ -7,7 +7,7 @@ variables {
   cluster_name          = "photos"
   pod_security_group_id = "sg-pods"
   serve_port            = 8000
-  health_path           = "/health"
+  health_path           = "/-/healthz"
 }
 
 run "internal" {
@@ -49,7 +49,7 @@ run "pods_can_join" {
   }
 
   assert {
-    condition     = aws_lb_target_group.serve.port == 8000 && aws_lb_target_group.serve.health_check[0].path == "/health"
+    condition     = aws_lb_target_group.serve.port == 8000 && aws_lb_target_group.serve.health_check[0].path == "/-/healthz"
     error_message = "the group asks where the pods answer"
   }
 }

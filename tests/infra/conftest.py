@@ -1,0 +1,160 @@
+"""Terraform with providers, once for all tests: its sources ready to run in, and what it would make."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.infra.mutations import MUTATIONS, Mutation
+from tests.support.terraform import (
+    MODULES,
+    ROOTS,
+    MissingTerraform,
+    complaints,
+    copy_of_sources,
+    initialise,
+    terraform,
+    terraform_environment,
+)
+
+LOCAL_STATE = 'terraform {\n  backend "local" {}\n}\n'
+VARIABLES = {
+    "name": "photos",
+    "account_id": "123456789012",
+    "region": "eu-central-1",
+    "profile": "gpu",  # of all pools one
+    "api_access_cidrs": '["203.0.113.7/32"]',
+    "zones": '["eu-central-1a", "eu-central-1b"]',
+}
+
+Values = dict[str, Any]
+Verdicts = dict[str | int, Future[set[str]]]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Values of what a root would make, by address, and of its outputs that are known before; and the configuration that says whence."""
+
+    resources: dict[str, Values]
+    outputs: Values
+    configuration: dict[str, Values]
+
+    def one(self, kind: str) -> Values:
+        """The only resource of a type."""
+        (found,) = self.all(kind)
+        return found
+
+    def all(self, kind: str) -> list[Values]:
+        """Resources of a type."""
+        return [values for address, values in self.resources.items() if address.split("[")[0].split(".")[-2] == kind]
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    try:
+        return terraform_environment(tmp_path_factory.mktemp("providers"))
+    except MissingTerraform as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def sources(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """terraform/, ready for `terraform test`."""
+    copy = copy_of_sources(tmp_path_factory.mktemp("sources"))
+    try:
+        for folder in [*ROOTS, *MODULES]:
+            initialise(copy / folder, environment)
+    except MissingTerraform as missing:
+        pytest.skip(str(missing))
+    return copy
+
+
+@pytest.fixture(scope="session")
+def verdicts(
+    request: pytest.FixtureRequest, sources: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Verdicts]:
+    """What Terraform says to whatever this session asks: one process waits for the next, so several go side by side."""
+    wanted = {value for item in request.session.items for value in _parameters(item)}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found: Verdicts = {}
+        for folder in [*ROOTS, *MODULES]:
+            if folder in wanted:
+                found[folder] = pool.submit(_as_it_is, sources / folder, environment)
+        for number, (folder, mutations) in enumerate(MUTATIONS):
+            if number in wanted:
+                copy = tmp_path_factory.mktemp("changed") / "terraform"
+                found[number] = pool.submit(_changed, shutil.copytree(sources, copy, symlinks=True) / folder, mutations, environment)
+        yield found
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _verdicts_come_meanwhile(request: pytest.FixtureRequest) -> None:
+    """Other tests wait for processes too, so Terraform's own begin with the first of all."""
+    if any(_parameters(item) for item in request.session.items):
+        request.getfixturevalue("verdicts")
+
+
+@pytest.fixture(scope="session")
+def aws(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Planned:
+    """Root aws."""
+    return _planned("aws", environment, tmp_path_factory.mktemp("aws"))
+
+
+@pytest.fixture(scope="session")
+def platform(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Planned:
+    """Root platform."""
+    return _planned("platform", environment, tmp_path_factory.mktemp("platform"))
+
+
+def _planned(root: str, environment: dict[str, str], folder: Path) -> Planned:
+    """`terraform plan`, as JSON. What only the cloud would know is missing."""
+    if "TF_CLI_CONFIG_FILE" not in environment:
+        pytest.skip("no providers without a cloud: TERRAFORM_OFFLINE names what prints where they are")
+    copy = copy_of_sources(folder) / root
+    (copy / "backend_override.tf").write_text(LOCAL_STATE)
+    variables = environment | {f"TF_VAR_{name}": value for name, value in VARIABLES.items()}
+    for command in (["init", "-no-color"], ["plan", "-no-color", "-out=plan"]):
+        ended = terraform(copy, *command, environment=variables)
+        assert ended.returncode == 0, ended.stderr
+    shown = json.loads(terraform(copy, "show", "-json", "plan", environment=variables).stdout)
+    resources: dict[str, Values] = {}
+    modules = [shown["planned_values"]["root_module"]]
+    while modules:
+        module = modules.pop()
+        resources |= {each["address"]: each.get("values", {}) for each in module.get("resources", [])}
+        modules += module.get("child_modules", [])
+    configuration: dict[str, Values] = {}
+    calls = [("", shown["configuration"]["root_module"])]
+    while calls:
+        prefix, module = calls.pop()
+        configuration |= {prefix + each["address"]: each for each in module.get("resources", [])}
+        calls += [(f"{prefix}module.{name}.", each["module"]) for name, each in module.get("module_calls", {}).items()]
+    outputs = {name: output.get("value") for name, output in shown["planned_values"]["outputs"].items()}
+    return Planned(resources, outputs, configuration)
+
+
+def _parameters(item: pytest.Item) -> list[Any]:
+    asks = isinstance(item, pytest.Function) and "verdicts" in item.fixturenames
+    return list(item.callspec.params.values()) if asks else []  # type: ignore[attr-defined] # of parametrised ones
+
+
+def _as_it_is(folder: Path, environment: dict[str, str]) -> set[str]:
+    validated = terraform(folder, "validate", "-no-color", environment=environment)
+    assert validated.stdout == "Success! The configuration is valid.\n\n", validated.stderr
+    return complaints(folder, environment)
+
+
+def _changed(folder: Path, mutations: list[Mutation], environment: dict[str, str]) -> set[str]:
+    for mutation in mutations:
+        file = folder / mutation.file
+        text = file.read_text()
+        assert mutation.old in text, mutation
+        file.write_text(text.replace(mutation.old, mutation.new, 1))
+    return complaints(folder, environment)

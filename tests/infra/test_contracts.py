@@ -1,0 +1,338 @@
+"""What one layer says and another relies on: image, service, manifests, Terraform, CloudFront's functions, page, deploy.sh.
+
+Each side is read where it takes effect: Terraform's from a plan, the manifests as kubectl renders them.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ray.serve._private.haproxy import HAProxyConfig
+from typer.main import get_command
+
+from serve_app.page import CONTENT_SECURITY_POLICY
+from serve_app.settings import Settings
+from tests.infra.conftest import VARIABLES, Planned, Values
+from tests.infra.manifests import K8S, ROOT, groups, of_kind, ray_cluster, render, serve_config_of
+from tests.infra.test_manifests import ALLOCATABLE, CLOUD, KUBERNETES, WITH_PODS, in_units
+from tune_training.cli import app as training
+
+DEPLOY = (ROOT / "deploy.sh").read_text()
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+IN_CLOUD = [*(f"overlays/{name}" for name in CLOUD), "tune"]
+GIB_PER_CPU = {"c": 2, "m": 4, "r": 8, "g": 4}  # of the smallest machine in each of EC2's categories, from the fifth generation on
+KEPT = (0.1, 0.12)  # CPUs, and the share of the memory, that Kubernetes and AWS' own daemons take of such a machine at least
+
+
+def containers(path: str) -> Iterator[Values]:
+    """Ray's containers."""
+    for group in groups(ray_cluster(render(K8S / path))):
+        yield group["template"]["spec"]["containers"][0]
+
+
+def environment_of(path: str) -> Values:
+    """The variables of the pods."""
+    (found,) = of_kind(render(K8S / path), "ConfigMap")
+    values: Values = found["data"]
+    return values
+
+
+def node_pools(platform: Planned) -> dict[str, Values]:
+    """Specs by name."""
+    (values,) = platform.resources["module.platform.helm_release.node_pools"]["values"]
+    return {each["metadata"]["name"]: each["spec"] for each in yaml.safe_load(values)["objects"] if each["kind"] == "NodePool"}
+
+
+def requirement(pool: Values, label: str) -> list[str]:
+    (found,) = [each["values"] for each in pool["template"]["spec"]["requirements"] if each["key"] == label]
+    return list(found)
+
+
+def statements(policy: str) -> list[Values]:
+    found: list[Values] = json.loads(policy)["Statement"]
+    return found
+
+
+def behaviour(aws: Planned) -> Values:
+    """CloudFront's, for the API."""
+    (found,) = aws.one("aws_cloudfront_distribution")["ordered_cache_behavior"]
+    result: Values = found
+    return result
+
+
+# --- the way of a request --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CLOUD)
+def test_one_port_from_the_load_balancer_to_the_service(name: str, aws: Planned) -> None:
+    rendered = render(K8S / "overlays" / name)
+    (binding,) = of_kind(rendered, "TargetGroupBinding")
+    port = aws.one("aws_lb_target_group")["port"]
+    assert port == binding["spec"]["serviceRef"]["port"] == serve_config_of(rendered)["http_options"]["port"]
+    assert binding["spec"]["targetType"] == aws.one("aws_lb_target_group")["target_type"]
+    for rule in ("egress_rule.pods", "ingress_rule.pods"):
+        opened = aws.resources[f"module.load_balancer.aws_vpc_security_group_{rule}"]
+        assert (opened["from_port"], opened["to_port"]) == (port, port)
+    for container in containers(f"overlays/{name}"):
+        assert port in [each["containerPort"] for each in container["ports"]]
+    assert re.findall(r"^EXPOSE (\d+)$", DOCKERFILE, re.MULTILINE) == [str(port)]
+
+
+def test_one_port_from_cloudfront_to_the_load_balancer(aws: Planned) -> None:
+    (origin,) = aws.one("aws_cloudfront_vpc_origin")["vpc_origin_endpoint_config"]
+    listener = aws.one("aws_lb_listener")
+    assert (origin["origin_protocol_policy"], listener["protocol"]) == ("http-only", "HTTP")
+    opened = aws.resources["module.load_balancer.aws_vpc_security_group_ingress_rule.cloudfront"]
+    assert origin["http_port"] == listener["port"] == opened["from_port"] == opened["to_port"]
+
+
+def test_one_prefix_from_the_page_to_the_service(aws: Planned) -> None:
+    prefix = behaviour(aws)["path_pattern"].removesuffix("/*")
+    # CloudFront's function strips it, so that the service has its routes at /.
+    assert f'request.uri.slice("{prefix}".length)' in aws.resources["module.edge.aws_cloudfront_function.service"]["code"]
+    for name in CLOUD:
+        (application,) = serve_config_of(render(K8S / "overlays" / name))["applications"]
+        assert application["route_prefix"] == "/"
+        assert environment_of(f"overlays/{name}")["ROOT_PATH"] == prefix
+    # The page is told of it, the try through the public address goes there, and the firewall counts it.
+    assert json.loads(re.findall(r"printf '(\{.*?\})\\n'", DEPLOY)[0]) == {"apiUrl": prefix}
+    assert f'"$url{prefix}"' in DEPLOY
+    assert f"$(output public_url){prefix}/health" in DEPLOY
+    (rate,) = [rule for rule in json.loads(aws.one("aws_wafv2_web_acl")["rule_json"]) if rule["Name"] == "rate"]
+    assert rate["Statement"]["RateBasedStatement"]["ScopeDownStatement"]["ByteMatchStatement"]["SearchString"] == f"{prefix}/"
+
+
+def test_the_page_is_at_the_root_of_what_is_not_the_api(aws: Planned) -> None:
+    distribution = aws.one("aws_cloudfront_distribution")
+    assert distribution["default_root_object"] == "index.html"
+    assert distribution["default_cache_behavior"][0]["target_origin_id"] == "page"
+    assert not re.search(r"\bbase:", (ROOT / "ui" / "vite.config.ts").read_text())  # Vite's is /
+    # No file of the page has an address of the API's.
+    prefix = behaviour(aws)["path_pattern"].removesuffix("/*").removeprefix("/")
+    assert prefix not in {entry.name for entry in (ROOT / "ui" / "public").iterdir()} | {"assets"}
+
+
+def test_a_pod_gets_requests_while_its_proxy_can_pass_them_on(aws: Planned) -> None:
+    """Not while /health is 200: with sleeping models it is not, and that is no reason to take the pod out."""
+    (check,) = aws.one("aws_lb_target_group")["health_check"]
+    assert check["path"] == HAProxyConfig.health_check_endpoint
+    assert check["matcher"] == "200"
+
+
+def test_who_waits_for_an_answer_waits_longer_than_it_may_take(aws: Planned) -> None:
+    deadline = Settings.model_fields["request_deadline_s"].default + Settings.model_fields["upload_deadline_s"].default
+    (origin,) = [each for each in aws.one("aws_cloudfront_distribution")["origin"] if each["origin_id"] == "service"]
+    idle = aws.one("aws_lb")["idle_timeout"]
+    assert origin["vpc_origin_config"][0]["origin_read_timeout"] > deadline
+    assert idle > deadline
+    for name in CLOUD:
+        options = serve_config_of(render(K8S / "overlays" / name))["http_options"]
+        assert options["keep_alive_timeout_s"] > idle  # whoever is asked must not be the one that hangs up
+        leaves = aws.one("aws_lb_target_group")["deregistration_delay"]
+        for container in containers(f"overlays/{name}"):
+            assert container["lifecycle"]["preStop"]["sleep"]["seconds"] >= int(leaves)
+
+
+def test_the_edge_and_the_service_give_the_page_the_same_policy(aws: Planned) -> None:
+    (headers,) = aws.resources["module.edge.aws_cloudfront_response_headers_policy.page"]["security_headers_config"]
+    assert headers["content_security_policy"][0]["content_security_policy"] == CONTENT_SECURITY_POLICY
+
+
+# --- who may do what -------------------------------------------------------------------------------------------------------------------
+
+
+def test_auto_mode_may_put_pods_into_the_target_group(aws: Planned) -> None:
+    assert aws.one("aws_lb_target_group")["tags"] == {"eks:eks-cluster-name": aws.one("aws_eks_cluster")["name"]}
+    assert re.search(r'update-kubeconfig --name "\$NAME"', DEPLOY)
+    assert aws.one("aws_eks_cluster")["name"] == VARIABLES["name"]
+
+
+@pytest.mark.parametrize(("path", "account"), [*((f"overlays/{name}", "serve") for name in CLOUD), ("tune", "tune")])
+def test_pods_run_as_the_account_that_has_the_role(path: str, account: str, aws: Planned) -> None:
+    rendered = render(K8S / path)
+    association = aws.resources[f"module.{account}_role.aws_eks_pod_identity_association.this"]
+    assert {group["template"]["spec"]["serviceAccountName"] for group in groups(ray_cluster(rendered))} == {association["service_account"]}
+    (made,) = of_kind(rendered, "ServiceAccount")
+    assert (made["metadata"]["namespace"], made["metadata"]["name"]) == (association["namespace"], association["service_account"])
+    assert aws.outputs[f"{account}_service_account"] == account
+
+
+def test_roles_reach_the_places_that_people_are_told_to_use(aws: Planned) -> None:
+    def allowed(role: str, action: str, uri: str) -> bool:
+        arn = uri.replace("s3://", "arn:aws:s3:::")
+        found = statements(aws.resources[f"module.{role}_role.aws_iam_role_policy.this"]["policy"])
+        return any(action in each["Action"] and re.fullmatch(re.escape(each["Resource"]).replace(r"\*", ".*"), arn) for each in found)
+
+    models, data = aws.outputs["models_bucket"], aws.outputs["data_bucket"]
+    (example,) = re.findall(r"such as s3://BUCKET/(\S+) in the bucket `models_bucket`", (ROOT / "deploy-config.env.example").read_text())
+    (run,) = re.findall(r"usage: ./deploy.sh tune s3://BUCKET/MANIFEST s3://BUCKET/(\S+)", DEPLOY)
+    assert allowed("serve", "s3:GetObject", f"s3://{models}/{example}config.json")
+    assert not allowed("serve", "s3:PutObject", f"s3://{models}/{example}config.json")
+    for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"):
+        assert allowed("tune", action, f"s3://{models}/{run}/state.json")
+        assert allowed("tune", action, f"s3://{models}/{example}config.json")
+    assert allowed("tune", "s3:GetObject", f"s3://{data}/MANIFEST")
+    assert not allowed("tune", "s3:PutObject", f"s3://{data}/MANIFEST")
+
+
+def test_everybody_means_the_same_namespace_and_names(aws: Planned) -> None:
+    names = dict(re.findall(r"^(NAMESPACE|SERVICE)=(\S+)", DEPLOY, re.MULTILINE))
+    assert aws.outputs["service_namespace"] == names["NAMESPACE"]
+    for path in IN_CLOUD:
+        rendered = render(K8S / path)
+        assert {each["metadata"]["namespace"] for each in rendered if each["kind"] != "Namespace"} == {names["NAMESPACE"]}
+        assert {each["metadata"]["name"] for each in of_kind(rendered, "RayService")} <= {names["SERVICE"]}
+        # Ray's token: KubeRay reads this key of the secret.
+        secret = ray_cluster(rendered)["authOptions"]["secretName"]
+        assert f'create secret generic {secret} --from-file="auth_token=$token"' in DEPLOY
+    (namespace,) = of_kind(render(K8S / "overlays/lean"), "Namespace")
+    assert namespace["metadata"]["name"] == names["NAMESPACE"]
+
+
+# --- machines --------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", IN_CLOUD)
+def test_there_is_a_machine_for_each_pod(path: str, platform: Planned) -> None:
+    """Its labels are those that pods select by, and its taints are tolerated."""
+    pools = node_pools(platform)
+    for group in groups(ray_cluster(render(K8S / path))):
+        spec = group["template"]["spec"]
+        assert spec["nodeSelector"].keys() == {"karpenter.sh/nodepool"}  # what every node of a pool has
+        pool = pools[spec["nodeSelector"]["karpenter.sh/nodepool"]]
+        for taint in pool["template"]["spec"]["taints"]:
+            assert any(
+                each["key"] == taint["key"] and each["effect"] == taint["effect"] and each["operator"] == "Exists"
+                for each in spec.get("tolerations", [])
+            ), taint
+        asks_for_gpu = "nvidia.com/gpu" in spec["containers"][0]["resources"]["requests"]
+        assert asks_for_gpu == (requirement(pool, "eks.amazonaws.com/instance-category") == ["g"])
+
+
+def test_each_pool_is_somebodys(platform: Planned) -> None:
+    used = {
+        group["template"]["spec"]["nodeSelector"]["karpenter.sh/nodepool"]
+        for path in IN_CLOUD
+        for group in groups(ray_cluster(render(K8S / path)))
+    }
+    assert used == set(platform.outputs["node_pools"]) == node_pools(platform).keys() == ALLOCATABLE.keys()
+    (operator,) = platform.resources["module.platform.helm_release.kuberay_operator"]["values"]
+    assert yaml.safe_load(operator)["nodeSelector"]["karpenter.sh/nodepool"] in used
+
+
+def test_what_pods_are_sized_for_is_the_smallest_machine_of_each_pool(platform: Planned) -> None:
+    for name, pool in node_pools(platform).items():
+        cpus = min(map(int, requirement(pool, "eks.amazonaws.com/instance-cpu")))
+        gib = cpus * min(GIB_PER_CPU[category] for category in requirement(pool, "eks.amazonaws.com/instance-category"))
+        assert ALLOCATABLE[name][0] <= cpus - KEPT[0]
+        assert ALLOCATABLE[name][1] <= gib * (1 - KEPT[1])
+
+
+@pytest.mark.parametrize("path", IN_CLOUD)
+def test_all_pods_of_an_upgrade_fit_into_the_pools_limits(path: str, platform: Planned) -> None:
+    """Two clusters stand beside each other then."""
+    cluster = ray_cluster(render(K8S / path))
+    needed: dict[str, float] = {}
+    for group in groups(cluster):
+        pool = group["template"]["spec"]["nodeSelector"]["karpenter.sh/nodepool"]
+        machine = min(map(int, requirement(node_pools(platform)[pool], "eks.amazonaws.com/instance-cpu")))
+        needed[pool] = needed.get(pool, 0) + 2 * group.get("maxReplicas", 1) * machine
+    for pool, cpus in needed.items():
+        assert cpus <= int(node_pools(platform)[pool]["limits"]["cpu"])
+
+
+def test_the_image_is_built_for_the_machines(platform: Planned) -> None:
+    (built_for,) = re.findall(r"build --platform linux/(\w+)", DEPLOY)
+    for pool in node_pools(platform).values():
+        assert requirement(pool, "kubernetes.io/arch") == [built_for]
+
+
+# --- versions --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_image_is_named_by_what_it_contains(aws: Planned) -> None:
+    assert aws.one("aws_ecr_repository")["image_tag_mutability"] == "IMMUTABLE"
+    assert "IMAGE=$repository@$(cat" in DEPLOY
+    assert {container["image"] for path in IN_CLOUD for container in containers(path)} == {
+        "gender-presentation"
+    }  # configure.py's to replace
+    targets = set(re.findall(r" AS (\S+)$", DOCKERFILE, re.MULTILINE))
+    assert set(re.findall(r"\btarget=(\w+)$", DEPLOY, re.MULTILINE)) == {"cpu", "gpu"} <= targets
+
+
+def test_one_ray_in_image_manifests_lock_and_here() -> None:
+    lock = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().split())
+    assert {ray_cluster(render(K8S / path))["rayVersion"] for path in WITH_PODS} == {lock["ray"]} == {version("ray")}
+    installs = re.findall(r"^RUN python3 -m venv /opt/venv \\\n(?: && .*\n)+", DOCKERFILE, re.MULTILINE)
+    assert len(installs) == 2
+    for install in installs:
+        assert "pip install --requirement /tmp/requirements.lock" in install
+
+
+def test_one_kubernetes_and_one_kuberay(aws: Planned, platform: Planned) -> None:
+    assert aws.one("aws_eks_cluster")["version"] == KUBERNETES
+    (told,) = re.findall(r"kuberay-operator --version (\S+)", (K8S / "README.md").read_text())
+    operator = platform.resources["module.platform.helm_release.kuberay_operator"]
+    assert operator["version"] == told
+    (policy,) = [each for each in of_kind(render(K8S / "overlays/lean"), "NetworkPolicy") if each["metadata"]["name"] == "operator"]
+    (peer,) = policy["spec"]["ingress"][0]["from"]
+    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": operator["namespace"]}
+
+
+# --- the search ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_job_runs_the_command_with_the_settings_of_its_pods(tmp_path: Path) -> None:
+    """KubeRay puts the entrypoint into a script of the submitter, which does not have these settings; Ray's own quotes it once more."""
+    (job,) = of_kind(render(K8S / "tune"), "RayJob")
+    seen = tmp_path / "seen"
+    submit = [sys.executable, "-c", "import shlex, sys; print(shlex.join(sys.argv[1:]))"]  # what `ray job submit -- ...` sends
+    sent = subprocess.run(
+        ["bash", "-c", f'submit() {{ {" ".join(map(_quoted, submit))} "$@"; }}; submit {job["spec"]["entrypoint"].strip()} ;'],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{seen}"\n')
+    python.chmod(0o755)
+    settings = {
+        "MANIFEST": "s3://data/a b.csv",
+        "RUN_DIR": "s3://models/tune/first",
+        "TRIALS": "4",
+        "OPTIONS": "--minutes 60 --method optuna",
+    }
+    subprocess.run(["sh", "-c", sent], env={"PATH": f"{tmp_path}:{os.environ['PATH']}", **settings}, check=True)
+    module, name, *arguments = seen.read_text().splitlines()[1:]
+    assert module == "tune_training"
+    command = get_command(training).commands[name]  # type: ignore[attr-defined]
+    given: dict[str, Any] = command.make_context(name, arguments).params
+    expected = {"manifest": settings["MANIFEST"], "run_dir": settings["RUN_DIR"], "trials": 4, "cpus_per_trial": 3.0, "minutes": 60.0}
+    assert {key: given[key] for key in expected} == expected
+    assert given["method"] == "optuna"
+
+
+def test_a_trial_fits_on_a_worker() -> None:
+    (job,) = of_kind(render(K8S / "tune"), "RayJob")
+    (cpus,) = re.findall(r"CPUS_PER_TRIAL:-(\d+)", job["spec"]["entrypoint"])
+    (group,) = ray_cluster(render(K8S / "tune"))["workerGroupSpecs"]
+    assert int(cpus) <= int(group["rayStartParams"]["num-cpus"])
+    assert int(cpus) <= in_units(group["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"])
+
+
+def test_deploy_sh_has_what_its_example_says() -> None:
+    (known,) = re.findall(r"^SETTINGS=\((.*)\)$", DEPLOY, re.MULTILINE)
+    example = (ROOT / "deploy-config.env.example").read_text()
+    assert re.findall(r"^([A-Z0-9_]+)=", example, re.MULTILINE) == known.split()
+
+
+def _quoted(word: str) -> str:
+    return "'" + word.replace("'", "'\\''") + "'"
