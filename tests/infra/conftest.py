@@ -146,8 +146,9 @@ def _parameters(item: pytest.Item) -> list[Any]:
 
 
 def _as_it_is(folder: Path, environment: dict[str, str]) -> set[str]:
-    validated = terraform(folder, "validate", "-no-color", environment=environment)
-    assert validated.stdout == "Success! The configuration is valid.\n\n", validated.stderr
+    if folder.name in ROOTS:  # the modules are parts of these
+        validated = terraform(folder, "validate", "-no-color", environment=environment)
+        assert validated.stdout == "Success! The configuration is valid.\n\n", validated.stderr
     return complaints(folder, environment)
 
 

@@ -150,7 +150,7 @@ def rehearsal(environment: dict[str, str], tmp_path_factory: pytest.TempPathFact
             "NAME": "photos",
             "TF_VAR_api_access_cidrs": '["203.0.113.7/32"]',
             "TF_VAR_zones": '["us-east-1a", "us-east-1b"]',
-            "TF_CLI_ARGS_plan": "-no-color",
+            "TF_CLI_ARGS_plan": "-no-color -refresh=false",  # there is nothing behind the providers to ask
             "TF_CLI_ARGS_apply": "-no-color",
             "READY_TIMEOUT": "30s",
             "AWAKE_TIMEOUT": "20",
@@ -189,20 +189,21 @@ def test_a_plan_is_made_and_that_plan_is_applied(rehearsal: Rehearsal) -> None:
 def test_deploy_goes_on_after_a_fault_at_any_step(rehearsal: Rehearsal) -> None:
     lock = {"Bucket": STATE, "Key": "aws.tfstate.tflock"}
     rehearsal.client("s3").put_object(**lock, Body=b'{"ID": "somebody", "Operation": "OperationTypeApply", "Who": "another"}')
-    locked = rehearsal.run("deploy")
+    locked = rehearsal.run("infrastructure")
     assert locked.returncode != 0
     assert "Error acquiring the state lock" in locked.stderr
     assert "Stopped while making what is in AWS" in locked.stderr
     rehearsal.client("s3").delete_object(**lock)
 
     # The plan that was applied let somebody in whom this one does not know.
-    unasked = rehearsal.run("deploy")
+    unasked = rehearsal.run("infrastructure")
     assert unasked.returncode == 1
     assert 'module.cluster.aws_eks_access_entry.admin["arn:aws:iam::123456789012:role/operations"]' in unasked.stderr, unasked.stderr
     assert "error: nothing was deleted" in unasked.stderr
 
     rehearsal.fail_once("docker push")
     unpushed = rehearsal.run("deploy", answer="photos\n")
+    assert unpushed.returncode == 1
     assert "Stopped while making the image" in unpushed.stderr, unpushed.stderr
 
     (rehearsal.stage / "never-ready").touch()
@@ -213,7 +214,8 @@ def test_deploy_goes_on_after_a_fault_at_any_step(rehearsal: Rehearsal) -> None:
     (rehearsal.stage / "never-ready").unlink()
 
     rehearsal.fail_once("index.html --cache-control")
-    cut = rehearsal.run("deploy")
+    cut = rehearsal.run("deploy-ui")
+    assert cut.returncode == 1
     assert "Stopped while putting the page in place" in cut.stderr, cut.stderr
     rehearsal.calls()
 
@@ -224,8 +226,8 @@ def test_deploy_goes_on_after_a_fault_at_any_step(rehearsal: Rehearsal) -> None:
     assert "docker" not in " ".join(calls)  # the image is there, and is deployed by its digest
     order = [
         "bucket",
-        "aws apply",
-        "platform apply",
+        "aws plan",
+        "platform plan",
         "describe-images",
         "apply --kustomize",
         "--for=condition=Ready",
@@ -283,6 +285,7 @@ def test_an_upgrade_that_does_not_become_ready_says_how_to_go_back(rehearsal: Re
 
 
 def test_it_is_paused_and_resumed(rehearsal: Rehearsal) -> None:
+    rehearsal.calls()
     assert rehearsal.run("pause").returncode == 0
     assert rehearsal.run("resume").returncode == 0
     patches = [call for call in rehearsal.calls() if " patch " in call]

@@ -44,9 +44,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
     try:
         running.wait_until_ready()
         yield running
-        running.stop()
     finally:
         running.kill()
+        running.process.wait()
 
 
 @dataclass(frozen=True)

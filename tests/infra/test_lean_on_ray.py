@@ -3,6 +3,7 @@
 The last test starts a worker, as Kubernetes would when a photo has come.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -116,13 +117,9 @@ def test_a_photo_wakes_the_models_once_there_is_a_worker(lean: Lean) -> None:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
-        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-        for each in family:
-            if each.is_running():
-                each.terminate()
-        _, alive = psutil.wait_procs(family, timeout=5)
-        for each in alive:
-            each.kill()
+        for each in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
     process.wait()
 
 
