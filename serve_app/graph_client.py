@@ -75,7 +75,7 @@ class GraphClient:
         self._retries = RetryBudget(burst=settings.max_photos_in_flight)
         self._quarantine = Quarantine(settings.quarantine_s)
         self._lanes = Lanes()
-        self._deaths_together = 0
+        self._newest_death = float("-inf")  # when the try began that was the last to end with its replica, in company
         self._crop_spec: CropSpec | None = None
         self._classifier_name = ""
         self._described: dict[str, ModelDescription] = {}
@@ -173,7 +173,7 @@ class GraphClient:
             try:
                 detection: Detection = await self._detector.call("detect", image, spec)
             except ReplicaDiedError:
-                self._deaths_together += 1
+                self._newest_death = max(self._newest_death, began)
                 await self._quarantine.died(image, began, alone=False)
                 raise
         return detection
@@ -181,7 +181,7 @@ class GraphClient:
     async def _detect_alone(self, image: bytes, spec: CropSpec) -> Detection:
         """Tries a suspect, after an experiment without it: replicas that die nevertheless clear it."""
         await self._detector.wait_until_there()
-        deaths = self._deaths_together
+        watching_since = self._quarantine.now()
         await asyncio.sleep(WATCH_S)
         async with self._lanes.alone():
             try:
@@ -189,7 +189,8 @@ class GraphClient:
             except ReplicaDiedError:
                 await self._quarantine.clear(image)
                 raise
-            if self._deaths_together != deaths:
+            # Not what began before: it may have ended with the very replica that this photo is suspected of.
+            if self._newest_death > watching_since:
                 await self._quarantine.clear(image)
             began = self._quarantine.now()
             try:
