@@ -17,9 +17,11 @@ from ray.tune import Checkpoint
 
 from tune_training.loop import STATE_FILE
 from tune_training.schedulers import TIME
+from tune_training.storage import find_files, join, write_bytes
 
 EPOCH_FILE = "epoch.json"  # what the checkpoint is of, and the sizes of its files: where they agree, all of it is there
 ENDED_FILE = "ended"  # in the checkpoints of an ended trial, whose states are dropped
+DROPPED_FILE = "dropped"  # alone in the place of a checkpoint that is gone
 FOLDER = "folder"
 _PREFIX = "checkpoint_"  # of the folders that Ray makes
 
@@ -151,6 +153,25 @@ def left_where_it_is(storage: Any, checkpoint: Checkpoint) -> Iterator[None]:
         yield
     finally:
         storage.persist_current_checkpoint = copy
+
+
+def stand_in_for_dropped(experiment: str) -> None:
+    """Puts an empty checkpoint in the place of each one that Tune has dropped for a later one.
+
+    Killed before its snapshot said so, Tune would name a checkpoint that is gone, and not even start the trial, which knows better.
+
+    Args:
+        experiment: URI of Tune's folder.
+    """
+    present: dict[str, set[int]] = {}
+    for file in find_files(experiment):
+        trial, _, rest = file.name.partition("/")
+        folder, inside, _ = rest.partition("/")
+        if inside and folder.startswith(_PREFIX):
+            present.setdefault(trial, set()).add(_index(folder))
+    for trial, indices in present.items():
+        for index in set(range(max(indices))) - indices:
+            write_bytes(join(experiment, f"{trial}/{_PREFIX}{index:06d}/{DROPPED_FILE}"), b"")
 
 
 def mark_ended(checkpoint: Checkpoint) -> None:

@@ -40,7 +40,7 @@ from tune_training.errors import InputError
 from tune_training.manifest import TRAIN, VAL, read_manifest
 from tune_training.schedulers import TIME, Method, scheduler, search_algorithm
 from tune_training.search_space import DEFAULT_SPACE, SearchSpace, read_search_space
-from tune_training.stored_epochs import mark_ended, read_epoch
+from tune_training.stored_epochs import mark_ended, read_epoch, stand_in_for_dropped
 from tune_training.time_budget import TimeBudget, set_limit
 from tune_training.train_classifier import read_data
 from tune_training.trial import METRICS, TrialSettings, crops_folder, model_folder, run_trial, starting_folder
@@ -324,6 +324,7 @@ def _fit(
     path = storage.join(run_dir, name)
     _drop_what_was_cut_off(path)
     if Tuner.can_restore(path):
+        stand_in_for_dropped(path)
         logger.info("going on with %s", path)
         return Tuner.restore(path, trainable, resume_unfinished=True, resume_errored=True).fit()
     # PBT may go on from a checkpoint of another trial that has newer ones by then.

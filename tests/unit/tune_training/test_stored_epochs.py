@@ -11,7 +11,7 @@ from ray.tune import Checkpoint
 
 from tests.support.s3 import S3Server, s3_server
 from tune_training.loop import STATE_FILE
-from tune_training.stored_epochs import left_where_it_is, mark_ended, read_epoch, resume, stand_at, write_epoch
+from tune_training.stored_epochs import left_where_it_is, mark_ended, read_epoch, resume, stand_at, stand_in_for_dropped, write_epoch
 
 CONFIG = {"learning_rate": 0.1, "epochs": 9}
 
@@ -162,3 +162,17 @@ def test_what_is_stored_is_not_copied_onto_itself() -> None:
     assert not copied
     storage.persist_current_checkpoint(stored)
     assert copied == [stored]
+
+
+def test_a_checkpoint_that_tune_has_dropped_before_its_snapshot_said_so_is_gone_on_after(trial: Trial) -> None:
+    trial.store(4)
+    trial.store(6)
+    path = Path(trial.trial_fs_path)
+    stand_in_for_dropped(str(path.parent) if path.is_absolute() else "s3://runs/")
+    named = Checkpoint(f"{trial.trial_fs_path}/checkpoint_000004", trial.storage_filesystem)
+    assert trial.storage_filesystem.get_file_info(named.path).type is pafs.FileType.Directory  # or Tune does not start the trial
+    resumed = resume(trial.storage_filesystem, trial.trial_fs_path, CONFIG, named)
+    assert resumed.newest
+    assert resumed.newest.number == 6
+    assert [record["epoch"] for record, _ in resumed.untold] == [6]
+    assert read_epoch(Checkpoint(f"{trial.trial_fs_path}/checkpoint_000003", trial.storage_filesystem))  # what is there stays
