@@ -4,6 +4,7 @@ import ast
 import configparser
 import os
 import re
+import resource
 import shutil
 import socket
 import subprocess
@@ -92,7 +93,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ]
     run("buildah", "bud", *options, "--target", "cpu", "--tag", IMAGE, str(ROOT))
     # HAProxy needs more files than buildah's 1,024; Docker and Kubernetes allow more by themselves.
-    container = run("buildah", "from", "--ulimit", "nofile=65536:65536", IMAGE).strip()
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    container = run("buildah", "from", "--ulimit", f"nofile={files}:{files}", IMAGE).strip()
     yield container
     run("buildah", "rm", container)
 
