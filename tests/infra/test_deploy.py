@@ -333,7 +333,10 @@ def test_a_search_is_started_with_the_image_that_serves(rehearsal: Rehearsal) ->
     (settings,) = [text for text in rehearsal.kubectl("get", "configmaps", "--output=yaml").split("- apiVersion") if "MANIFEST" in text]
     for setting in ("MANIFEST: s3://data/manifest.parquet", "RUN_DIR: s3://models/tune/first", 'TRIALS: "4"'):
         assert setting in settings
-    assert rehearsal.run("tune", "s3://data/manifest.parquet", "s3://models/tune/second").returncode == 0  # in the place of the first
+    first = rehearsal.kubectl("get", "rayjob", "tune", "--output=jsonpath={.metadata.uid}")
+    assert rehearsal.run("tune", "s3://data/manifest.parquet", "s3://models/tune/second").returncode == 0
+    # In the place of the first: KubeRay does not run a job again that has ended, whatever changes in it.
+    assert rehearsal.kubectl("get", "rayjob", "tune", "--output=jsonpath={.metadata.uid}") not in ("", first)
     assert rehearsal.run("tune", "manifest.parquet").returncode == 1
 
 
