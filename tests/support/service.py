@@ -13,6 +13,8 @@ from typing import Any
 import psutil
 import yaml
 
+from serve_app.settings import Settings
+
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "serve_config.yaml"
 
@@ -34,7 +36,9 @@ class RunningService:
         self._output = folder / "output.txt"
         # Unlike the tests' own cluster, this one keeps Ray's token authentication on, as users have it.
         self._environment = {key: value for key, value in os.environ.items() if key not in ("RAY_AUTH_MODE", "RAY_ADDRESS")}
-        self._environment |= {"API_PORT": str(port), "HOME": str(folder)}
+        # Its models are those that `make setup` has prepared: an export takes ten seconds and more.
+        models = Settings(_env_file=None).model_cache_dir.expanduser()
+        self._environment |= {"API_PORT": str(port), "HOME": str(folder), "MODEL_CACHE_DIR": str(models)}
         with self._output.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "serve_app"], cwd=ROOT, env=self._environment, stdout=output, stderr=subprocess.STDOUT
