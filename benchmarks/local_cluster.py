@@ -1,7 +1,6 @@
 """A Ray cluster of our own with Serve's proxy on a free port, and what runs on it."""
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,14 +9,14 @@ import ray
 from ray import serve
 from ray.serve._private.common import ReplicaState
 
+from serve_app.serve_environment import free_port
+
 
 @contextmanager
 def local_serve() -> Iterator[str]:
     """Starts Ray and Serve for the length of the block; gives the proxy's address."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     ray.init(address="local", num_cpus=8, include_dashboard=False, log_to_driver=False, object_store_memory=200_000_000)
     try:
         serve.start(http_options={"host": "127.0.0.1", "port": port, "request_timeout_s": 60})

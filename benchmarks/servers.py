@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,7 @@ import psutil
 
 from benchmarks.answers import GivenAnswer
 from benchmarks.load import TIMEOUT_S, Upload, parse_body
+from serve_app.serve_environment import free_port
 
 ROOT = Path(__file__).parents[1]
 START_TIMEOUT_S = 300
@@ -64,7 +64,7 @@ class RunningServer:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        port = _free_port()
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._folder = tempfile.TemporaryDirectory()
         self._output = Path(self._folder.name) / "output.txt"
@@ -169,10 +169,3 @@ class RunningServer:
             return self.server.count_batches(self.family())
         except (NoMetrics, OSError):
             return {}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -23,11 +23,12 @@ def on_this_machine() -> dict[str, str]:
     """For `make serve`, beside other programs and other services."""
     if sys.platform != "linux":  # for others there is no HAProxy
         return EVERYWHERE
-    ports = {f"RAY_SERVE_{name}_PORT": str(_free_port()) for name in ("HAPROXY_METRICS", "HAPROXY_STATS", "FALLBACK_PROXY_HTTP")}
+    ports = {f"RAY_SERVE_{name}_PORT": str(free_port()) for name in ("HAPROXY_METRICS", "HAPROXY_STATS", "FALLBACK_PROXY_HTTP")}
     return EVERYWHERE | HAPROXY | ports | {"RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1"}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

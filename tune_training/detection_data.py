@@ -44,11 +44,11 @@ def close_ups(paths: Sequence[Path]) -> list[LabelledPhoto]:
     return [LabelledPhoto(path, whole, "close_up") for path in paths]
 
 
-class DetectionDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
+class DetectionDataset:
     """Augmented photos as the detector takes them.
 
     An item is `pixel_values` (3, H, W), `class_labels` (n,) and `boxes` (n, 4) as relative centre x, centre y, width, height.
-    What an item looks like depends on the seed, the epoch and its index only, never on which worker made it.
+    What an item looks like depends on the seed and its index only.
     """
 
     def __init__(self, photos: Sequence[LabelledPhoto], processor: BaseImageProcessor, seed: int) -> None:

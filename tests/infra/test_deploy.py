@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from serve_app.serve_environment import free_port
 from tests.unit.test_smoke import SmallService, running
 
 ROOT = Path(__file__).parents[2]
@@ -126,9 +126,7 @@ def rehearsal(environment: dict[str, str], tmp_path_factory: pytest.TempPathFact
     server.start()
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        api_port = str(probe.getsockname()[1])
+    api_port = str(free_port())
     api = subprocess.Popen(
         [sys.executable, str(ROOT / "tests/support/rehearsal/kubernetes_api.py"), str(FAKE_API), api_port, str(stage)],
         env=os.environ | {"PYTHONWARNINGS": "ignore"},

@@ -15,9 +15,9 @@ from urllib.request import Request, urlopen
 import pytest
 
 from serve_app.page import CONTENT_SECURITY_POLICY
+from serve_app.serve_environment import free_port
 from tests.infra.conftest import Planned
 from tests.infra.manifests import ROOT
-from tests.serve.conftest import free_port
 from tests.support import photos
 from tests.support.edge import Bucket, Distribution, Reply, Service, edge, missing_tools
 from tests.support.page import UI, chromium_or_skip, npm_or_skip, run

@@ -6,7 +6,6 @@ import os
 import re
 import resource
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import pytest
 import yaml
 
 from serve_app.__main__ import STOP_S
+from serve_app.serve_environment import free_port
 from serve_app.settings import Settings
 from serve_app.smoke import Service, drawn_image
 
@@ -165,13 +165,6 @@ def pip_of_this_machine(folder: Path) -> list[str]:
     volumes = [f"{folder / 'pip.conf'}:/etc/pip.conf:ro", "/etc/ssl/certs:/etc/ssl/certs:ro", *(f"{path}:{path}:ro" for path in shared)]
     found_here = "find-links" in settings
     return [*(["--build-arg", "TORCH_INDEX="] if found_here else []), *(part for volume in volumes for part in ("--volume", volume))]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:

@@ -20,10 +20,9 @@ import psutil
 import pytest
 import yaml
 
-from serve_app.serve_environment import IN_PODS, on_this_machine
+from serve_app.serve_environment import IN_PODS, free_port, on_this_machine
 from serve_app.smoke import Service, drawn_image
 from tests.infra.manifests import K8S, ray_cluster, render, serve_config_of
-from tests.serve.conftest import free_port
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 SERVE = [sys.executable, "-m", "ray.serve.scripts"]

@@ -1,7 +1,6 @@
 """The real service with the embedded models, and a Ray cluster for deployments that only tests have."""
 
 import os
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ import ray
 from ray import serve
 from ray.serve import Application
 
+from serve_app.serve_environment import free_port
 from tests.support.service import RunningService
 
 
@@ -68,11 +68,3 @@ async def until_healthy(client: httpx.AsyncClient) -> dict[str, Any]:
         pass  # an unavailable graph makes /health wait, so this does not spin
     body: dict[str, Any] = response.json()
     return body
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

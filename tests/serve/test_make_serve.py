@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from serve_app.draining import REQUESTS
-from tests.serve.conftest import free_port
+from serve_app.serve_environment import free_port
 from tests.support import photos
 from tests.support.service import RunningService
 
