@@ -68,14 +68,14 @@ FROM app AS cpu-models
 COPY --from=install-cpu /opt/venv /opt/venv
 USER 1000
 # The models of the package, exported: a replica finds them ready.
-RUN python -m serve_app.prepare_models
+RUN python -m serve_app.commands.prepare_models
 
 FROM cpu-models AS baked
 ARG DETECTOR_URI=
 ARG CLASSIFIER_URI=
 ENV DETECTOR_URI=${DETECTOR_URI} \
     CLASSIFIER_URI=${CLASSIFIER_URI}
-RUN python -m serve_app.prepare_models
+RUN python -m serve_app.commands.prepare_models
 COPY --from=page /ui/dist ui/dist
 
 FROM cpu-models AS cpu

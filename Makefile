@@ -34,7 +34,7 @@ serve: setup ## Runs the service and its page on http://localhost:8000 (or API_H
 page: ui/dist/index.html ## Builds the page into ui/dist
 
 page-api: setup ui/node_modules/.installed ## Writes the types of the page's requests from the service's OpenAPI document
-	@$(BIN)/python -m serve_app.openapi_document > ui/openapi.json
+	@$(BIN)/python -m serve_app.commands.openapi_document > ui/openapi.json
 	@cd ui && npm run --silent api
 
 screenshots: setup-dev ## Makes the README's pictures of the page
@@ -45,7 +45,7 @@ test: lint typecheck ## Runs all checks and tests; STRICT=1 turns each skip into
 	@exec $(BIN)/python -m pytest tests/openvino  # a process of its own: OpenVINO and training in one have been seen to crash
 
 smoke: setup ## Tries a running service: URL=http://... PHOTOS=folder
-	@$(BIN)/python -m serve_app.smoke $(URL) $(PHOTOS)
+	@$(BIN)/python -m serve_app.commands.smoke $(URL) $(PHOTOS)
 
 bench: setup-dev $(if $(PEERS),.venv-peers/.installed) ## Measures the service; PEERS=1 others too, BENCH=options of python -m benchmarks run
 	@$(BIN)/python -m benchmarks run $(if $(PEERS),--peers) $(BENCH)
@@ -65,7 +65,7 @@ format: setup-dev ## Formats the code, and mends what can be mended without aski
 	@$(BIN)/ruff format
 
 env-example: setup ## Writes .env.example from the settings
-	@$(BIN)/python -m serve_app.env_example > .env.example
+	@$(BIN)/python -m serve_app.commands.env_example > .env.example
 
 manifests: setup ## Writes what k8s/ takes from serve_config.yaml and the service's environment
 	@$(BIN)/python -m k8s.generate
@@ -91,7 +91,7 @@ lock: setup-dev ## Writes the lock files from pyproject.toml; UPGRADE=--upgrade 
 	@$(call with_torch_index,install $(shell grep '^torch==' requirements.lock))
 	@$(PIP) install --requirement requirements.lock
 	@$(PIP) install --no-deps --no-index --no-build-isolation --editable .
-	@$(BIN)/python -m serve_app.prepare_models || echo 'They will be prepared when the service starts' >&2
+	@$(BIN)/python -m serve_app.commands.prepare_models || echo 'They will be prepared when the service starts' >&2
 	@touch $@
 
 .venv/.installed-dev: requirements-dev.lock .venv/.installed

@@ -357,7 +357,7 @@ smoke() {
   begin "trying the public address"
   local url
   url=$(output public_url)
-  "$PYTHON" -m serve_app.smoke --wait "$AWAKE_TIMEOUT" "$url/api"
+  "$PYTHON" -m serve_app.commands.smoke --wait "$AWAKE_TIMEOUT" "$url/api"
   say "$url"
 }
 

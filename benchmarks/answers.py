@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from serve_app.codes import Code
 
 if TYPE_CHECKING:
-    from serve_app.pipeline import Outcome  # the client, which starts beside a loaded server, is to do without torch
+    from serve_app.vision.pipeline import Outcome  # the client, which starts beside a loaded server, is to do without torch
 
 TOLERANCE = 5e-3  # of probabilities
 

@@ -22,12 +22,12 @@ from benchmarks.answers import GivenAnswer
 from benchmarks.bare_loop import BareLoop
 from benchmarks.checkpoints import ModelSet
 from serve_app.checkpoints import resolve
-from serve_app.classifier import Classifier
-from serve_app.decoding import DecodeLimits
-from serve_app.detector import Detector
-from serve_app.pipeline import Outcome, Pipeline
-from serve_app.runtimes import RunOptions
+from serve_app.runtimes.base import RunOptions
 from serve_app.settings import Settings
+from serve_app.vision.classifier import Classifier
+from serve_app.vision.decoding import DecodeLimits
+from serve_app.vision.detector import Detector
+from serve_app.vision.pipeline import Outcome, Pipeline
 
 BATCH_SIZES = (1, 2, 4, 8, 16)
 LEAST_BATCHES = 3  # however long they take

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoModelForImageClassification, AutoModelForObjectDetection
 
+from serve_app.checkpoints.decision import ClassifierDecision, DetectorDecision
 from serve_app.codes import Code
-from serve_app.cropping import RGB, CropSpec, crop_person
-from serve_app.decision import ClassifierDecision, DetectorDecision
-from serve_app.decoding import DecodeLimits, decode
-from serve_app.gate import DetectedPerson, gate, people_that_count
-from serve_app.networks import normalisation, trained_size
-from serve_app.pipeline import Outcome
+from serve_app.runtimes.networks import normalisation, trained_size
+from serve_app.vision.cropping import CropSpec, crop_person
+from serve_app.vision.decoding import DecodeLimits, decode
+from serve_app.vision.images import RGB
+from serve_app.vision.people import DetectedPerson, gate, people_that_count
+from serve_app.vision.pipeline import Outcome
 
 
 class BareLoop:

@@ -23,7 +23,7 @@ from transformers import (
     ViTImageProcessorPil,
 )
 
-from serve_app.decision import DetectorDecision
+from serve_app.checkpoints.decision import DetectorDecision
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR
 
 SEED = 20260101

@@ -19,8 +19,8 @@ import typer
 from benchmarks.bare import Runtime, cores, try_ways
 from benchmarks.checkpoints import Size, model_set
 from benchmarks.photos import benchmark_photos
+from tune_training.io.workers import Engine
 from tune_training.predict import predict as predict_photos
-from tune_training.workers import Engine
 
 log = logging.getLogger(__name__)
 

@@ -48,7 +48,7 @@ def prepare(server: Server) -> float:
     """
     environment = server.environment_on(Settings.model_fields["api_port"].default, os.environ["HOME"])  # it listens nowhere
     started = time.monotonic()
-    subprocess.run([sys.executable, "-m", "serve_app.prepare_models"], cwd=ROOT, env=environment, stdout=sys.stderr, check=True)
+    subprocess.run([sys.executable, "-m", "serve_app.commands.prepare_models"], cwd=ROOT, env=environment, stdout=sys.stderr, check=True)
     return time.monotonic() - started
 
 

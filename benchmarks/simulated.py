@@ -17,13 +17,14 @@ from ray.serve import Application
 
 from serve_app.app import deployment, http_deployment
 from serve_app.checkpoints import Checkpoint
-from serve_app.cropping import RGB, CropSpec
-from serve_app.decision import DetectorDecision
-from serve_app.gate import DetectedPerson
-from serve_app.gender_classifier import GenderClassifier
-from serve_app.ingress import Ingress
-from serve_app.person_detector import PersonDetector
+from serve_app.checkpoints.decision import DetectorDecision
+from serve_app.graph.gender_classifier import GenderClassifier
+from serve_app.graph.person_detector import PersonDetector
+from serve_app.http.ingress import Ingress
 from serve_app.settings import Settings
+from serve_app.vision.cropping import CropSpec
+from serve_app.vision.images import RGB
+from serve_app.vision.people import DetectedPerson
 
 PERSON = DetectedPerson((0.25, 0.1, 0.75, 0.9), 0.9)
 OptionsByName = Mapping[str, dict[str, Any]]

@@ -21,18 +21,10 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from serve_app.settings import EMBEDDED_CLASSIFIER
-from tune_training.classification_data import WHOLE_PHOTO, Example
-from tune_training.crops import Crops, working_side
-from tune_training.loop import Epoch
-from tune_training.train_classifier import (
-    LABELS,
-    ClassifierRecipe,
-    TrainingData,
-    autocast,
-    parameter_groups,
-    train,
-    two_class_model,
-)
+from tune_training.train.crops import Crops, working_side
+from tune_training.train.loop import Epoch
+from tune_training.train.model import LABELS, ClassifierRecipe, TrainingData, autocast, parameter_groups, train, two_class_model
+from tune_training.train.sampling import WHOLE_PHOTO, Example
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from serve_app.serve_environment import IN_PODS
+from serve_app.graph.environment import IN_PODS
 
 K8S = Path(__file__).parent
 CONFIG = K8S.parent / "serve_config.yaml"

@@ -22,9 +22,9 @@ import psutil
 import yaml
 from dotenv import load_dotenv
 
-from serve_app.answers import HEALTHY
-from serve_app.draining import drain
-from serve_app.serve_environment import on_this_machine
+from serve_app.graph.environment import on_this_machine
+from serve_app.http.answers import HEALTHY
+from serve_app.http.draining import drain
 from serve_app.settings import Settings, get_settings
 
 CONFIG = Path("serve_config.yaml")

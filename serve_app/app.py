@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from ray import serve
 from ray.serve import Application, Deployment
 
-from serve_app.gender_classifier import GenderClassifier
-from serve_app.ingress import Ingress
-from serve_app.person_detector import PersonDetector
+from serve_app.graph.gender_classifier import GenderClassifier
+from serve_app.graph.person_detector import PersonDetector
+from serve_app.http.ingress import Ingress
 from serve_app.settings import get_settings
 
 

@@ -66,7 +66,8 @@ class Settings(BaseSettings):
     quarantine_s: float = Field(600.0, description="Seconds for which a photo that kills decoders is remembered, by its sha256", gt=0)
 
     drain_dir: Path | None = Field(
-        None, description="Folder through which replicas are told that the service stops (see serve_app/draining.py); `make serve` sets it"
+        None,
+        description="Folder through which replicas are told that the service stops (see serve_app/http/draining.py); `make serve` sets it",
     )
 
     page_dir: Path = Field(Path("ui/dist"), description="The built page; served at / when the folder is there")

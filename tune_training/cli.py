@@ -9,24 +9,24 @@ import typer
 from transformers.utils import logging as transformers_logging
 
 from serve_app.checkpoints import CheckpointError
-from serve_app.decision import DecisionError
+from serve_app.checkpoints.decision import DecisionError
 from serve_app.settings import EMBEDDED_DETECTOR
-from tune_training.classification_data import read_index
-from tune_training.errors import InputError
-from tune_training.evaluate import evaluate
-from tune_training.evaluate_detector import evaluate_detector
-from tune_training.labelling import CLOSE_UP_SOURCES
-from tune_training.model_card import model_card
-from tune_training.models import Threads, load_detector, set_threads
+from tune_training.data.labelling import CLOSE_UP_SOURCES
+from tune_training.data.prepare import prepare_command
+from tune_training.detector.evaluate import evaluate_detector
+from tune_training.detector.train import DetectorRecipe
+from tune_training.detector.train import train_detector as run_detector_training
+from tune_training.evaluate.card import model_card
+from tune_training.evaluate.evaluation import evaluate
+from tune_training.io.errors import InputError
+from tune_training.io.models import Threads, load_detector, set_threads
 from tune_training.predict import predict_command
-from tune_training.prepare import prepare_command
 from tune_training.publish import publish
 from tune_training.run import run_command
-from tune_training.train_classifier import BOXES_FILE, ClassifierRecipe, with_boxes
-from tune_training.train_classifier import train_classifier as run_classifier_training
-from tune_training.train_detector import DetectorRecipe
-from tune_training.train_detector import train_detector as run_detector_training
-from tune_training.tune_command import tune
+from tune_training.train.model import BOXES_FILE, ClassifierRecipe, with_boxes
+from tune_training.train.model import train_classifier as run_classifier_training
+from tune_training.train.sampling import read_index
+from tune_training.tune.command import tune
 
 app = typer.Typer(help="Train and judge the models that the service runs.", no_args_is_help=True, pretty_exceptions_enable=False)
 

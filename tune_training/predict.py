@@ -21,20 +21,20 @@ import typer
 from tqdm import tqdm
 
 from serve_app.checkpoints import Checkpoint, resolve
-from serve_app.classifier import LABELS, Classifier
 from serve_app.codes import Code, error_text
-from serve_app.decoding import DecodeLimits
-from serve_app.detector import Detector
-from serve_app.pipeline import Outcome, Pipeline
-from serve_app.runtimes import RunOptions, has_cuda
+from serve_app.runtimes.base import LABELS, RunOptions, has_cuda
 from serve_app.settings import get_settings
-from tune_training import storage
-from tune_training.errors import InputError
-from tune_training.examine import ON_CPU, ON_GPU, READERS, read_each
-from tune_training.labelling import is_photo
-from tune_training.parts import Parts, write_parquet
-from tune_training.storage import StoredFile
-from tune_training.workers import Engine, work_on
+from serve_app.vision.classifier import Classifier
+from serve_app.vision.decoding import DecodeLimits
+from serve_app.vision.detector import Detector
+from serve_app.vision.pipeline import Outcome, Pipeline
+from tune_training.data.examine import ON_CPU, ON_GPU, READERS, read_each
+from tune_training.data.labelling import is_photo
+from tune_training.io import storage
+from tune_training.io.errors import InputError
+from tune_training.io.parts import Parts, write_parquet
+from tune_training.io.storage import StoredFile
+from tune_training.io.workers import Engine, work_on
 
 logger = logging.getLogger(__name__)
 

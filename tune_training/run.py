@@ -15,15 +15,15 @@ from typing import Annotated
 import typer
 
 from serve_app.settings import EMBEDDED_DETECTOR
-from tune_training import storage
-from tune_training.evaluate import REPORT_FILE, check_answered, evaluate
-from tune_training.labelling import CLOSE_UP_SOURCES
-from tune_training.prepare import MANIFEST, PrepareOptions, prepare
+from tune_training.data.labelling import CLOSE_UP_SOURCES
+from tune_training.data.prepare import MANIFEST, PrepareOptions, prepare
+from tune_training.evaluate.evaluation import REPORT_FILE, check_answered, evaluate
+from tune_training.io import storage
 from tune_training.publish import publish
-from tune_training.schedulers import Method
-from tune_training.search_space import DEFAULT_SPACE
-from tune_training.tune import BEST, DEFAULT_START, TuneOptions, tune
-from tune_training.tune_command import Cpus, Gpus, ImageSize, MethodOption, MetricOption, Minutes, Seed, SpaceFile, Start, Subset, Trials
+from tune_training.tune.command import Cpus, Gpus, ImageSize, MethodOption, MetricOption, Minutes, Seed, SpaceFile, Start, Subset, Trials
+from tune_training.tune.schedulers import Method
+from tune_training.tune.search import BEST, DEFAULT_START, TuneOptions, tune
+from tune_training.tune.space import DEFAULT_SPACE
 
 logger = logging.getLogger(__name__)
 

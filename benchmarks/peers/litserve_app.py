@@ -8,7 +8,7 @@ import litserve
 from fastapi import Request
 
 from benchmarks.peers.models import body, cores, load_models, timeout_s
-from serve_app.pipeline import Outcome
+from serve_app.vision.pipeline import Outcome
 
 MAX_BATCH_SIZE = 8
 BATCH_TIMEOUT_S = 0.0  # with 50 ms it answered a fifth less

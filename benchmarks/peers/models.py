@@ -8,9 +8,9 @@ import torch
 
 from benchmarks.bare_loop import BareLoop
 from serve_app.codes import error_text
-from serve_app.decoding import DecodeLimits
-from serve_app.pipeline import Outcome
 from serve_app.settings import Settings
+from serve_app.vision.decoding import DecodeLimits
+from serve_app.vision.pipeline import Outcome
 
 
 def cores() -> int:

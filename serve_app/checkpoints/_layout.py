@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from serve_app.checkpoints._errors import CheckpointError
-from serve_app.decision import DECISION_FILE
+from serve_app.checkpoints.decision import DECISION_FILE
 
 CONFIG_FILE = "config.json"
 PREPROCESSOR_FILE = "preprocessor_config.json"

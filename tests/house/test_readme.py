@@ -9,7 +9,7 @@ import pytest
 from typer.main import get_command
 
 from serve_app.codes import MEANINGS
-from serve_app.env_example import AWS
+from serve_app.commands.env_example import AWS
 from serve_app.settings import Settings
 from tune_training.cli import app as training
 

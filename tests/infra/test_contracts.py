@@ -18,7 +18,7 @@ import yaml
 from ray.serve._private.haproxy import HAProxyConfig
 from typer.main import get_command
 
-from serve_app.page import CONTENT_SECURITY_POLICY
+from serve_app.http.page import CONTENT_SECURITY_POLICY
 from serve_app.settings import Settings
 from tests.infra.conftest import VARIABLES, Planned, Values
 from tests.infra.manifests import K8S, ROOT, groups, of_kind, ray_cluster, render, serve_config_of

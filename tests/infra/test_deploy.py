@@ -20,8 +20,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from serve_app.serve_environment import free_port
-from tests.unit.test_smoke import SmallService, running
+from serve_app.graph.environment import free_port
+from tests.unit.serve_app.commands.test_smoke import SmallService, running
 
 ROOT = Path(__file__).parents[2]
 FAKE_API = Path(os.environ.get("KUBERNETES_OFFLINE", ROOT.parent / "shared" / "tools" / "kubernetes-offline")) / "fake_api.py"
@@ -107,7 +107,7 @@ def rehearsal(environment: dict[str, str], tmp_path_factory: pytest.TempPathFact
     checkout, stage, tools = folder / "checkout", folder / "stage", folder / "tools"
     for made in (checkout, stage, tools):
         made.mkdir()
-    for part in ("deploy.sh", "terraform", "k8s", "serve_app/__init__.py", "serve_app/smoke.py", ".gitignore"):
+    for part in ("deploy.sh", "terraform", "k8s", "serve_app/__init__.py", "serve_app/commands/smoke.py", ".gitignore"):
         source, copy = ROOT / part, checkout / part
         copy.parent.mkdir(exist_ok=True)
         if source.is_dir():

@@ -14,8 +14,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from serve_app.page import CONTENT_SECURITY_POLICY
-from serve_app.serve_environment import free_port
+from serve_app.graph.environment import free_port
+from serve_app.http.page import CONTENT_SECURITY_POLICY
 from tests.infra.conftest import Planned
 from tests.infra.manifests import ROOT
 from tests.support import photos

@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 from serve_app.__main__ import STOP_S
-from serve_app.serve_environment import free_port
+from serve_app.commands.smoke import Service, drawn_image
+from serve_app.graph.environment import free_port
 from serve_app.settings import Settings
-from serve_app.smoke import Service, drawn_image
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

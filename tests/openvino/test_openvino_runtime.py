@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from serve_app.checkpoints import Checkpoint, CheckpointError, resolve
-from serve_app.classifier import Classifier
 from serve_app.codes import Code
-from serve_app.cropping import RGB
-from serve_app.decoding import DecodeLimits
-from serve_app.detector import Detector
-from serve_app.openvino_runtime import ExportError
-from serve_app.pipeline import Outcome, Pipeline
-from serve_app.runtimes import RunOptions, has_cuda
+from serve_app.runtimes.base import RunOptions, has_cuda
+from serve_app.runtimes.openvino import ExportError
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, Settings
+from serve_app.vision.classifier import Classifier
+from serve_app.vision.decoding import DecodeLimits
+from serve_app.vision.detector import Detector
+from serve_app.vision.images import RGB
+from serve_app.vision.pipeline import Outcome, Pipeline
 from tests.support.checkpoints import DetectorKind, write_tiny_classifier, write_tiny_detector
 
 PHOTOS = 500

@@ -11,9 +11,10 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from serve_app.app import deployment
-from serve_app.cropping import RGB, CropSpec
-from serve_app.gender_classifier import GenderClassifier
+from serve_app.graph.gender_classifier import GenderClassifier
 from serve_app.settings import Settings
+from serve_app.vision.cropping import CropSpec
+from serve_app.vision.images import RGB
 
 SPEC = CropSpec(margin=0.0, aspect=1.0, size=4)
 CROP = np.zeros((4, 4, 3), dtype=np.uint8)

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 
 from serve_app.app import AppArgs, deployment, http_deployment
-from serve_app.gender_classifier import GenderClassifier
-from serve_app.ingress import Ingress
-from serve_app.person_detector import PersonDetector
+from serve_app.graph.gender_classifier import GenderClassifier
+from serve_app.graph.person_detector import PersonDetector
+from serve_app.http.ingress import Ingress
 from serve_app.settings import Settings
 from tests.serve.conftest import until_healthy
 from tests.support import photos

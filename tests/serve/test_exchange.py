@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from serve_app.checkpoints import resolve
-from serve_app.decision import ClassifierDecision
+from serve_app.checkpoints.decision import ClassifierDecision
 from tests.serve.conftest import until_healthy
 from tests.support import photos
 from tests.support.checkpoints import write_tiny_classifier

@@ -13,8 +13,8 @@ import httpx
 import psutil
 import pytest
 
-from serve_app.draining import REQUESTS
-from serve_app.serve_environment import free_port
+from serve_app.graph.environment import free_port
+from serve_app.http.draining import REQUESTS
 from tests.support import photos
 from tests.support.service import RunningService
 
@@ -73,7 +73,7 @@ def test_the_dashboard_asks_for_the_token(service: RunningService) -> None:
 
 
 def test_the_smoke_test_passes(service: RunningService) -> None:
-    command = [sys.executable, "-m", "serve_app.smoke", service.url]
+    command = [sys.executable, "-m", "serve_app.commands.smoke", service.url]
     smoke = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert smoke.returncode == 0, smoke.stdout + smoke.stderr
 

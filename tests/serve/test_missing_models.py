@@ -10,9 +10,9 @@ from ray import serve
 from ray.serve import Application
 
 from serve_app.app import AppArgs, deployment, http_deployment
-from serve_app.gender_classifier import GenderClassifier
-from serve_app.ingress import Ingress
-from serve_app.person_detector import PersonDetector
+from serve_app.graph.gender_classifier import GenderClassifier
+from serve_app.graph.person_detector import PersonDetector
+from serve_app.http.ingress import Ingress
 from serve_app.settings import Settings
 from tests.support import photos
 

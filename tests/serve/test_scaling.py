@@ -10,9 +10,9 @@ from ray.actor import ActorHandle
 
 from benchmarks.simulated import Pace, SimulatedDetector, WaitingDetector, build, small_photo
 from benchmarks.traffic import Traffic
-from serve_app.cropping import RGB
-from serve_app.gate import DetectedPerson
 from serve_app.settings import Settings
+from serve_app.vision.images import RGB
+from serve_app.vision.people import DetectedPerson
 
 REPLICAS = 2
 MEETING = "meeting"

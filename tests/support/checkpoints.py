@@ -24,7 +24,7 @@ from transformers import (
     ViTImageProcessorPil,
 )
 
-from serve_app.runtimes import RunOptions
+from serve_app.runtimes.base import RunOptions
 
 DetectorKind = Literal["detr", "rt_detr", "deimv2"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from tune_training.workers import Work
+from tune_training.io.workers import Work
 
 ROW = pa.schema([("name", pa.string()), ("process", pa.int64())])
 

@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from serve_app.checkpoints import Checkpoint
-from serve_app.cropping import RGB
-from serve_app.decision import DetectorDecision
-from serve_app.detector import Detector
-from serve_app.gate import DetectedPerson
+from serve_app.checkpoints.decision import DetectorDecision
+from serve_app.vision.detector import Detector
+from serve_app.vision.images import RGB
+from serve_app.vision.people import DetectedPerson
 
 Pixels = tuple[int, int, int, int]
 

@@ -11,8 +11,8 @@ from httpx import ASGITransport, AsyncClient
 from starlette.types import ASGIApp, Message, Scope
 
 from serve_app import __version__
-from serve_app.answers import Answer, Health, ModelInfo, ModelRevisions, Person
 from serve_app.codes import Code
+from serve_app.http.answers import Answer, Health, ModelInfo, ModelRevisions, Person
 from serve_app.settings import Settings
 
 MODEL = ModelRevisions(detector="detector@1", classifier="classifier@2")

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from serve_app.decoding import DecodeLimits, ImageRefused, decode
 from serve_app.settings import Settings
+from serve_app.vision.decoding import DecodeLimits, ImageRefused, decode
 
 STATUS = Path("/proc/self/status")
 LIMITS = DecodeLimits(Settings.model_fields["image_formats"].default, Settings.model_fields["max_image_pixels"].default)

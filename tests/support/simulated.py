@@ -10,11 +10,12 @@ from ray.serve import Application
 from ray.serve.handle import DeploymentHandle
 
 from serve_app.codes import Code
-from serve_app.cropping import RGB, CropSpec
-from serve_app.gate import DetectedPerson
-from serve_app.graph import Classification, Detection, ModelDescription
-from serve_app.ingress import Ingress
+from serve_app.graph.messages import Classification, Detection, ModelDescription
+from serve_app.http.ingress import Ingress
 from serve_app.settings import Settings
+from serve_app.vision.cropping import CropSpec
+from serve_app.vision.images import RGB
+from serve_app.vision.people import DetectedPerson
 
 SPEC = CropSpec(margin=0.0, aspect=1.0, size=8)
 PEOPLE = [DetectedPerson((0.1, 0.1, 0.9, 0.9), 0.8)]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tests.support.checkpoints import write_tiny_classifier
 from tests.support.drawn_photos import BLUE, RED, draw, save
-from tune_training.manifest import Manifest, ManifestRow, write_manifest
-from tune_training.tune import TuneOptions
+from tune_training.data.manifest import Manifest, ManifestRow, write_manifest
+from tune_training.tune.search import TuneOptions
 
 SPACE = """
 original: {{learning_rate: 1.0e-3, epochs: {epochs}, batch_size: 16}}

@@ -22,8 +22,8 @@ from ray.tune import Checkpoint
 
 from tests.support.s3 import S3Server
 from tests.support.tuning import TinySearch
-from tune_training.stored_epochs import read_epoch
-from tune_training.tune import BUDGET_FILE, read_result
+from tune_training.tune.search import BUDGET_FILE, read_result
+from tune_training.tune.stored_epochs import read_epoch
 
 EPOCHS = 16
 PATIENCE_S = 120

@@ -8,10 +8,10 @@ import pytest
 from serve_app.codes import Code
 from tests.support.photos import astronaut, cat, two_people
 from tests.support.s3 import S3Server
-from tune_training import examine
+from tune_training.data import examine
+from tune_training.data.prepare import PrepareOptions, prepare
+from tune_training.io.workers import Engine
 from tune_training.predict import predict
-from tune_training.prepare import PrepareOptions, prepare
-from tune_training.workers import Engine
 
 
 @pytest.fixture

@@ -5,17 +5,18 @@ import pytest
 from PIL import Image
 
 from serve_app.checkpoints import resolve
-from serve_app.classifier import Classifier
+from serve_app.vision.classifier import Classifier
 from tests.support.checkpoints import ON_TORCH
 from tests.support.drawn_photos import BLUE, RED, FigureFinder, save
 from tests.support.s3 import S3Server
 from tests.support.tuning import TinySearch
-from tune_training import evaluate, storage
 from tune_training import run as module
-from tune_training.errors import InputError
-from tune_training.prepare import PrepareOptions
+from tune_training.data.prepare import PrepareOptions
+from tune_training.evaluate import evaluation as evaluate
+from tune_training.io import storage
+from tune_training.io.errors import InputError
+from tune_training.io.workers import Engine
 from tune_training.run import run
-from tune_training.workers import Engine
 
 PREPARING = PrepareOptions(person_filter=False, val_share=0.2, test_share=0.2, engine=Engine.LOCAL)
 

@@ -12,16 +12,16 @@ import pytest
 import ray
 
 from serve_app.checkpoints import resolve
-from serve_app.classifier import Classifier
+from serve_app.vision.classifier import Classifier
 from tests.support.checkpoints import ON_TORCH, write_tiny_detector
 from tests.support.s3 import S3Server
 from tests.support.tuning import TinySearch
 from tests.tune.conftest import CPUS
-from tune_training import tune as module
-from tune_training.errors import InputError
-from tune_training.manifest import Manifest, read_manifest, write_manifest
-from tune_training.schedulers import Method
-from tune_training.tune import BUDGET_FILE, RESULT_FILE, TuneResult, read_result, tune
+from tune_training.data.manifest import Manifest, read_manifest, write_manifest
+from tune_training.io.errors import InputError
+from tune_training.tune import search as module
+from tune_training.tune.schedulers import Method
+from tune_training.tune.search import BUDGET_FILE, RESULT_FILE, TuneResult, read_result, tune
 
 
 @pytest.fixture(scope="module")

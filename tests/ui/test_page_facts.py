@@ -3,9 +3,9 @@
 import json
 import re
 
-from serve_app.decoding import DecodeLimits
-from serve_app.openapi_document import openapi_document
+from serve_app.commands.openapi_document import openapi_document
 from serve_app.settings import Settings
+from serve_app.vision.decoding import DecodeLimits
 from tests.support.page import UI
 
 

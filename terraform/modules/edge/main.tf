@@ -8,7 +8,7 @@ locals {
   caching_disabled            = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
   all_viewer_headers_but_host = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
   own_domain                  = var.domain_name != null
-  # What serve_app/page.py sends with the page when the service itself serves it.
+  # What serve_app/http/page.py sends with the page when the service itself serves it.
   content_security_policy = join("; ", [
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "font-src 'self'", "img-src 'self' blob:", "connect-src 'self'",
     "worker-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",

@@ -7,13 +7,13 @@ import pytest
 from benchmarks.answers import GivenAnswer, disagreements
 from benchmarks.bare_loop import BareLoop
 from serve_app.checkpoints import resolve
-from serve_app.classifier import Classifier
+from serve_app.checkpoints.decision import ClassifierDecision, DetectorDecision
 from serve_app.codes import Code
-from serve_app.decision import ClassifierDecision, DetectorDecision
-from serve_app.decoding import DecodeLimits, decode
-from serve_app.detector import Detector
-from serve_app.gate import people_that_count
-from serve_app.pipeline import Pipeline
+from serve_app.vision.classifier import Classifier
+from serve_app.vision.decoding import DecodeLimits, decode
+from serve_app.vision.detector import Detector
+from serve_app.vision.people import people_that_count
+from serve_app.vision.pipeline import Pipeline
 from tests.support.checkpoints import ON_TORCH, DetectorKind, write_tiny_classifier, write_tiny_detector
 from tests.support.images import FORMATS, encode, picture
 

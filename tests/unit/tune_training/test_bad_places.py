@@ -8,12 +8,12 @@ import pytest
 from serve_app.settings import EMBEDDED_CLASSIFIER
 from tests.support.data_sets import blots, write_photo
 from tests.support.s3 import S3Server, s3_server
-from tune_training import evaluate as evaluating
-from tune_training import examine as examining
 from tune_training import predict as predicting
-from tune_training.errors import InputError
-from tune_training.prepare import PrepareOptions, prepare
-from tune_training.workers import Engine
+from tune_training.data import examine as examining
+from tune_training.data.prepare import PrepareOptions, prepare
+from tune_training.evaluate import evaluation as evaluating
+from tune_training.io.errors import InputError
+from tune_training.io.workers import Engine
 
 UNFILTERED = PrepareOptions(person_filter=False, engine=Engine.LOCAL)
 

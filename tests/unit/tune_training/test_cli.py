@@ -9,13 +9,13 @@ import pytest
 import torch
 from transformers import AutoModelForObjectDetection
 
-from serve_app.decision import ClassifierDecision, DetectorDecision
+from serve_app.checkpoints.decision import ClassifierDecision, DetectorDecision
 from serve_app.settings import get_settings
 from tests.support.checkpoints import write_tiny_classifier, write_tiny_detector
 from tests.support.drawn_photos import write_people, write_portraits
 from tune_training.cli import main
-from tune_training.metrics_file import sha256_of
-from tune_training.model_card import BEGIN, END, card_block, metrics_table
+from tune_training.evaluate.card import BEGIN, END, card_block, metrics_table
+from tune_training.evaluate.metrics_file import sha256_of
 
 Argument = str | Path
 

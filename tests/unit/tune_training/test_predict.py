@@ -16,19 +16,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from serve_app.answers import Answer
 from serve_app.codes import Code
-from serve_app.pipeline import Outcome
+from serve_app.http.answers import Answer
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, Settings
+from serve_app.vision.pipeline import Outcome
 from tests.support.checkpoints import ON_TORCH
 from tests.support.data_sets import write_photo
 from tests.support.photos import astronaut, cat, two_people
 from tests.support.s3 import S3Server, s3_server
 from tune_training import predict as predicting
-from tune_training.errors import InputError
-from tune_training.parts import Parts
+from tune_training.io.errors import InputError
+from tune_training.io.parts import Parts
+from tune_training.io.workers import work_on
 from tune_training.predict import SCHEMA, predict, predict_all_images_in_folder, summary
-from tune_training.workers import work_on
 
 CODES = {
     "a/one.jpg": "ok",

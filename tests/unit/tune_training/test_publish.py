@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from serve_app.checkpoints import MANIFEST_FILE, CheckpointError, resolve
-from serve_app.classifier import Classifier
-from serve_app.decision import ClassifierDecision
-from serve_app.model_slot import ModelSlot
+from serve_app.checkpoints.decision import ClassifierDecision
+from serve_app.graph.model_slot import ModelSlot
 from serve_app.settings import get_settings
+from serve_app.vision.classifier import Classifier
 from tests.support.checkpoints import ON_TORCH, write_tiny_classifier
 from tests.support.s3 import S3Server, s3_server
-from tune_training import storage
-from tune_training.errors import InputError
-from tune_training.metrics_file import to_json, weights_sha256
+from tune_training.evaluate.metrics_file import to_json, weights_sha256
+from tune_training.io import storage
+from tune_training.io.errors import InputError
 from tune_training.publish import publish, take_up_line
 
 TARGET = "s3://models/vit"

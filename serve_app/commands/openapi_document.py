@@ -1,0 +1,19 @@
+"""The OpenAPI document as a file: made without a graph, for the page's types (`make page-api`)."""
+
+import json
+from pathlib import Path
+from typing import cast
+
+from serve_app.http.app import PredictService, create_app
+from serve_app.settings import Settings
+
+
+def openapi_document() -> str:
+    """The document with the default settings, as JSON."""
+    defaults = Settings.model_construct(page_dir=Path("none"))
+    service = cast(PredictService, None)  # nobody asks it
+    return json.dumps(create_app(service, defaults).openapi(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    print(openapi_document(), end="")

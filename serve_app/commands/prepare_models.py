@@ -1,0 +1,36 @@
+"""Downloads and exports the models that the settings name, so that the first start finds them: `python -m serve_app.commands.prepare_models`.
+
+`make setup` runs it, and so can the making of an image. Without it, the first start does the same and takes that much longer.
+"""
+
+import sys
+
+from serve_app.checkpoints import CheckpointError, resolve
+from serve_app.checkpoints.decision import DecisionError
+from serve_app.runtimes.base import RunOptions
+from serve_app.settings import get_settings
+from serve_app.vision.classifier import Classifier
+from serve_app.vision.detector import Detector
+
+
+def main() -> int:
+    """Prepares both models, one after the other: transformers cannot load two at a time. Returns the exit status."""
+    settings = get_settings()
+    models: list[tuple[type[Detector] | type[Classifier], str]] = [
+        (Detector, settings.detector_uri),
+        (Classifier, settings.effective_classifier_uri),
+    ]
+    status = 0
+    for model, uri in models:
+        try:
+            checkpoint = resolve(uri, settings.model_cache_dir)
+            model.load(checkpoint, RunOptions.of(settings))
+            print(f"Prepared {checkpoint.name}, revision {checkpoint.revision}")
+        except (CheckpointError, DecisionError) as error:
+            print(error, file=sys.stderr)
+            status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

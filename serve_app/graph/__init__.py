@@ -1,0 +1,1 @@
+"""The Ray Serve graph: what carries a photo between replicas, batches it, retries it, and exchanges models under load."""

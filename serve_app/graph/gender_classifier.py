@@ -1,0 +1,101 @@
+"""Deployment: crops of one person to calibrated probabilities, in batches."""
+
+import asyncio
+import time
+from typing import Any
+
+from ray import serve
+
+from serve_app.checkpoints import resolve
+from serve_app.graph.batching import BatchWorker, run_each_with_its_model, warm_up
+from serve_app.graph.messages import Classification, ModelDescription, OtherCropWanted
+from serve_app.graph.model_slot import ModelSlot
+from serve_app.runtimes.base import RunOptions
+from serve_app.settings import Settings
+from serve_app.telemetry import BatchMetrics, log_with_serve, quieten_batch_warning
+from serve_app.vision.classifier import Classifier
+from serve_app.vision.cropping import CropSpec
+from serve_app.vision.images import RGB
+
+Work = tuple[Classifier, RGB]
+Probabilities = dict[str, float]
+
+# The collector's own limits only have to be out of the way: how much goes through the model together is the worker's to say.
+COLLECT_AT_MOST = 64
+COLLECTIONS_AT_ONCE = 1024
+
+
+class GenderClassifier:
+    """Classifies in one thread of its own.
+
+    `@serve.batch` collects; its body hands every item to one worker that drains its queue (see `batching`). Its timer is zero and its
+    batches may overlap, so it never makes a request wait, and the batches of the model are what piled up while it was busy.
+
+    Args:
+        settings: cache and device.
+        max_batch_size: most crops that go through the model together.
+        threads: threads of one inference.
+    """
+
+    def __init__(self, settings: Settings, max_batch_size: int, threads: int) -> None:
+        log_with_serve(settings)
+        quieten_batch_warning()
+        self._settings = settings
+        self._options = RunOptions.of(settings, threads)
+        self._worker: BatchWorker[Work, Probabilities] = BatchWorker(
+            classify_batch,
+            max_batch_size,
+            on_batch=BatchMetrics("classifier"),
+        )
+        self._slot = ModelSlot(self._load, self._warm)
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Takes up `model_uri` and the overrides of the checkpoint's decision; null means the default."""
+        await self._slot.take_up(user_config)
+
+    async def classify(self, crop: RGB, spec: CropSpec) -> Classification | OtherCropWanted:
+        """Classifies a crop of shape (size, size, 3), uint8, that was made with `spec`.
+
+        Raises:
+            Exception: the model failed for this crop.
+        """
+        classifier = self._slot.current
+        if spec != classifier.crop_spec:
+            return OtherCropWanted(classifier.crop_spec)
+        started = time.perf_counter()
+        outcome = await self._collect((classifier, crop))
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return Classification(outcome, str(describe(classifier)), {"classify": time.perf_counter() - started})
+
+    async def describe(self) -> ModelDescription:
+        """The model in use and the crops that it wants."""
+        return describe(self._slot.current, self._slot.fault)
+
+    async def check_health(self) -> None:
+        """Fails when the model's thread has died: Serve then replaces the replica."""
+        if not self._worker.alive:
+            raise RuntimeError("the model's thread has died")
+
+    @serve.batch(max_batch_size=COLLECT_AT_MOST, batch_wait_timeout_s=0.0, max_concurrent_batches=COLLECTIONS_AT_ONCE)
+    async def _collect(self, work: list[Work]) -> list[Probabilities | BaseException]:
+        # Failures are values here: an exception would fail every caller of the batch, and a cancellation would hang them.
+        return await asyncio.gather(*(self._worker.submit(item) for item in work), return_exceptions=True)
+
+    def _load(self, config: dict[str, Any]) -> Classifier:
+        overrides = dict(config)
+        uri = overrides.pop("model_uri", None) or self._settings.effective_classifier_uri
+        return Classifier.load(resolve(uri, self._settings.model_cache_dir), self._options, overrides)
+
+    async def _warm(self, classifier: Classifier) -> None:
+        await warm_up(self._worker, (classifier, classifier.blank_crop()))
+
+
+def describe(classifier: Classifier, fault: str | None = None) -> ModelDescription:
+    """Name, revision and crops of a classifier."""
+    return ModelDescription(classifier.checkpoint.name, classifier.checkpoint.revision, classifier.crop_spec, fault)
+
+
+def classify_batch(work: list[Work]) -> list[Probabilities]:
+    """One batch of crops, each with the classifier that it was made for."""
+    return run_each_with_its_model(work, lambda classifier, crops: classifier(crops))

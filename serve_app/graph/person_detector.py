@@ -1,0 +1,112 @@
+"""Deployment: from the bytes of a photo to its people, and to a crop when there is exactly one."""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from serve_app.checkpoints import resolve
+from serve_app.codes import Code
+from serve_app.graph.batching import BatchWorker, run_each_with_its_model, warm_up
+from serve_app.graph.messages import Detection, ModelDescription
+from serve_app.graph.model_slot import ModelSlot
+from serve_app.runtimes.base import RunOptions
+from serve_app.settings import Settings
+from serve_app.telemetry import BatchMetrics, log_with_serve
+from serve_app.vision.cropping import CropSpec, crop_person
+from serve_app.vision.decoding import DecodeLimits, ImageRefused, decode
+from serve_app.vision.detector import Detector, PreparedPhoto
+from serve_app.vision.images import RGB
+from serve_app.vision.people import DetectedPerson, gate, people_that_count
+
+Work = tuple[Detector, PreparedPhoto]
+
+
+class PersonDetector:
+    """Decodes in a few threads of its own, detects in one, and applies the person gate.
+
+    Args:
+        settings: limits, cache and device.
+        max_batch_size: most photos that go through the model together.
+        threads: threads of one inference.
+        decode_threads: threads that decode, resize and crop.
+    """
+
+    def __init__(self, settings: Settings, max_batch_size: int, threads: int, decode_threads: int) -> None:
+        log_with_serve(settings)
+        self._settings = settings
+        self._options = RunOptions.of(settings, threads)
+        self._limits = DecodeLimits(settings.image_formats, settings.max_image_pixels)
+        self._decoders = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
+        self._worker: BatchWorker[Work, list[DetectedPerson]] = BatchWorker(
+            detect_batch,
+            max_batch_size,
+            on_batch=BatchMetrics("detector"),
+        )
+        self._slot = ModelSlot(self._load, self._warm)
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Takes up `model_uri` and the overrides of the checkpoint's decision; null means the default."""
+        await self._slot.take_up(user_config)
+
+    async def detect(self, image: bytes, spec: CropSpec) -> Detection:
+        """Decodes a photo, counts its people, and crops when there is exactly one.
+
+        Raises:
+            Exception: the model failed; the gate fails closed.
+        """
+        detector = self._slot.current
+        model = str(describe(detector))
+        started = time.perf_counter()
+        loop = asyncio.get_running_loop()
+        try:
+            photo, prepared = await loop.run_in_executor(self._decoders, self._decode, detector, image)
+        except ImageRefused as refused:
+            return Detection(refused.code, [], None, model, {"decode": time.perf_counter() - started})
+        decoded = time.perf_counter()
+        people = people_that_count(await self._worker.submit((detector, prepared)), detector.decision)
+        detected = time.perf_counter()
+        stages = {"decode": decoded - started, "detect": detected - decoded}
+        code = gate(people)
+        if code is not Code.OK:
+            return Detection(code, people, None, model, stages)
+        crop = await loop.run_in_executor(self._decoders, crop_person, photo, people[0].box, spec)
+        return Detection(code, people, crop, model, stages | {"crop": time.perf_counter() - detected})
+
+    async def describe(self) -> ModelDescription:
+        """The model in use."""
+        return describe(self._slot.current, self._slot.fault)
+
+    async def check_health(self) -> None:
+        """Fails when the model's thread has died: Serve then replaces the replica."""
+        if not self._worker.alive:
+            raise RuntimeError("the model's thread has died")
+
+    def _decode(self, detector: Detector, image: bytes) -> tuple[RGB, PreparedPhoto]:
+        photo = decode(image, self._limits)
+        return photo, detector.prepare(photo)
+
+    def _load(self, config: dict[str, Any]) -> Detector:
+        overrides = dict(config)
+        uri = overrides.pop("model_uri", None) or self._settings.detector_uri
+        return Detector.load(resolve(uri, self._settings.model_cache_dir), self._options, overrides)
+
+    async def _warm(self, detector: Detector) -> None:
+        await warm_up(self._worker, (detector, detector.prepare(blank_photo())))
+
+
+def blank_photo() -> RGB:
+    """A grey photo to warm a model with."""
+    return np.full((384, 512, 3), 127, dtype=np.uint8)
+
+
+def describe(detector: Detector, fault: str | None = None) -> ModelDescription:
+    """Name and revision of a detector."""
+    return ModelDescription(detector.checkpoint.name, detector.checkpoint.revision, fault=fault)
+
+
+def detect_batch(work: list[Work]) -> list[list[DetectedPerson]]:
+    """One batch of photos, each with the detector that prepared it."""
+    return run_each_with_its_model(work, lambda detector, photos: detector.detect(photos))

@@ -1,0 +1,83 @@
+"""Stopping without losing anything: who stops the service, and the ingress replicas on the same machine, agree through a folder.
+
+The file `stopping` in it tells the replicas to admit nothing more. The file `requests` is locked (flock, shared) by each replica that
+has requests in flight, so whoever can lock it for itself knows that there are none; the kernel unlocks for a replica that dies.
+"""
+
+import fcntl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serve_app.codes import Code
+from serve_app.http.faults import fault_response
+
+STOPPING = "stopping"
+REQUESTS = "requests"
+POLL_S = 0.05
+
+
+class DrainMiddleware:
+    """Refuses requests as `overloaded` once the service is stopping, and shows that others are in flight.
+
+    Args:
+        folder: None, or a folder that is not there: nobody will ask, and every request is admitted.
+    """
+
+    def __init__(self, app: ASGIApp, folder: Path | None) -> None:
+        self._app = app
+        self._folder = folder if folder and folder.is_dir() else None
+        self._requests: BinaryIO | None = None  # open, and locked, while requests are in flight
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self._folder is None:
+            await self._app(scope, receive, send)
+            return
+        with self._shown(self._folder) as admitted:
+            app = self._app if admitted else fault_response(Code.OVERLOADED, scope["state"]["request_id"])
+            await app(scope, receive, send)
+
+    @contextmanager
+    def _shown(self, folder: Path) -> Iterator[bool]:
+        """Shows that a request is in flight; gives whether it is admitted."""
+        self._in_flight += 1
+        try:
+            if self._requests is None:
+                self._requests = (folder / REQUESTS).open("ab")
+                _lock(self._requests, fcntl.LOCK_SH)
+            # The question comes after the lock: who stops the service does it the other way round, so no request slips through.
+            yield not (folder / STOPPING).exists()
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight and self._requests is not None:
+                self._requests.close()
+                self._requests = None
+
+
+def drain(folder: Path, seconds: float, give_up: Callable[[], bool] = lambda: False) -> bool:
+    """Tells the replicas to admit nothing more and waits until nothing is in flight.
+
+    Returns:
+        Whether that was so within `seconds`, and before `give_up` was true.
+    """
+    (folder / STOPPING).touch()
+    end = time.monotonic() + seconds
+    with (folder / REQUESTS).open("ab") as requests:
+        while not _lock(requests, fcntl.LOCK_EX):
+            if time.monotonic() >= end or give_up():
+                return False
+            time.sleep(POLL_S)
+    return True
+
+
+def _lock(file: BinaryIO, kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,110 @@
+"""What surrounds every request: its id, headers against guessing browsers, and bodies that nobody will read to their end."""
+
+import re
+import uuid
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADER = "x-request-id"
+DISCARDED_BYTES = 100_000_000
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestIdMiddleware:
+    """Sets `request.state.request_id`, the request's header for those behind, and the header of the response.
+
+    Args:
+        returned_by_proxy: leave the response's header to a proxy in front, which adds the one of the request.
+    """
+
+    def __init__(self, app: ASGIApp, returned_by_proxy: bool = False) -> None:
+        self._app = app
+        self._returned_by_proxy = returned_by_proxy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _accept_or_make(Headers(scope=scope).get(HEADER))
+        state = {**scope.get("state", {}), "request_id": request_id}
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start" and not self._returned_by_proxy:
+                message["headers"] = _with_id(message["headers"], request_id)
+            await send(message)
+
+        await self._app({**scope, "headers": _with_id(scope["headers"], request_id), "state": state}, receive, send_with_id)
+
+
+def serve_proxy_middlewares() -> list[Middleware]:
+    """For RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH.
+
+    Serve's proxy returns whatever id a client sends, and adds it to the headers instead of setting it. With this in front of it
+    the id is a well-formed one, and there is one.
+    """
+    return [Middleware(RequestIdMiddleware)]
+
+
+def _with_id(headers: RawHeaders, request_id: str) -> RawHeaders:
+    # Not starlette's MutableHeaders: it would overlook a header that somebody wrote in capitals.
+    name = HEADER.encode()
+    return [(other, value) for other, value in headers if other.lower() != name] + [(name, request_id.encode())]
+
+
+def _accept_or_make(sent: str | None) -> str:
+    return sent if sent and _WELL_FORMED.fullmatch(sent) else uuid.uuid4().hex
+
+
+class SecurityHeadersMiddleware:
+    """Forbids browsers to guess content types."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["x-content-type-options"] = "nosniff"
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class UnreadBodyMiddleware:
+    """Closes the connection after such an answer when the rest of the body has no end, no near end, or no pace.
+
+    The server below reads on after an answer: clients that look for it only when they have sent everything (`http.client`, requests)
+    find it, and the connection can be used again. A body without a declared length, a very long one, and one that has just run into
+    a time limit would keep it reading: their clients must notice the end of the connection.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        declared = headers.get("content-length", "")
+        unread = declared != "0" and ("transfer-encoding" in headers or declared != "")
+
+        async def watch() -> Message:
+            nonlocal unread
+            message = await receive()
+            unread = unread and bool(message.get("more_body"))
+            return message
+
+        async def close(message: Message) -> None:
+            if message["type"] == "http.response.start" and unread:
+                near = declared.isascii() and declared.isdigit() and len(declared) < 20 and int(declared) <= DISCARDED_BYTES
+                if not near or message["status"] == 504:
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        await self._app(scope, watch, close)

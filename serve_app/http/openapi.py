@@ -1,0 +1,205 @@
+"""What the OpenAPI document says of the calls: both forms of upload, and each code with an example of its body.
+
+FastAPI cannot derive these: `uploads` takes the bodies apart itself.
+"""
+
+from collections.abc import Set
+from itertools import groupby
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from serve_app.codes import MEANINGS, Code
+from serve_app.http.answers import (
+    HEALTHY,
+    UNAVAILABLE,
+    Answer,
+    BatchAnswer,
+    BatchItem,
+    Body,
+    Fault,
+    Health,
+    ModelInfo,
+    ModelRevisions,
+    Person,
+)
+from serve_app.http.faults import RETRY_AFTER_S
+from serve_app.http.middleware import HEADER as REQUEST_ID_HEADER
+from serve_app.http.uploads import BATCH_FIELD, PREDICT_FIELD
+from serve_app.settings import Settings
+
+Kwargs = dict[str, Any]
+
+JSON = "application/json"
+
+_FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
+_REQUEST_ID = "0b9c1f5e7d0a4f9c8a54d7d1f0a3e6b2"
+_MODEL = ModelRevisions(detector="person-detector@5f2c1a9e", classifier="gender-classifier@8d41b07c")
+_PERSON = Person(box=(0.31, 0.08, 0.72, 0.97), score=0.94)
+_ANSWERS = {
+    Code.OK: Answer(
+        prediction="male",
+        confidence=0.892,
+        person_count=1,
+        probabilities={"male": 0.892, "female": 0.108},
+        error=None,
+        code=Code.OK,
+        people=[_PERSON],
+        request_id=_REQUEST_ID,
+        model=_MODEL,
+    ),
+    Code.NO_PERSON: Answer.refusal(Code.NO_PERSON, _REQUEST_ID, model=_MODEL),
+    Code.MULTIPLE_PEOPLE: Answer.refusal(Code.MULTIPLE_PEOPLE, _REQUEST_ID, people=[_PERSON] * 3, model=_MODEL),
+}
+_FAULTS_OF_A_CALL = {Code.BAD_REQUEST, Code.IMAGE_TOO_LARGE, Code.OVERLOADED, Code.TIMEOUT, Code.INTERNAL}
+_FAULTS_OF_A_PHOTO = {Code.NOT_AN_IMAGE, Code.CORRUPT_IMAGE}
+
+
+def predict_docs(settings: Settings) -> Kwargs:
+    """Arguments of the /predict route."""
+    return {
+        "summary": "Classify one photo",
+        "response_model": Answer,
+        "responses": {
+            200: {
+                "description": "The answer about the photo, or the reason why there is none",
+                "headers": _headers(),
+                "content": _examples({code.value: answer for code, answer in _ANSWERS.items()}),
+            },
+            **_fault_responses(_FAULTS_OF_A_CALL | _FAULTS_OF_A_PHOTO),
+        },
+        "openapi_extra": {
+            "requestBody": {
+                "required": True,
+                "description": f"The photo, at most {settings.max_image_bytes} bytes; its bytes tell its format ({_formats(settings)})",
+                "content": {
+                    "multipart/form-data": {
+                        "schema": {"type": "object", "required": [PREDICT_FIELD], "properties": {PREDICT_FIELD: _FILE}},
+                    },
+                    "image/*": {"schema": _FILE},
+                    "application/octet-stream": {"schema": _FILE},
+                },
+            }
+        },
+    }
+
+
+def predict_batch_docs(settings: Settings) -> Kwargs:
+    """Arguments of the /predict-batch route."""
+    items: list[Answer] = [_ANSWERS[Code.OK], Answer.refusal(Code.NOT_AN_IMAGE, _REQUEST_ID)]
+    example = BatchAnswer(results=[BatchItem(**dict(item), filename=name) for item, name in zip(items, ["a.jpg", "b.txt"], strict=True)])
+    return {
+        "summary": "Classify several photos",
+        "response_model": BatchAnswer,
+        "responses": {
+            200: {
+                "description": "An answer for each photo, in the order sent; the faults of a photo are codes of its item",
+                "headers": _headers(),
+                "content": _examples({"batch": example}),
+            },
+            **_fault_responses(_FAULTS_OF_A_CALL),
+        },
+        "openapi_extra": {
+            "requestBody": {
+                "required": True,
+                "description": f"At most {settings.max_batch_files} photos of at most {settings.max_image_bytes} bytes each",
+                "content": {
+                    "multipart/form-data": {
+                        "schema": {
+                            "type": "object",
+                            "required": [BATCH_FIELD],
+                            "properties": {
+                                BATCH_FIELD: {"type": "array", "items": _FILE, "minItems": 1, "maxItems": settings.max_batch_files}
+                            },
+                        }
+                    }
+                },
+            }
+        },
+    }
+
+
+def health_docs(version: str) -> Kwargs:
+    """Arguments of the /health route."""
+    model = ModelInfo(name="person-detector", revision="5f2c1a9e")
+    healthy = Health(
+        status=HEALTHY,
+        model_loaded=True,
+        processor_loaded=True,
+        detector_loaded=True,
+        version=version,
+        models={"detector": model, "classifier": ModelInfo(name="gender-classifier", revision="8d41b07c")},
+        faults={},
+    )
+    unavailable = healthy.model_copy(
+        update={
+            "status": UNAVAILABLE,
+            "model_loaded": False,
+            "processor_loaded": False,
+            "models": {"detector": model, "classifier": None},
+        }
+    )
+    return {
+        "summary": "Whether the models can answer",
+        "response_model": Health,
+        "responses": {
+            200: {"description": "They can", "headers": _headers(), "content": _examples({"healthy": healthy})},
+            503: {
+                "model": Health,
+                "description": "They cannot, or not yet",
+                "headers": _headers(),
+                "content": _examples({"unavailable": unavailable}),
+            },
+        },
+    }
+
+
+def keep_nulls_in_examples(app: FastAPI) -> None:
+    """FastAPI drops nulls from its document. In our examples they are part of the contract: all answers have the same keys."""
+    build = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = build()
+        for route in app.routes:
+            if isinstance(route, APIRoute) and route.responses:
+                (documented,) = (call["responses"] for call in document["paths"][route.path].values())
+                for status, response in route.responses.items():
+                    documented[str(status)]["content"][JSON]["examples"] = response["content"][JSON]["examples"]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _fault_responses(codes: Set[Code]) -> dict[int | str, Kwargs]:
+    in_the_tables_order = [code for code in Code if code in codes]  # a set's own order changes from run to run
+    by_status = groupby(sorted(in_the_tables_order, key=_status), key=_status)
+    return {status: _fault_response(list(group)) for status, group in by_status}
+
+
+def _fault_response(codes: list[Code]) -> Kwargs:
+    return {
+        "model": Fault,
+        "description": "; ".join(f"`{code}`: {MEANINGS[code].text}" for code in codes),
+        "headers": _headers(retry=any(MEANINGS[code].retry for code in codes)),
+        "content": _examples({code.value: Fault.of(code, _REQUEST_ID) for code in codes}),
+    }
+
+
+def _examples(bodies: dict[str, Body]) -> Kwargs:
+    return {JSON: {"examples": {name: {"value": body.model_dump(mode="json")} for name, body in bodies.items()}}}
+
+
+def _headers(retry: bool = False) -> Kwargs:
+    headers: Kwargs = {REQUEST_ID_HEADER: {"description": "The request's id, as in the body", "schema": {"type": "string"}}}
+    if retry:
+        headers["retry-after"] = {"description": "Seconds", "schema": {"type": "integer", "examples": [RETRY_AFTER_S]}}
+    return headers
+
+
+def _formats(settings: Settings) -> str:
+    return ", ".join(settings.image_formats)
+
+
+def _status(code: Code) -> int:
+    return MEANINGS[code].status

@@ -1,0 +1,241 @@
+"""The two models as torch modules of one kind: uint8 pixels in, what the service needs out.
+
+Normalisation and the meaning of the logits are inside, so that whatever runs a network (see `runtimes`) is given resized pixels and
+nothing else. Only PyTorch's own runtime and the export for OpenVINO import this module: it takes seconds and 300 MB.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import (
+    AutoImageProcessor,
+    AutoModelForImageClassification,
+    AutoModelForObjectDetection,
+    BaseImageProcessor,
+    PreTrainedModel,
+)
+from transformers.utils import logging as transformers_logging
+
+from serve_app.checkpoints import Checkpoint, CheckpointError
+from serve_app.runtimes.base import LABELS, PERSON, Facts, Role
+from serve_app.runtimes.resizing import ResizeSpec
+
+transformers_logging.disable_progress_bar()  # half a second of bar, in the log of every replica
+
+YOLOS_MULTIPLE = 16
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network in eval mode, float32 on the CPU, and the facts about it."""
+
+    module: nn.Module
+    facts: Facts
+
+
+class PersonNetwork(nn.Module):
+    """Any DETR-family detector: pixels (n, H, W, 3) uint8 to scores of the class person (n, queries) and boxes (n, queries, 4).
+
+    Boxes are [x0, y0, x1, y1] relative to the photo and may reach beyond it.
+
+    Args:
+        softmax: the logits end with "no object" and compete (Carion et al. 2020, DETR); otherwise each has a sigmoid of its own
+            (Zhu et al. 2021, Deformable DETR, and what came after it).
+    """
+
+    def __init__(self, model: PreTrainedModel, processor: BaseImageProcessor, person: int, *, softmax: bool) -> None:
+        super().__init__()
+        self.model = model
+        self._person = person
+        self._softmax = softmax
+        self._mean, self._deviation = (nn.Buffer(values) for values in normalisation(processor))
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores and boxes."""
+        outputs = self.model(pixel_values=_normal(pixels, self._mean, self._deviation, self.model.dtype))
+        logits, boxes = outputs.logits.float(), outputs.pred_boxes.float()
+        if self._softmax:
+            probabilities = logits.softmax(-1)[..., :-1]
+            # A query is of one class: the likeliest.
+            scores = probabilities[..., self._person] * (probabilities.argmax(-1) == self._person)
+        else:
+            scores = logits[..., self._person].sigmoid()
+        centre, half = boxes[..., :2], boxes[..., 2:] / 2
+        return scores, torch.cat([centre - half, centre + half], dim=-1)
+
+
+class GenderNetwork(nn.Module):
+    """Any image classifier: pixels (n, size, size, 3) uint8 to logits (n, labels).
+
+    Args:
+        interpolate: the pixels are of another size than the one that the checkpoint was trained with.
+    """
+
+    def __init__(self, model: PreTrainedModel, processor: BaseImageProcessor, *, interpolate: bool) -> None:
+        super().__init__()
+        self.model = model
+        self._options = {"interpolate_pos_encoding": True} if interpolate else {}
+        self._mean, self._deviation = (nn.Buffer(values) for values in normalisation(processor))
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor]:
+        """Logits."""
+        return (self.model(pixel_values=_normal(pixels, self._mean, self._deviation, self.model.dtype), **self._options).logits.float(),)
+
+
+def _normal(pixels: Tensor, mean: Tensor, deviation: Tensor, dtype: torch.dtype) -> Tensor:
+    # The permutation of channels-last pixels is what convolutions on a CPU are fastest with.
+    return ((pixels.permute(0, 3, 1, 2).float() - mean) / deviation).to(dtype)
+
+
+def build(role: Role, checkpoint: Checkpoint, input_size: int | None, device: torch.device) -> Network:
+    """Loads a checkpoint as the network of a role.
+
+    Args:
+        input_size: side of the square that it is given instead of the size in its `preprocessor_config.json`, pixels.
+
+    Raises:
+        CheckpointError: it cannot be loaded, has no class person or other labels than male and female, or its image processor does
+            more than resizing and normalising.
+    """
+    network = (_person_network if role == "detector" else _gender_network)(checkpoint, input_size, device)
+    network.module.to(device).eval()
+    return network
+
+
+def _person_network(checkpoint: Checkpoint, input_size: int | None, device: torch.device) -> Network:
+    model = load_model(AutoModelForObjectDetection, checkpoint, device)
+    labels = {str(name).lower(): int(index) for index, name in model.config.id2label.items()}
+    if PERSON not in labels:
+        raise CheckpointError(checkpoint.uri, f"it has no class {PERSON!r}, only {sorted(labels)[:10]}", "Use a detector of people")
+    processor = load_processor(checkpoint)
+    resize = _resize_of_detector(checkpoint, processor, input_size)
+    module = PersonNetwork(model, processor, labels[PERSON], softmax=_uses_softmax(processor, len(labels)))
+    return Network(module, Facts(resize=resize, labels=(PERSON,)))
+
+
+def _gender_network(checkpoint: Checkpoint, input_size: int | None, device: torch.device) -> Network:
+    model = load_model(AutoModelForImageClassification, checkpoint, device)
+    names = tuple(str(model.config.id2label[index]).lower() for index in range(model.config.num_labels))
+    if len(names) != len(LABELS) or set(names) != LABELS:
+        raise CheckpointError(checkpoint.uri, f"its labels are {list(names[:10])}, not male and female", "Use a gender classifier")
+    processor = load_processor(checkpoint)
+    side = input_size or trained_size(processor)
+    interpolate = side != getattr(model.config, "image_size", side)
+    resize = ResizeSpec(exact=(side, side), resample=int(processor.resample))
+    return Network(GenderNetwork(model, processor, interpolate=interpolate), Facts(resize=resize, labels=names))
+
+
+def load_model(auto_class: Any, checkpoint: Checkpoint, device: torch.device, **options: Any) -> PreTrainedModel:
+    """Loads weights (safetensors only) as float32 for the CPU, or as stored for CUDA, in eval mode.
+
+    Raises:
+        CheckpointError: transformers cannot load it, or weights are missing from it.
+    """
+    # Half-precision files would be computed in half precision, which CPUs do slowly: transformers 5 keeps the file's dtype.
+    dtype = torch.float32 if device.type == "cpu" else "auto"
+    try:
+        model, report = auto_class.from_pretrained(
+            checkpoint.path, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
+        )
+    except Exception as error:
+        raise CheckpointError(
+            checkpoint.uri, f"transformers cannot load it ({error})", "Check config.json, or save the model again with `save_pretrained`"
+        ) from error
+    if missing := sorted(report["missing_keys"]):
+        problem = f"its weights lack {len(missing)} parameters, such as {missing[0]}"
+        raise CheckpointError(checkpoint.uri, problem, "Save the model again with `save_pretrained`")
+    model = model.to(device).eval()
+    if device.type == "cpu":
+        model = model.to(memory_format=torch.channels_last)  # convolutions run 1.5 times as fast
+    loaded: PreTrainedModel = model
+    return loaded
+
+
+def load_processor(checkpoint: Checkpoint) -> BaseImageProcessor:
+    """Loads `preprocessor_config.json`.
+
+    Raises:
+        CheckpointError: there is none, or transformers does not know it.
+    """
+    try:
+        # Pillow's processors: torchvision is not needed, and training and serving resize alike wherever they run.
+        processor: BaseImageProcessor = AutoImageProcessor.from_pretrained(checkpoint.path, local_files_only=True, backend="pil")
+    except Exception as error:
+        raise CheckpointError(
+            checkpoint.uri, f"preprocessor_config.json cannot be used ({error})", "Save the image processor again with `save_pretrained`"
+        ) from error
+    return processor
+
+
+def trained_size(processor: BaseImageProcessor) -> int:
+    """Side of the square that a classifier was trained with: a processor that crops the centre was trained on what the crop leaves."""
+    wanted = dict(processor.crop_size if getattr(processor, "do_center_crop", None) else processor.size)
+    return int(wanted.get("height") or wanted["shortest_edge"])
+
+
+def normalisation(processor: BaseImageProcessor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation (1, 3, 1, 1) for pixels of 0 to 255: rescaling and normalisation in one step."""
+    scale = float(processor.rescale_factor) if processor.do_rescale else 1.0
+    mean, deviation = (processor.image_mean, processor.image_std) if processor.do_normalize else ([0.0] * 3, [1.0] * 3)
+    shape = (1, 3, 1, 1)
+    return torch.tensor(mean).reshape(shape) / scale, torch.tensor(deviation).reshape(shape) / scale
+
+
+def _resize_of_detector(checkpoint: Checkpoint, processor: BaseImageProcessor, input_size: int | None) -> ResizeSpec:
+    """The processor's way of resizing, which is tried on photos of two shapes: the answers of a wrong one would be quietly worse."""
+    options = {"size": {"height": input_size, "width": input_size}} if input_size else {}
+    size = {key: value for key, value in dict(options.get("size") or processor.size).items() if value}
+    resample = int(processor.resample)
+    if {"height", "width"} <= size.keys():
+        candidates = [ResizeSpec(exact=(size["height"], size["width"]), resample=resample)]
+    elif {"shortest_edge", "longest_edge"} <= size.keys():
+        edges = (size["shortest_edge"], size["longest_edge"])
+        candidates = [ResizeSpec(edges=edges, multiple=multiple, resample=resample) for multiple in (1, YOLOS_MULTIPLE)]
+    else:
+        candidates = []
+    photos = [_gradient(75, 110), _gradient(173, 67)]
+    expected = [_processed(processor, photo, options) for photo in photos]
+    for spec in candidates:
+        if all(_same(spec(photo), wanted, processor) for photo, wanted in zip(photos, expected, strict=True)):
+            return spec
+    raise CheckpointError(
+        checkpoint.uri,
+        f"its image processor ({type(processor).__name__}, size {size}) does more than resizing and normalising",
+        "Save it with `size` as height and width, or as shortest_edge and longest_edge, and without padding",
+    )
+
+
+def _processed(processor: BaseImageProcessor, photo: NDArray[np.uint8], options: dict[str, Any]) -> NDArray[np.float32]:
+    pixels: Tensor = processor(images=photo, return_tensors="pt", input_data_format="channels_last", **options)["pixel_values"]
+    return pixels[0].permute(1, 2, 0).float().numpy()
+
+
+def _same(resized: NDArray[np.uint8], wanted: NDArray[np.float32], processor: BaseImageProcessor) -> bool:
+    mean, deviation = (values.flatten().numpy() for values in normalisation(processor))
+    return resized.shape == wanted.shape and bool(np.allclose((resized - mean) / deviation, wanted, atol=1e-3))
+
+
+def _gradient(height: int, width: int) -> NDArray[np.uint8]:
+    rows, columns = np.mgrid[0:height, 0:width]
+    return np.stack([rows * 255 // height, columns * 255 // width, (rows + columns) % 256], axis=-1).astype(np.uint8)
+
+
+def _uses_softmax(processor: BaseImageProcessor, classes: int) -> bool:
+    """Which of the two meanings of logits the checkpoint's own processor applies, found by asking it about one query.
+
+    The logit 2 of one class is 0.88 by a sigmoid of its own; against "no object" and the other classes at 0 it is less.
+    """
+
+    class Outputs:
+        logits = torch.zeros(1, 1, classes + 1)
+        pred_boxes = torch.full((1, 1, 4), 0.5)
+
+    Outputs.logits[0, 0, 0] = 2.0
+    (found,) = processor.post_process_object_detection(Outputs, threshold=0.0)
+    sigmoid = torch.tensor(2.0).sigmoid().item()
+    return not math.isclose(found["scores"].max().item(), sigmoid, abs_tol=1e-3)

@@ -1,0 +1,110 @@
+"""Networks in OpenVINO, exported once (see `openvino_export`) and kept in the cache.
+
+Inference is in float32, as PyTorch's: on processors with bfloat16 OpenVINO would otherwise use that, and find other people.
+"""
+
+import importlib.metadata
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serve_app.checkpoints import Checkpoint, CheckpointError, Entries
+from serve_app.runtimes.base import Facts, Floats, Role, Run, RunOptions, Runtime
+
+# `import openvino` reports to its makers over the network when this package is installed. A service that says that nothing leaves it
+# calls nobody: with None here the import fails, and OpenVINO then does without.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] # what the import system documents
+
+import openvino as ov  # noqa: E402 - after the line above
+
+logger = logging.getLogger(__name__)
+
+EXPORT_VERSION = 1  # to be raised when `networks` or `openvino_export` make another network of the same checkpoint
+NETWORK_FILE, FACTS_FILE, ERROR_FILE = "network.xml", "facts.json", "error.json"
+
+
+class ExportError(CheckpointError):
+    """OpenVINO cannot take this network; PyTorch can."""
+
+
+def load(role: Role, checkpoint: Checkpoint, input_size: int | None, options: RunOptions) -> Runtime:
+    """Loads a checkpoint's network from the cache; exports it first when it is not there.
+
+    Raises:
+        ExportError: it cannot be exported.
+        CheckpointError: see `networks.build`.
+    """
+    try:
+        return _open(_cached(role, checkpoint, input_size, options.cache_dir.expanduser()), options.threads)
+    except OSError as error:
+        # A cache that cannot be written costs an export at each start, and nothing else.
+        logger.warning("the exported network of %s is not kept: %s", checkpoint.name, error.strerror)
+        with tempfile.TemporaryDirectory() as scratch:
+            _export(role, checkpoint, input_size, Path(scratch))
+            return _open(Path(scratch), options.threads)
+
+
+def open_network(network: Path, threads: int) -> Run:
+    """A network in OpenVINO's own format, ready to run on the CPU.
+
+    Args:
+        threads: threads of one inference; 0: as many as there are cores.
+    """
+    properties = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,  # replicas know nothing of each other, and would all sit on the first core
+    }
+    model = ov.Core().compile_model(network, "CPU", properties)
+    request = model.create_infer_request()
+
+    def run(pixels: NDArray[np.uint8]) -> tuple[Floats, ...]:
+        outputs = request.infer([pixels])
+        return tuple(outputs[port] for port in model.outputs)
+
+    return run
+
+
+def _open(folder: Path, threads: int) -> Runtime:
+    facts = Facts.model_validate_json((folder / FACTS_FILE).read_text(encoding="utf-8"))
+    return Runtime(open_network(folder / NETWORK_FILE, threads), facts)
+
+
+def _cached(role: Role, checkpoint: Checkpoint, input_size: int | None, cache_dir: Path) -> Path:
+    """The folder of the exported network. Of many processes that ask for it, one exports."""
+    versions = [importlib.metadata.version(package) for package in ("openvino", "torch", "transformers")]
+    state = json.dumps([checkpoint.revision, input_size, EXPORT_VERSION, *versions])
+    entries = Entries(cache_dir / "openvino", f"{role} {checkpoint.name}")
+    with entries.lock():
+        if found := entries.find(state):
+            return found
+        _export(role, checkpoint, input_size, entries.begin())
+        return entries.finish(state)
+
+
+def _export(role: Role, checkpoint: Checkpoint, input_size: int | None, folder: Path) -> None:
+    """Exports in a process of its own: this one stays free of torch, and goes on answering requests meanwhile."""
+    arguments: Sequence[object] = (role, input_size or 0, folder, checkpoint.uri, checkpoint.path, checkpoint.name, checkpoint.revision)
+    command = [sys.executable, "-m", "serve_app.runtimes.openvino_export", *map(str, arguments)]
+    logger.info("exporting %s for OpenVINO, once", checkpoint.name)
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
+    if ended.returncode == 0:
+        return
+    try:
+        failed = json.loads((folder / ERROR_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        last_words = ended.stderr.strip().splitlines()[-1:]
+        raise ExportError(checkpoint.uri, f"the export ended with status {ended.returncode} {last_words}", ADVICE) from None
+    kind = ExportError if failed["export"] else CheckpointError
+    raise kind(checkpoint.uri, failed["problem"], failed["advice"])
+
+
+ADVICE = "Set MODEL_RUNTIME=torch to run it on PyTorch"

@@ -1,0 +1,101 @@
+"""Exports a checkpoint's network for OpenVINO: `python -m serve_app.runtimes.openvino_export`, as `openvino_runtime` calls it.
+
+The result is tried against PyTorch before it is kept, on pixels of another shape than those that it was made with: a network that does
+not survive the export is never served.
+"""
+
+import json
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from serve_app.checkpoints import Checkpoint, CheckpointError
+from serve_app.runtimes.base import Floats, Role
+from serve_app.runtimes.networks import Network, build
+from serve_app.runtimes.openvino import ADVICE, ERROR_FILE, FACTS_FILE, NETWORK_FILE, ExportError, open_network
+
+# isort: split
+import openvino as ov  # after `openvino_runtime`, which keeps it from calling its makers
+
+PATCH = 40  # pixels
+COMPARED_QUERIES = 10  # the best ones
+TOLERANCE = 1e-3  # of scores, boxes and logits; what is seen is 1e-5
+
+Pixels = NDArray[np.uint8]
+
+
+def export(role: Role, checkpoint: Checkpoint, input_size: int | None, folder: Path) -> None:
+    """Writes the network and its facts into an empty folder.
+
+    Raises:
+        ExportError: OpenVINO cannot take it, or gives other answers than PyTorch.
+        CheckpointError: see `networks.build`.
+    """
+    network = build(role, checkpoint, input_size, torch.device("cpu"))
+    try:
+        _convert(network, folder / NETWORK_FILE)
+        difference = _difference(network, folder / NETWORK_FILE)
+    except Exception as error:  # as many kinds as there are operators
+        raise ExportError(checkpoint.uri, f"OpenVINO cannot take it ({error})", ADVICE) from error
+    if not difference <= TOLERANCE:
+        raise ExportError(checkpoint.uri, f"in OpenVINO its outputs differ by {difference:.2g}", ADVICE)
+    (folder / FACTS_FILE).write_text(network.facts.model_dump_json(), encoding="utf-8")
+
+
+def _convert(network: Network, target: Path) -> None:
+    height, width = network.facts.resize.exact or (-1, -1)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the tracer's, about each constant; `_difference` shows whether one matters
+        converted = ov.convert_model(
+            network.module,
+            example_input=(torch.from_numpy(_pixels(network, 2, 240, 320)),),
+            input=[ov.PartialShape([-1, height, width, 3])],
+        )
+    ov.save_model(converted, target, compress_to_fp16=False)
+
+
+def _difference(network: Network, exported: Path) -> float:
+    """Largest difference between the outputs of PyTorch and of OpenVINO."""
+    pixels = _pixels(network, 1, 320, 240)
+    with torch.inference_mode():
+        expected = [output.numpy() for output in network.module(torch.from_numpy(pixels))]
+    pairs = zip(_in_order(expected), _in_order(open_network(exported, threads=0)(pixels)), strict=True)
+    return max(float(np.abs(one - other).max()) for one, other in pairs)
+
+
+def _in_order(outputs: Sequence[Floats]) -> list[Floats]:
+    """One photo's queries by their scores: models that select queries may give equal ones in another order."""
+    if len(outputs) == 1:
+        return list(outputs)
+    scores, boxes = outputs
+    order = np.argsort(-scores[0], kind="stable")[:COMPARED_QUERIES]
+    return [scores[0][order], boxes[0][order]]
+
+
+def _pixels(network: Network, photos: int, height: int, width: int) -> Pixels:
+    # Patches, like things in a photo. In noise all places look alike, and which of them a model selects is left to rounding.
+    patches = np.random.default_rng(0).integers(0, 256, (photos, height // PATCH, width // PATCH, 3), dtype=np.uint8)
+    return np.stack([network.facts.resize(photo) for photo in patches.repeat(PATCH, axis=1).repeat(PATCH, axis=2)])
+
+
+def main(arguments: list[str]) -> int:
+    """Exports; the exit status is 1 when that failed, and the reason is in `error.json`."""
+    role, input_size, folder, uri, path, name, revision = arguments
+    assert role == "detector" or role == "classifier"
+    try:
+        export(cast(Role, role), Checkpoint(uri, Path(path), name, revision), int(input_size) or None, Path(folder))
+    except CheckpointError as error:
+        reason = {"export": isinstance(error, ExportError), "problem": error.problem, "advice": error.advice}
+        (Path(folder) / ERROR_FILE).write_text(json.dumps(reason), encoding="utf-8")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

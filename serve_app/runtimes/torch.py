@@ -1,0 +1,36 @@
+"""Networks in eager PyTorch: for GPUs, and for what OpenVINO cannot take."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from serve_app.checkpoints import Checkpoint
+from serve_app.runtimes.base import Floats, Role, RunOptions, Runtime, has_cuda
+from serve_app.runtimes.networks import build
+
+
+def load(role: Role, checkpoint: Checkpoint, input_size: int | None, options: RunOptions) -> Runtime:
+    """Loads a checkpoint.
+
+    Raises:
+        CheckpointError: see `networks.build`.
+    """
+    device = torch.device("cuda" if has_cuda(options.device) else "cpu")
+    network = build(role, checkpoint, input_size, device)
+    return Runtime(_Run(network.module, device, options.threads), network.facts)
+
+
+class _Run:
+    def __init__(self, module: nn.Module, device: torch.device, threads: int) -> None:
+        self._module = module
+        self._device = device
+        self._threads = threads
+
+    @torch.inference_mode()
+    def __call__(self, pixels: NDArray[np.uint8]) -> tuple[Floats, ...]:
+        # A thread has a count of its own, and setting it anew costs more than it gives: once, in the one that calls.
+        if self._threads and torch.get_num_threads() != self._threads:
+            torch.set_num_threads(self._threads)
+        outputs = self._module(torch.from_numpy(pixels).to(self._device))
+        return tuple(output.cpu().numpy() for output in outputs)

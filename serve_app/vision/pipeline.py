@@ -1,0 +1,53 @@
+"""The whole way of a photo in one process, without Ray: for evaluation and folders. Made of the same parts as the graph."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from serve_app.codes import Code
+from serve_app.vision.classifier import Classifier
+from serve_app.vision.cropping import crop_person
+from serve_app.vision.decoding import DecodeLimits, ImageRefused, decode
+from serve_app.vision.detector import Detector
+from serve_app.vision.people import DetectedPerson, gate, people_that_count
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out for one photo; `probabilities` by label, only with OK."""
+
+    code: Code
+    people: list[DetectedPerson]
+    probabilities: dict[str, float] | None = None
+
+    @property
+    def prediction(self) -> str | None:
+        """The more probable label."""
+        return max(self.probabilities, key=self.probabilities.__getitem__) if self.probabilities else None
+
+
+class Pipeline:
+    """Bytes of photos in, outcomes out, in the same order."""
+
+    def __init__(self, detector: Detector, classifier: Classifier, limits: DecodeLimits) -> None:
+        self._detector = detector
+        self._classifier = classifier
+        self._limits = limits
+
+    def __call__(self, images: Sequence[bytes]) -> list[Outcome]:
+        """Decodes, detects, counts, crops and classifies."""
+        outcomes: dict[int, Outcome] = {}
+        photos = {}
+        for index, image in enumerate(images):
+            try:
+                photos[index] = decode(image, self._limits)
+            except ImageRefused as refused:
+                outcomes[index] = Outcome(refused.code, [])
+        crops = {}
+        for index, found in zip(photos, self._detector(list(photos.values())), strict=True):
+            people = people_that_count(found, self._detector.decision)
+            outcomes[index] = Outcome(gate(people), people)
+            if outcomes[index].code is Code.OK:
+                crops[index] = crop_person(photos[index], people[0].box, self._classifier.crop_spec)
+        for index, probabilities in zip(crops, self._classifier(list(crops.values())), strict=True):
+            outcomes[index] = Outcome(Code.OK, outcomes[index].people, probabilities)
+        return [outcomes[index] for index in range(len(images))]

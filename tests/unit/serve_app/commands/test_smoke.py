@@ -1,0 +1,117 @@
+"""The smoke test, against a service on a real port."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from serve_app.codes import Code
+from serve_app.commands import smoke
+from serve_app.commands.smoke import CHECKS, main
+from serve_app.http.answers import Answer
+from serve_app.http.app import create_app
+from tests.support.http import FakeService, settings
+
+
+class SmallService(FakeService):
+    """Sees nobody in PNGs, and takes what does not look like an image for none."""
+
+    async def predict(self, image: bytes, request_id: str) -> Answer:
+        if image.startswith(b"\x89PNG"):
+            return Answer.refusal(Code.NO_PERSON, request_id)
+        if image.startswith(b"This"):
+            return Answer.refusal(Code.NOT_AN_IMAGE, request_id)
+        return await super().predict(image, request_id)
+
+
+@contextmanager
+def running(service: FakeService, prefix: str = "") -> Iterator[str]:
+    """The address of the service on a free port. The socket listens before the server runs, so that nobody has to wait."""
+    app = Starlette(routes=[Mount(prefix, create_app(service, settings()))])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+class SleepingService(SmallService):
+    """Wakes up at the third photo."""
+
+    asked = 0
+
+    async def predict(self, image: bytes, request_id: str) -> Answer:
+        self.asked += 1
+        return Answer.refusal(Code.OVERLOADED, request_id) if self.asked < 3 else await super().predict(image, request_id)
+
+
+def lines(output: str) -> dict[str, str]:
+    """PASS or FAIL by check."""
+    return {line[6:].split("  ")[0]: line[:4] for line in output.splitlines() if line[:4] in ("PASS", "FAIL")}
+
+
+def test_a_good_service_passes(capsys: pytest.CaptureFixture[str]) -> None:
+    with running(SmallService()) as url:
+        assert main([f"{url}/"]) == 0
+    output = capsys.readouterr().out
+    assert lines(output) == dict.fromkeys(CHECKS, "PASS")
+    assert f"{len(CHECKS)} of {len(CHECKS)} passed" in output
+
+
+def test_photos_are_shown_with_their_answers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "grüße.jpg").write_bytes(b"a man")
+    (tmp_path / 'broken "1".jpg').write_bytes(b"corrupt_image")
+    with running(SmallService()) as url:
+        assert main([url, str(tmp_path)]) == 1
+    output = capsys.readouterr().out
+    assert lines(output) == dict.fromkeys(CHECKS, "PASS") | {"grüße.jpg": "PASS", 'broken "1".jpg': "FAIL"}
+    assert "ok  male  0.892" in output
+    assert "HTTP 422" in output
+
+
+def test_a_service_without_models_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    service = SmallService()
+    service.healthy = False
+    with running(service) as url:
+        assert main([url]) == 1
+    assert lines(capsys.readouterr().out) == dict.fromkeys(CHECKS, "PASS") | {"GET /health": "FAIL"}
+
+
+def test_a_service_that_sees_people_everywhere_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    with running(FakeService()) as url:
+        assert main([url]) == 1
+    failed = {name for name, outcome in lines(capsys.readouterr().out).items() if outcome == "FAIL"}
+    assert failed == {name for name in CHECKS if "POST" in name and "11 files" not in name}
+
+
+def test_no_service_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    assert main([url]) == 1
+    assert set(lines(capsys.readouterr().out).values()) == {"FAIL"}
+
+
+def test_models_that_sleep_are_woken_first(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smoke, "TRY_AGAIN_S", 0.0)
+    with running(SleepingService()) as url:
+        assert main([url]) == 1
+    with running(SleepingService()) as url:
+        assert main(["--wait", "60", url]) == 0
+    assert "PASS  POST /predict, a drawn image" in capsys.readouterr().out
+
+
+def test_it_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smoke, "TRY_AGAIN_S", 0.0)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert main(["--wait", "0.01", f"http://127.0.0.1:{port}"]) == 1

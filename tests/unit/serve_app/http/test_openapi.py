@@ -1,0 +1,78 @@
+"""The OpenAPI document: valid, complete, and its examples are what the service says."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from serve_app.codes import MEANINGS, Code
+from serve_app.http.answers import Answer, BatchAnswer, Body, Fault, Health
+from serve_app.http.app import create_app
+from tests.support.http import FakeService, settings
+
+SCHEMAS: dict[str, type[Body]] = {"Answer": Answer, "BatchAnswer": BatchAnswer, "Fault": Fault, "Health": Health}
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    return create_app(FakeService(), settings()).openapi()
+
+
+def responses(document: dict[str, Any], path: str, method: str) -> Iterator[tuple[int, dict[str, Any], str, dict[str, Any]]]:
+    """Status, response, name of the body's schema, and examples."""
+    for status, response in document["paths"][path][method]["responses"].items():
+        content = response["content"]["application/json"]
+        yield int(status), response, content["schema"]["$ref"].rsplit("/", 1)[1], content["examples"]
+
+
+def test_is_valid(document: dict[str, Any]) -> None:
+    validator = pytest.importorskip("openapi_spec_validator")
+    validator.validate(document)
+
+
+def test_names_all_calls(document: dict[str, Any]) -> None:
+    operations = {(path, method): call["operationId"] for path, calls in document["paths"].items() for method, call in calls.items()}
+    assert operations == {
+        ("/", "get"): "root",
+        ("/health", "get"): "health",
+        ("/predict", "post"): "predict",
+        ("/predict-batch", "post"): "predict_batch",
+    }
+
+
+@pytest.mark.parametrize(("path", "method"), [("/predict", "post"), ("/predict-batch", "post"), ("/health", "get")])
+def test_each_example_is_a_body_of_its_schema(document: dict[str, Any], path: str, method: str) -> None:
+    for _, _, schema, examples in responses(document, path, method):
+        assert examples
+        for example in examples.values():
+            body = SCHEMAS[schema].model_validate(example["value"])
+            assert body.model_dump(mode="json") == example["value"]
+
+
+def test_predict_documents_every_code_that_it_can_answer(document: dict[str, Any]) -> None:
+    found = {}
+    for status, response, schema, examples in responses(document, "/predict", "post"):
+        for name, example in examples.items():
+            assert example["value"]["code"] == name
+            found[Code(name)] = (status, schema)
+            assert ("retry-after" in response["headers"]) == MEANINGS[Code(name)].retry
+        assert "x-request-id" in response["headers"]
+    reachable = set(Code) - {Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED}
+    assert found == {code: (MEANINGS[code].status, "Answer" if MEANINGS[code].status == 200 else "Fault") for code in reachable}
+
+
+def test_the_limits_are_those_of_the_settings() -> None:
+    document = create_app(FakeService(), settings(max_batch_files=3)).openapi()
+    form = document["paths"]["/predict-batch"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert form["properties"]["files"]["maxItems"] == 3
+
+
+def test_both_forms_of_upload(document: dict[str, Any]) -> None:
+    content = document["paths"]["/predict"]["post"]["requestBody"]["content"]
+    assert set(content) == {"multipart/form-data", "image/*", "application/octet-stream"}
+    assert content["multipart/form-data"]["schema"]["required"] == ["file"]
+
+
+@pytest.mark.parametrize(("root_path", "servers"), [("", None), ("/api", [{"url": "/api"}]), ("/api/", [{"url": "/api"}])])
+def test_behind_an_edge_the_server_is_the_public_prefix(root_path: str, servers: list[dict[str, str]] | None) -> None:
+    assert create_app(FakeService(), settings(root_path=root_path)).openapi().get("servers") == servers

@@ -1,0 +1,191 @@
+"""Loading weights as float32, whole, or not at all; and what a network does with pixels: what transformers itself does."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file, save_file
+from transformers import (
+    AutoModelForImageClassification,
+    AutoModelForObjectDetection,
+    BaseImageProcessor,
+    CLIPImageProcessorPil,
+    ConditionalDetrImageProcessorPil,
+    DeiTImageProcessorPil,
+    DetrImageProcessorPil,
+    RTDetrImageProcessorPil,
+    ViTImageProcessorPil,
+    YolosImageProcessorPil,
+)
+
+from serve_app.checkpoints import Checkpoint, CheckpointError
+from serve_app.runtimes.networks import build, load_model, load_processor, normalisation, trained_size
+from tests.support.checkpoint_files import truncate
+from tests.support.checkpoints import DetectorKind, write_tiny_classifier, write_tiny_detector
+
+CPU = torch.device("cpu")
+
+
+def checkpoint(path: Path) -> Checkpoint:
+    """A checkpoint that nobody checked before it is loaded."""
+    return Checkpoint("s3://models/tiny/", path, "tiny", "0")
+
+
+def test_weights_are_loaded_for_inference(tmp_path: Path) -> None:
+    model = load_model(AutoModelForImageClassification, checkpoint(write_tiny_classifier(tmp_path)), CPU)
+    assert not model.training
+    assert model.device == CPU
+    stored = load_file(tmp_path / "model.safetensors")["classifier.weight"]
+    assert model.get_parameter("classifier.weight").tolist() == stored.tolist()
+
+
+@pytest.mark.parametrize("kind", ["detr", "rt_detr", "deimv2"])
+def test_every_kind_of_detector_is_loaded_whole(kind: DetectorKind, tmp_path: Path) -> None:
+    model = load_model(AutoModelForObjectDetection, checkpoint(write_tiny_detector(tmp_path, kind)), CPU)
+    assert model.config.model_type == kind
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_files_are_computed_in_float32_on_the_cpu(dtype: torch.dtype, tmp_path: Path) -> None:
+    write_tiny_classifier(tmp_path)
+    AutoModelForImageClassification.from_pretrained(tmp_path).to(dtype).save_pretrained(tmp_path)
+    model = load_model(AutoModelForImageClassification, checkpoint(tmp_path), CPU)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def without_a_tensor(weights: Path) -> None:
+    tensors = load_file(weights)
+    del tensors["classifier.weight"]
+    save_file(tensors, weights, metadata={"format": "pt"})
+
+
+def with_another_shape(weights: Path) -> None:
+    tensors = load_file(weights)
+    tensors["classifier.weight"] = tensors["classifier.weight"][:, :5].copy()
+    save_file(tensors, weights, metadata={"format": "pt"})
+
+
+@pytest.mark.filterwarnings("ignore")  # transformers says it once more, as a warning
+@pytest.mark.parametrize("damage", [without_a_tensor, with_another_shape, truncate, Path.unlink])
+def test_damaged_weights_are_an_error_that_names_the_uri(damage: Callable[[Path], None], tmp_path: Path) -> None:
+    damage(write_tiny_classifier(tmp_path) / "model.safetensors")
+    with pytest.raises(CheckpointError, match="'s3://models/tiny/'") as refused:
+        load_model(AutoModelForImageClassification, checkpoint(tmp_path), CPU)
+    if damage is without_a_tensor:
+        assert "classifier.weight" in str(refused.value)
+
+
+def test_a_model_for_something_else_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="'s3://models/tiny/'"):
+        load_model(AutoModelForObjectDetection, checkpoint(write_tiny_classifier(tmp_path)), CPU)
+
+
+@pytest.mark.parametrize("text", [None, "{", "{}", '{"image_processor_type": "NoSuchProcessor"}'])
+def test_a_processor_that_cannot_be_used_is_an_error(text: str | None, tmp_path: Path) -> None:
+    config = tmp_path / "preprocessor_config.json"
+    if text is not None:
+        config.write_text(text)
+    with pytest.raises(CheckpointError, match=r"'s3://models/tiny/': preprocessor_config.json cannot be used"):
+        load_processor(checkpoint(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("processor", "size"),
+    [
+        (ViTImageProcessorPil(size={"height": 224, "width": 224}), 224),
+        (ViTImageProcessorPil(size={"shortest_edge": 160}), 160),
+        (DeiTImageProcessorPil(size={"height": 256, "width": 256}, crop_size={"height": 224, "width": 224}), 224),
+        (CLIPImageProcessorPil(size={"shortest_edge": 96}, crop_size={"height": 64, "width": 64}), 64),
+    ],
+)
+def test_a_classifier_was_trained_on_what_its_processor_leaves(processor: BaseImageProcessor, size: int) -> None:
+    assert trained_size(processor) == size
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]},
+        {"do_normalize": False},
+        {"do_rescale": False},
+        {"rescale_factor": 1 / 127.5},
+        {"do_rescale": False, "do_normalize": False},
+    ],
+)
+def test_normalisation_is_what_the_processor_itself_does(options: dict[str, Any]) -> None:
+    processor = ViTImageProcessorPil(size={"height": 32, "width": 32}, **options)
+    crop = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    expected = processor(images=crop, return_tensors="pt", input_data_format="channels_last")["pixel_values"]
+    mean, deviation = normalisation(processor)
+    pixels = torch.from_numpy(crop).permute(2, 0, 1)[None].float()
+    assert torch.allclose((pixels - mean) / deviation, expected.float(), rtol=1e-5, atol=1e-5)
+
+
+PROCESSORS: list[BaseImageProcessor] = [
+    DetrImageProcessorPil(size={"shortest_edge": 80, "longest_edge": 133}),
+    ConditionalDetrImageProcessorPil(size={"shortest_edge": 64, "longest_edge": 640}),
+    RTDetrImageProcessorPil(size={"height": 64, "width": 96}),
+    DetrImageProcessorPil(size={"height": 64, "width": 64}, image_mean=[0.5] * 3, image_std=[0.25] * 3),
+    YolosImageProcessorPil(size={"shortest_edge": 160, "longest_edge": 1333}),
+]
+SHAPES = [(80, 133), (133, 80), (40, 400), (400, 40), (97, 53), (300, 301), (80, 80), (1024, 681)]
+
+
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda processor: type(processor).__name__)
+def test_photos_are_resized_and_normalised_as_the_processor_does_it(processor: BaseImageProcessor, tmp_path: Path) -> None:
+    path = write_tiny_detector(tmp_path)
+    processor.save_pretrained(path)
+    resize = build("detector", checkpoint(path), None, CPU).facts.resize
+    mean, deviation = normalisation(processor)
+    for shape in SHAPES:
+        photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+        expected = processor(images=photo, return_tensors="pt", input_data_format="channels_last")["pixel_values"]
+        ours = (torch.from_numpy(resize(photo).copy()).permute(2, 0, 1)[None].float() - mean) / deviation
+        assert ours.shape == expected.shape
+        assert torch.allclose(ours, expected.float(), atol=1e-4)
+
+
+def test_a_processor_that_does_more_is_refused(tmp_path: Path) -> None:
+    path = write_tiny_detector(tmp_path)
+    DetrImageProcessorPil(size={"height": 64, "width": 64}, pad_size={"height": 100, "width": 100}).save_pretrained(path)
+    with pytest.raises(CheckpointError, match="does more than resizing and normalising"):
+        build("detector", checkpoint(path), None, CPU)
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels"),
+    [
+        ("detr", ("person", "dog")),
+        ("detr", ("dog", "person")),
+        ("rt_detr", ("person", "dog")),
+        ("rt_detr", ("dog", "person")),
+        ("deimv2", ("person",)),
+        ("deimv2", ("dog", "person")),
+    ],
+)
+def test_scores_and_boxes_are_those_of_the_checkpoints_own_processor(kind: DetectorKind, labels: tuple[str, ...], tmp_path: Path) -> None:
+    path = write_tiny_detector(tmp_path, kind, labels)
+    network = build("detector", checkpoint(path), None, CPU)
+    model, processor = AutoModelForObjectDetection.from_pretrained(path).eval(), load_processor(checkpoint(path))
+    mean, deviation = normalisation(processor)
+    shade = np.random.default_rng(0).integers(0, 256, (20, 1, 1, 3))
+    pixels = torch.from_numpy(np.broadcast_to(shade, (20, 64, 64, 3)).astype(np.uint8))
+    with torch.inference_mode():
+        scores, boxes = network.module(pixels)
+        outputs = model(pixel_values=(pixels.permute(0, 3, 1, 2).float() - mean) / deviation)
+        results = processor.post_process_object_detection(outputs, threshold=0.0)
+    compared = 0
+    for photo_scores, photo_boxes, found in zip(scores, boxes, results, strict=True):
+        mine = found["labels"] == labels.index("person")
+        expected = sorted(zip(found["scores"][mine].tolist(), found["boxes"][mine].tolist(), strict=True))
+        if expected:
+            kept = photo_scores > expected[0][0] - 1e-6  # some processors keep the best ones only
+            ours = sorted(zip(photo_scores[kept].tolist(), photo_boxes[kept].tolist(), strict=True))
+            assert [score for score, _ in ours] == pytest.approx([score for score, _ in expected], abs=1e-5)
+            assert np.allclose([box for _, box in ours], [box for _, box in expected], atol=1e-5)
+            compared += len(ours)
+    assert compared

@@ -1,0 +1,107 @@
+"""The builder's arguments are checked, and serve_config.yaml says nothing that Serve would ignore."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel, ValidationError
+from ray.serve._private.api import call_user_app_builder_with_args_if_necessary
+from ray.serve.schema import DeploymentSchema, HTTPOptionsSchema, LoggingConfig, ServeApplicationSchema, ServeDeploySchema
+
+from serve_app.__main__ import with_address
+from serve_app.app import AppArgs, build
+from serve_app.checkpoints.decision import ClassifierDecision, DetectorDecision
+from serve_app.settings import Settings
+
+CONFIG = Path(__file__).parents[3] / "serve_config.yaml"
+
+
+@pytest.fixture(scope="module")
+def config() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def deployments(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {each["name"]: each for each in config["applications"][0]["deployments"]}
+
+
+@pytest.mark.parametrize("args", [{"typo": 1}, {"detector": {"max_batch_size": 0}}, {"classifier": {"threads": "many"}}])
+def test_serve_refuses_wrong_arguments(args: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        call_user_app_builder_with_args_if_necessary(build, args)  # type: ignore[arg-type] # Ray means any function
+
+
+def test_the_graph_has_the_deployments_of_the_config(deployments: dict[str, Any]) -> None:
+    application = build(AppArgs())
+    names = {application._bound_deployment.name}
+    names |= {child._bound_deployment.name for child in application._bound_deployment.init_args if hasattr(child, "_bound_deployment")}
+    assert names == deployments.keys() == {"Ingress", "PersonDetector", "GenderClassifier"}
+
+
+def unknown_keys(raw: dict[str, Any], schema: type[BaseModel]) -> set[str]:
+    return raw.keys() - schema.model_fields.keys()
+
+
+def test_the_config_is_valid_and_has_no_key_that_serve_ignores(config: dict[str, Any]) -> None:
+    ServeDeploySchema.model_validate(config)
+    assert not unknown_keys(config, ServeDeploySchema)
+    assert not unknown_keys(config["http_options"], HTTPOptionsSchema)
+    assert not unknown_keys(config["logging_config"], LoggingConfig)
+    for application in config["applications"]:
+        assert not unknown_keys(application, ServeApplicationSchema)
+        for deployment in application["deployments"]:
+            assert not unknown_keys(deployment, DeploymentSchema)
+
+
+def test_an_unknown_key_would_be_found() -> None:
+    assert unknown_keys({"name": "x", "max_ongoing_request": 3}, DeploymentSchema) == {"max_ongoing_request"}
+
+
+def test_the_arguments_in_the_config_are_the_builders(config: dict[str, Any]) -> None:
+    AppArgs(**config["applications"][0]["args"])
+
+
+@pytest.mark.parametrize(
+    ("name", "decision"), [("PersonDetector", DetectorDecision), ("GenderClassifier", ClassifierDecision)], ids=lambda value: str(value)
+)
+def test_user_config_names_all_that_can_be_overridden(deployments: dict[str, Any], name: str, decision: type[BaseModel]) -> None:
+    assert deployments[name]["user_config"] == dict.fromkeys(["model_uri", *decision.model_fields])
+
+
+def test_serves_limits_stand_above_the_apps(config: dict[str, Any], deployments: dict[str, Any]) -> None:
+    settings = Settings(_env_file=None)
+    assert config["http_options"]["request_timeout_s"] > settings.upload_deadline_s + settings.request_deadline_s
+    assert deployments["Ingress"]["max_ongoing_requests"] > settings.max_photos_in_flight
+    for name in ("PersonDetector", "GenderClassifier"):
+        assert deployments[name]["max_queued_requests"] > settings.max_photos_in_flight
+    assert all(each["graceful_shutdown_timeout_s"] > settings.request_deadline_s for each in deployments.values())
+
+
+def test_a_replica_takes_more_requests_than_a_batch_and_another_one_is_started_before_that(
+    config: dict[str, Any], deployments: dict[str, Any]
+) -> None:
+    args = AppArgs(**config["applications"][0]["args"])
+    for name, model in (("PersonDetector", args.detector), ("GenderClassifier", args.classifier)):
+        assert deployments[name]["max_ongoing_requests"] >= 2 * model.max_batch_size
+        assert deployments[name]["autoscaling_config"]["target_ongoing_requests"] < model.max_batch_size
+
+
+def test_a_replica_of_each_fits_on_one_core_and_two_detectors_on_two(deployments: dict[str, Any]) -> None:
+    cpus = {name: each["ray_actor_options"]["num_cpus"] for name, each in deployments.items()}
+    assert sum(cpus.values()) <= 1.0
+    assert sum(cpus.values()) + cpus["PersonDetector"] <= 2.0
+
+
+def test_make_serve_listens_where_the_settings_say(config: dict[str, Any]) -> None:
+    bound = with_address(config, Settings(_env_file=None, api_host="0.0.0.0", api_port=9000))
+    assert (bound["http_options"]["host"], bound["http_options"]["port"]) == ("0.0.0.0", 9000)
+    assert bound["http_options"]["request_timeout_s"] == config["http_options"]["request_timeout_s"]
+    assert bound["applications"] == config["applications"]
+
+
+def test_serve_run_alone_listens_on_the_settings_defaults(config: dict[str, Any]) -> None:
+    settings = Settings(_env_file=None)
+    assert (config["http_options"]["host"], config["http_options"]["port"]) == (settings.api_host, settings.api_port)

@@ -1,0 +1,73 @@
+"""The person rule, and what follows from the number of people."""
+
+import pytest
+
+from serve_app.checkpoints.decision import DetectorDecision
+from serve_app.codes import Code
+from serve_app.vision.images import Box
+from serve_app.vision.people import DetectedPerson, gate, overlap, people_that_count
+
+RULE = DetectorDecision(score_threshold=0.5, min_area=0.05, min_height=0.25, max_overlap=0.5)
+LEFT = (0.0, 0.0, 0.5, 1.0)
+RIGHT = (0.5, 0.0, 1.0, 1.0)
+
+
+def person(box: Box = LEFT, score: float = 0.9) -> DetectedPerson:
+    return DetectedPerson(box, score)
+
+
+@pytest.mark.parametrize(("score", "counts"), [(0.5, False), (0.5000001, True), (1.0, True), (0.1, False)])
+def test_the_score_must_be_above_the_threshold(score: float, counts: bool) -> None:
+    assert people_that_count([person(score=score)], RULE) == ([person(score=score)] if counts else [])
+
+
+@pytest.mark.parametrize(("width", "counts"), [(0.0625, False), (0.07, True)])
+def test_the_area_must_be_above_the_least(width: float, counts: bool) -> None:
+    rule = RULE.model_copy(update={"min_area": 0.03125})
+    assert bool(people_that_count([person((0.0, 0.0, width, 0.5))], rule)) is counts
+
+
+@pytest.mark.parametrize(("height", "counts"), [(0.25, False), (0.26, True)])
+def test_the_height_must_be_above_the_least(height: float, counts: bool) -> None:
+    assert bool(people_that_count([person((0.0, 0.0, 1.0, height))], RULE)) is counts
+
+
+def test_the_best_score_comes_first() -> None:
+    people = [person(LEFT, 0.6), person(RIGHT, 0.8)]
+    assert people_that_count(people, RULE) == people[::-1]
+
+
+def test_of_two_boxes_on_one_person_the_better_counts() -> None:
+    better, worse = person((0.0, 0.0, 0.5, 1.0), 0.8), person((0.0, 0.0, 0.6, 1.0), 0.7)
+    assert people_that_count([worse, better], RULE) == [better]
+
+
+def test_people_side_by_side_overlap_without_being_one() -> None:
+    people = [person((0.0, 0.0, 0.6, 1.0), 0.8), person((0.3, 0.0, 0.9, 1.0), 0.7)]
+    assert people_that_count(people, RULE) == people
+
+
+def test_a_box_dropped_as_a_duplicate_drops_no_others() -> None:
+    """The middle one is a duplicate of the first; the last overlaps only the middle one."""
+    rule = RULE.model_copy(update={"max_overlap": 0.4})
+    first, middle, last = (person((x, 0.0, x + 0.4, 1.0), score) for x, score in ((0.0, 0.9), (0.15, 0.8), (0.3, 0.7)))
+    assert people_that_count([first, middle, last], rule) == [first, last]
+
+
+def test_a_part_does_not_outlive_the_whole_person() -> None:
+    """The whole, dropped for its size, has still claimed its duplicates."""
+    small, large = person((0.0, 0.0, 0.5, 0.24), 0.9), person((0.0, 0.0, 0.5, 0.26), 0.8)
+    assert people_that_count([small, large], RULE) == []
+
+
+@pytest.mark.parametrize(("count", "code"), [(0, Code.NO_PERSON), (1, Code.OK), (2, Code.MULTIPLE_PEOPLE), (5, Code.MULTIPLE_PEOPLE)])
+def test_exactly_one_person_passes(count: int, code: Code) -> None:
+    assert gate([person()] * count) is code
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [(LEFT, 1.0), (RIGHT, 0.0), ((0.25, 0.0, 0.75, 1.0), 1 / 3), ((0.0, 0.0, 0.25, 0.5), 0.25), ((0.5, 0.5, 0.5, 0.5), 0.0)],
+)
+def test_overlap_is_intersection_over_union(other: Box, expected: float) -> None:
+    assert overlap(LEFT, other) == overlap(other, LEFT) == pytest.approx(expected)

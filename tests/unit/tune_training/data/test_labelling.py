@@ -1,0 +1,92 @@
+"""Labels are read from folders, file names and tables, and whatever is unclear is left out by name."""
+
+from pathlib import Path
+
+import pytest
+
+from tune_training.data.labelling import Reject, by_names, by_table, is_photo, labels_in
+from tune_training.io.errors import InputError
+from tune_training.io.storage import StoredFile
+
+
+def files(*names: str) -> list[StoredFile]:
+    return [StoredFile(name, 1, "1") for name in names]
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("male/x.jpg", {"male"}),
+        ("photos/Female/deep/x.jpg", {"female"}),
+        ("male_x.jpg", {"male"}),
+        ("x-female-2.png", {"female"}),
+        ("x_FEMALE.png", {"female"}),
+        ("male", {"male"}),
+        ("female/male_1.jpg", {"female", "male"}),
+        ("males/tamale_1.jpg", set()),
+        ("x.male", set()),
+    ],
+)
+def test_labels_are_whole_folders_and_whole_words_of_a_name(name: str, labels: set[str]) -> None:
+    assert labels_in(name) == labels
+
+
+@pytest.mark.parametrize(
+    ("name", "photo"), [("a.JPG", True), ("a.heic", True), ("b/1234abcd", True), ("index.csv", False), ("a.jpg.txt", False)]
+)
+def test_photos_are_told_by_their_names(name: str, photo: bool) -> None:
+    assert is_photo(name) is photo
+
+
+def test_top_level_folders_are_splits_where_one_is_called_train() -> None:
+    candidates, _ = by_names(files("train/lfw/male/1.jpg", "val_x/female/1.jpg"))
+    assert [(each.split, each.source, each.label) for each in candidates] == [("train", "lfw", "male"), ("val_x", "", "female")]
+
+
+def test_the_first_folder_that_is_no_label_is_the_source() -> None:
+    candidates, _ = by_names(files("lfw/male/1.jpg", "female/shop/1.jpg", "male_1.jpg"))
+    assert [(each.split, each.source) for each in candidates] == [("", "lfw"), ("", "shop"), ("", "")]
+
+
+def test_photos_without_one_label_are_named_and_other_files_are_not() -> None:
+    _, rejects = by_names(files("a.jpg", "female/male.jpg", "notes.txt"))
+    assert rejects == [Reject("a.jpg", "unlabelled"), Reject("female/male.jpg", "conflicting_labels", "female and male")]
+
+
+def table(folder: Path, text: str) -> str:
+    (folder / "index.csv").write_text(text, encoding="utf-8-sig")
+    return str(folder / "index.csv")
+
+
+def test_a_table_gives_label_split_source_and_whatever_else_it_has(tmp_path: Path) -> None:
+    index = table(tmp_path, 'path,split,gender,source,age,width\n"a, 1.jpg",test,Male,lfw,7,12\nphotos/b.jpg,,female,,,\n')
+    [first, second], rejects = by_table("photos", files("a, 1.jpg", "b.jpg"), index)
+    assert (first.file.name, first.label, first.split, first.source, first.columns) == ("a, 1.jpg", "male", "test", "lfw", {"age": "7"})
+    assert (second.file.name, second.label, second.split, second.columns) == ("b.jpg", "female", "", {"age": ""})
+    assert rejects == []
+
+
+def test_what_a_table_leaves_unclear_is_named(tmp_path: Path) -> None:
+    index = table(tmp_path, "path,label\ngone.jpg,male\ndog.jpg,dog\ntwo.jpg,male\ntwo.jpg,female\ngood.jpg,male\ngood.jpg,male\n")
+    candidates, rejects = by_table("photos", files("dog.jpg", "extra.jpg", "good.jpg", "index.csv", "two.jpg"), index)
+    assert [each.file.name for each in candidates] == ["good.jpg"]
+    assert sorted((each.uri, each.reason) for each in rejects) == [
+        ("dog.jpg", "unlabelled"),
+        ("extra.jpg", "unlabelled"),
+        ("gone.jpg", "missing"),
+        ("two.jpg", "conflicting_labels"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "path,age\na.jpg,7\n", "file,label\na.jpg,male\n"])
+def test_a_table_without_the_columns_says_which(text: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the columns path and label or gender"):
+        by_table("photos", files("a.jpg"), table(tmp_path, text))
+
+
+def test_a_table_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "index.parquet").write_bytes(b"none")
+    with pytest.raises(InputError, match=r"index\.parquet': it cannot be read as Parquet"):
+        by_table("photos", files("a.jpg"), str(tmp_path / "index.parquet"))
+    with pytest.raises(InputError, match="there is no such table"):
+        by_table("photos", files("a.jpg"), str(tmp_path / "index.csv"))

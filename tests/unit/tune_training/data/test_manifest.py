@@ -1,0 +1,51 @@
+"""A manifest is read as it was written, and anything else is refused by name."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tune_training.data.manifest import Manifest, ManifestRow, read_manifest, write_manifest
+from tune_training.io.errors import InputError
+
+ROW = ManifestRow(
+    "train/male/ü, 1.jpg", "male", "train", "utkface", 112, 144, 5000, "ab" * 32, "0f" * 8, (0.1, 0.2, 1 / 3, 1.0), {"age": "7"}
+)
+OTHER = replace(ROW, uri="x.jpg", label="female", split="val_lfw", columns={"race": 'a "quoted",\nword', "age": ""})
+MANIFEST = Manifest([ROW, OTHER], "s3://bucket/photos", "0123456789ab", 7)
+
+
+@pytest.mark.parametrize("name", ["manifest.parquet", "manifest.csv"])
+def test_it_comes_back_as_it_was_written(name: str, tmp_path: Path) -> None:
+    write_manifest(MANIFEST, str(tmp_path / name))
+    read = read_manifest(str(tmp_path / name))
+    assert read == replace(MANIFEST, rows=[replace(ROW, columns={"age": "7", "race": ""}), OTHER])
+
+
+def test_rows_are_found_by_split_and_their_bytes_below_the_source() -> None:
+    assert MANIFEST.split("val_lfw") == [OTHER]
+    assert MANIFEST.locate(OTHER) == "s3://bucket/photos/x.jpg"
+    assert MANIFEST.splits == {"train": 1, "val_lfw": 1}
+
+
+def test_a_split_that_is_not_there_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"no photos of the split 'test', only of \['train', 'val_lfw'\]"):
+        MANIFEST.split("test")
+
+
+def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"manifest\.parquet': there is no such manifest"):
+        read_manifest(str(tmp_path / "manifest.parquet"))
+
+
+@pytest.mark.parametrize("name", ["index.csv", "index.parquet"])
+def test_another_table_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("path,label\na.jpg,male\n")
+    with pytest.raises(InputError, match="this is no manifest"):
+        read_manifest(str(tmp_path / name))
+
+
+def test_an_unknown_label_is_refused_by_name(tmp_path: Path) -> None:
+    write_manifest(Manifest([replace(ROW, label="dog")], "photos"), str(tmp_path / "manifest.csv"))
+    with pytest.raises(InputError, match=r"unknown labels \['dog'\]"):
+        read_manifest(str(tmp_path / "manifest.csv"))

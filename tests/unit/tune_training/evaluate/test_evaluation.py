@@ -1,0 +1,140 @@
+"""A classifier is judged through the pipeline on drawn photos: what is written, remembered, chosen and refused."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serve_app.checkpoints.decision import ClassifierDecision
+from serve_app.settings import get_settings
+from tests.support.checkpoints import write_tiny_classifier
+from tests.support.drawn_photos import FigureFinder, columns, draw, save, write_portraits
+from tune_training.data.labelled_photos import read_labelled
+from tune_training.evaluate import evaluation as module
+from tune_training.evaluate.answers import judge as judge_photos
+from tune_training.evaluate.evaluation import evaluate
+from tune_training.io.errors import InputError
+from tune_training.io.models import load_classifier
+
+
+@pytest.fixture(autouse=True)
+def finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FigureFinder]:
+    """Stands in for the detector; answers are remembered in a folder of the test."""
+    found = FigureFinder()
+    monkeypatch.setattr(module, "load_detector", lambda uri, threads: found.as_detector())
+    monkeypatch.setenv("MODEL_CACHE_DIR", str(tmp_path / "cache"))
+    get_settings.cache_clear()
+    yield found
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_tiny_classifier(tmp_path / "tiny-vit")
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Portraits with an age; a photo of two people and one that is no image are among the test photos."""
+    index = write_portraits(tmp_path / "portraits", ["val", "test"], photos=8)
+    rows = list(csv.DictReader(index.read_text().splitlines()))
+    save(draw(columns(2)), index.parent / "two.jpg")
+    (index.parent / "none.jpg").write_text("no image")
+    rows += [{"path": name, "split": "test", "gender": "male", "source": "body"} for name in ("two.jpg", "none.jpg")]
+    with index.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*rows[0], "age"])
+        writer.writeheader()
+        writer.writerows({**row, "age": str(10 + 7 * (number % 9))} for number, row in enumerate(rows))
+    return index
+
+
+def judge(model: Path, data: Path, **options: Any) -> dict[str, Any]:
+    return evaluate(str(model), str(data), threads=1, draws=100, **options)
+
+
+def test_refused_photos_are_part_of_the_result(model: Path, table: Path) -> None:
+    metrics = judge(model, table)
+    found = metrics["splits"]["test"]
+    assert found["photos"] == 34
+    assert found["codes"] == {"multiple_people": 1, "not_an_image": 1, "ok": 32}
+    assert set(found["by"]) == {"source", "age"}
+    assert found["by"]["source"]["groups"]["body"]["answered"].value == pytest.approx(16 / 18)
+    assert found["risk_coverage"]["chosen_on"] == "val"
+
+
+def test_what_is_written_beside_the_weights_says_the_same(model: Path, table: Path) -> None:
+    metrics = judge(model, table)
+    written = json.loads((model / "metrics.json").read_text())
+    assert written["revision"] == metrics["revision"]
+    assert written["splits"]["test"]["accuracy"]["value"] == pytest.approx(metrics["splits"]["test"]["accuracy"].value, abs=1e-4)
+    card, report = (model / "MODEL_CARD.md").read_text(), (model / "report.html").read_text()
+    assert "# tiny-vit" in card
+    assert "| age (test) |" in card
+    assert "must not be used for decisions about people" in card
+    for expected in ("By age", "multiple_people 1", "<svg", "tiny-vit"):
+        assert expected in report
+    for absent in ("<script", "<img", str(table.parent), 'src="'):
+        assert absent not in report
+
+
+def test_a_second_run_asks_the_models_nothing_and_a_stopped_one_goes_on(
+    model: Path, table: Path, finder: FigureFinder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = judge(model, table)
+    asked = finder.photos
+    assert judge(model, table) == first
+    assert finder.photos == asked
+
+    (remembered,) = (table.parent.parent / "cache" / "answers").iterdir()
+    lines = remembered.read_text().splitlines(keepends=True)
+    remembered.write_text("".join(lines[:-3]) + lines[-3][:20])  # killed while it wrote
+    assert judge(model, table) == first
+    assert finder.photos < asked + 5
+
+
+def test_the_temperature_is_fitted_on_val_and_asked_for_nothing_again(model: Path, table: Path, finder: FigureFinder) -> None:
+    before = judge(model, table)
+    asked = finder.photos
+    after = judge(model, table, calibrate=True)
+    assert finder.photos == asked
+    temperature = ClassifierDecision.read(model).temperature
+    assert temperature == after["temperature"] != before["temperature"]
+    calibration = after["splits"]["test"]["calibration"]
+    assert calibration["before"]["ece"] == before["splits"]["test"]["ece"]
+    assert calibration["after"]["ece"] == after["splits"]["test"]["ece"]
+    val = judge(model, table, split=["val"])["splits"]["val"]["calibration"]
+    assert val["after"]["negative_log_likelihood"] < val["before"]["negative_log_likelihood"]
+
+
+def test_a_crop_is_chosen_and_its_answers_are_asked_anew(model: Path, table: Path, finder: FigureFinder) -> None:
+    ClassifierDecision(crop_margin=0.33, temperature=2.0).write(model)
+    judge(model, table)
+    asked = finder.photos
+    judge(model, table, choose_crop=True, calibrate=True)
+    assert ClassifierDecision.read(model).crop_margin in (0.0, 0.1, 0.2)
+    assert finder.photos > asked + 32
+
+
+def test_what_was_published_is_not_touched(model: Path, table: Path, tmp_path: Path) -> None:
+    (model / "manifest.json").write_text("{}")
+    with pytest.raises(InputError, match="nothing is written beside published weights. Name a folder for the report: --out"):
+        judge(model, table)
+    with pytest.raises(InputError, match="was not published"):
+        judge(model, table, calibrate=True, out=str(tmp_path / "out"))
+
+
+def test_a_photo_that_has_changed_since_is_named(model: Path, table: Path) -> None:
+    data = read_labelled(str(table))
+    changed = [type(photo)(photo.location, photo.label, photo.split, "0" * 64, photo.columns) for photo in data.photos]
+    with pytest.raises(InputError, match=r"\.jpg: the photo has changed since the manifest was made"):
+        judge_photos(changed, FigureFinder().as_detector(), load_classifier(str(model)), model.parent)
+
+
+def test_a_split_and_a_column_that_are_not_there_are_named(model: Path, table: Path) -> None:
+    with pytest.raises(InputError, match="no photos of the split 'holdout', only of test, val"):
+        judge(model, table, split=["holdout"])
+    with pytest.raises(InputError, match="there is no column hair, only source, age"):
+        judge(model, table, by=["hair"])

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from tests.unit.tune_training.evaluate.test_scores import judged
+from tune_training.evaluate.groups import FEWEST_ANSWERS, by_group, group_columns, grouping
+
+
+def test_ages_are_put_in_bands() -> None:
+    ages = ["0", "12", "13", "19", "20", "69.5", "70", "116", ""]
+    assert grouping("age", ages).tolist() == ["0-12", "0-12", "13-19", "13-19", "20-29", "60-69", "70+", "70+", ""]
+
+
+def test_other_numbers_with_many_values_are_put_in_quarters() -> None:
+    names = grouping("brightness", [str(value) for value in range(100)])
+    assert sorted({name: int((names == name).sum()) for name in set(names.tolist())}.values()) == [25, 25, 25, 25]
+
+
+@pytest.mark.parametrize("values", [["a", "b", ""], ["1", "2", "1"], ["1", "x", ""], ["", "", ""]])
+def test_few_values_and_words_are_groups_themselves(values: list[str]) -> None:
+    assert grouping("race", values).tolist() == values
+
+
+def test_columns_that_name_photos_or_tell_nothing_apart_are_left_out() -> None:
+    columns = {"source": ["a"] * 50, "race": ["x", "y"] * 25, "constant": ["c"] * 50, "file": [f"{n}.jpg" for n in range(50)]}
+    assert set(group_columns(columns)) == {"source", "race"}
+    assert set(group_columns(columns, ["file", "race"])) == {"file", "race"}
+
+
+def test_the_worst_group_and_the_gap_to_the_best() -> None:
+    photos = 4 * FEWEST_ANSWERS
+    female = np.arange(photos) % 2 == 0
+    names = np.array(["good", "bad"] * photos)[:photos]
+    names = np.where(np.arange(photos) < photos // 2, "good", "bad")
+    right = (names == "good") | (np.arange(photos) % 4 < 2)
+    compared = by_group(judged(female.tolist(), np.where(female == right, 1.0, -1.0).tolist()), names)
+    assert (compared["worst"], compared["best"]) == ("bad", "good")
+    assert compared["gap"].value == pytest.approx(0.5)
+    assert compared["gap"].low > 0.3
+    assert compared["groups"]["bad"]["balanced_accuracy"].value == 0.5
+
+
+def test_small_groups_and_groups_of_one_label_are_listed_and_never_the_worst() -> None:
+    large = FEWEST_ANSWERS * 2
+    female = [True, False] * large + [True] * 3 + [True] * large
+    names = np.array(["a"] * large + ["b"] * large + ["small"] * 3 + ["women"] * large + [""] * 0)
+    margins = [1.0, -1.0] * large + [-1.0] * 3 + [-1.0] * large
+    compared = by_group(judged(female, margins), names)
+    assert set(compared["groups"]) == {"a", "b", "small", "women"}
+    assert {compared["worst"], compared["best"]} <= {"a", "b"}
+    assert compared["gap"].value == 0.0
+
+
+def test_photos_without_a_value_are_in_no_group() -> None:
+    compared = by_group(judged([True, False], [1.0, -1.0]), np.array(["", "a"]))
+    assert set(compared["groups"]) == {"a"}
+    assert "worst" not in compared

@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pytest
+
+from tune_training.io.errors import InputError
+from tune_training.tune.space import DEFAULT_SPACE, SearchSpace, read_search_space
+
+GOOD = """
+original: {learning_rate: 5.0e-5, epochs: 3}
+search:
+  learning_rate: {log_uniform: [1.0e-5, 1.0e-3]}
+  layer_decay: {uniform: [0.6, 1.0]}
+  epochs: {choice: [2, 5]}
+  mixup: 0.2
+"""
+
+
+def written(folder: Path, text: str) -> SearchSpace:
+    path = folder / "space.yaml"
+    path.write_text(text)
+    return read_search_space(path)
+
+
+def test_the_default_varies_all_that_can_be_varied() -> None:
+    space = read_search_space(DEFAULT_SPACE)
+    assert set(space.ranges) == set(space.original)
+    assert space.original["augmentation"] == 0
+    assert space.is_original(dict(space.original))
+
+
+def test_samples_are_within_the_ranges(tmp_path: Path) -> None:
+    domains = written(tmp_path, GOOD).domains()
+    assert set(domains) == {"learning_rate", "layer_decay", "epochs"}
+    for _ in range(50):
+        assert 1e-5 <= domains["learning_rate"].sample() <= 1e-3
+        assert 0.6 <= domains["layer_decay"].sample() <= 1.0
+        assert domains["epochs"].sample() in (2, 5)
+
+
+def test_a_recipe_is_completed_by_what_is_fixed(tmp_path: Path) -> None:
+    recipe = written(tmp_path, GOOD).recipe({"learning_rate": 1e-4, "layer_decay": 0.7, "epochs": 5}, seed=3)
+    assert (recipe.learning_rate, recipe.layer_decay, recipe.epochs, recipe.mixup, recipe.seed) == (1e-4, 0.7, 5, 0.2, 3)
+    assert (recipe.augmentation, recipe.photos_per_epoch) == (0.0, 0)
+
+
+def test_the_original_is_known_by_its_numbers_and_keeps_its_own_fixed_ones(tmp_path: Path) -> None:
+    space = written(tmp_path, GOOD.replace("epochs: 3}", "epochs: 3, mixup: 0.0}"))
+    point = {"learning_rate": 5e-5, "layer_decay": 1.0, "epochs": 3}
+    assert space.is_original(point)
+    assert space.recipe(point, 0).mixup == 0.0
+    assert not space.is_original({**point, "epochs": 2})
+    assert space.max_epochs == 5
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (("mixup: 0.2", "dropout: 0.2"), "unknown keys dropout; known are learning_rate, weight_decay"),
+        (("{learning_rate: 5.0e-5", "{lr: 5.0e-5"), "unknown keys lr;"),
+        (("log_uniform: [1.0e-5", "log_uniform: [0.0"), "log_uniform needs numbers above 0"),
+        (("uniform: [0.6, 1.0]", "uniform: [1.0, 0.6]"), "the low end must be below the high end"),
+        (("uniform: [0.6, 1.0]", "uniform: [0.6, 1.5]"), r"layer_decay: 1.5 \(input should be less than or equal to 1\)"),
+        (("choice: [2, 5]", "choice: [0, 5]"), r"epochs: 0 \(input should be greater than or equal to 1\)"),
+        (("choice: [2, 5]", "choice: []"), "at least 1 item"),
+        (("choice: [2, 5]", "normal: [2, 5]"), "normal: Extra inputs are not permitted"),
+        (("learning_rate: 5.0e-5", "learning_rate: -1"), "learning_rate: -1"),
+        (("search:", "space:"), "search: Field required"),
+        (("original:", "[original:"), "this is no YAML"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_named(tmp_path: Path, changed: tuple[str, str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        written(tmp_path, GOOD.replace(*changed))
+
+
+def test_a_space_in_which_nothing_varies_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing varies"):
+        written(tmp_path, "original: {}\nsearch: {epochs: 3}")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.yaml: there is no such search space"):
+        read_search_space(tmp_path / "none.yaml")

@@ -1,0 +1,1 @@
+"""From a folder or bucket of photos to a checked, split manifest."""

@@ -1,0 +1,60 @@
+"""Photos that look alike: resized, recompressed or slightly changed copies of one another.
+
+The perceptual hash is the signs of a photo's lowest frequencies (Zauner 2010, Implementation and Benchmarking of Perceptual Image Hash
+Functions), here of 16 x 16 of them: the usual 8 x 8 take aligned portraits of different people for one another.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from serve_app.vision.images import RGB
+
+FREQUENCIES = 16  # along each side
+SAMPLES = 4 * FREQUENCIES  # pixels along each side that they are computed from
+# Of 256. Of 200 research photos, half-size copies differed in at most 26 bits and JPEGs of quality 30 in at most 12. Of all pairs among
+# 28,000 that differed in 16 to 35 bits, some sixty were looked at: all were the same photo. From 44 bits on, different ones are among them.
+MOST_BITS = 32
+_BLOCK = 512  # photos that are compared with all others at a time
+
+_position = np.arange(SAMPLES)
+_COSINES = np.cos(np.pi / SAMPLES * (_position + 0.5) * np.arange(FREQUENCIES)[:, None]).astype(np.float32)  # DCT-II
+
+
+def perceptual_hash(photo: RGB) -> str:
+    """64 hex digits of a photo of shape (H, W, 3), uint8."""
+    grey = Image.fromarray(photo).convert("L").resize((SAMPLES, SAMPLES), Image.Resampling.BOX, reducing_gap=3.0)
+    spectrum = _COSINES @ np.asarray(grey, dtype=np.float32) @ _COSINES.T
+    return np.packbits(spectrum > np.median(spectrum)).tobytes().hex()
+
+
+def near_pairs(hashes: Sequence[str], most_bits: int = MOST_BITS) -> Iterator[tuple[int, int]]:
+    """Indices (lower, higher) of all pairs whose hashes differ in at most that many bits; 20,000 photos take seconds."""
+    words = np.array([np.frombuffer(bytes.fromhex(each), dtype=np.uint64) for each in hashes])
+    for start in range(0, len(words), _BLOCK):
+        block = words[start : start + _BLOCK]
+        rest = words[start:]
+        differing: NDArray[np.uint16] = np.zeros((len(block), len(rest)), dtype=np.uint16)
+        for word in range(words.shape[1]):
+            differing += np.bitwise_count(block[:, None, word] ^ rest[None, :, word])
+        for first, second in np.argwhere(differing <= most_bits):
+            if first < second:
+                yield start + int(first), start + int(second)
+
+
+def groups_of(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """For each of `count` photos the lowest index that it is connected with, over however many pairs."""
+    parent = list(range(count))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    for first, second in pairs:
+        low, high = sorted((root(first), root(second)))
+        parent[high] = low
+    return [root(index) for index in range(count)]

@@ -1,0 +1,1 @@
+"""The person detector: its data, training and evaluation."""

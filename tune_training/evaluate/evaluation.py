@@ -1,0 +1,225 @@
+"""Judges a classifier behind a detector, through the pipeline as served: `metrics.json`, a report, the card, and the temperature.
+
+The temperature, the crop and the threshold for a stated error rate come from the split `val`; everything else is measured on photos
+that nothing was fitted to.
+"""
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from serve_app.checkpoints import MANIFEST_FILE
+from serve_app.checkpoints.decision import DECISION_FILE, ClassifierDecision
+from serve_app.codes import Code
+from serve_app.settings import EMBEDDED_DETECTOR, get_settings
+from serve_app.vision.classifier import Classifier
+from serve_app.vision.detector import Detector
+from tune_training.data.labelled_photos import LabelledPhoto, LabelledPhotos, read_labelled, sample_by_source
+from tune_training.data.table import SOURCE
+from tune_training.evaluate.answers import judge
+from tune_training.evaluate.calibration import fit_temperature, negative_log_likelihood, reliability
+from tune_training.evaluate.card import CARD_FILE, card_of, percent_of
+from tune_training.evaluate.crop_choice import best_crop
+from tune_training.evaluate.gated_photos import gated
+from tune_training.evaluate.groups import by_group, group_columns
+from tune_training.evaluate.metrics_file import METRICS_FILE, Metrics, to_json, weights_sha256
+from tune_training.evaluate.report import write_report
+from tune_training.evaluate.risk_coverage import at_threshold, risk_coverage
+from tune_training.evaluate.scores import DRAWS, Judged, calibration_error, scores
+from tune_training.io import storage
+from tune_training.io.errors import InputError
+from tune_training.io.models import Threads, decode_limits, load_classifier, load_detector, set_threads
+
+__all__ = ["decode_limits", "evaluate"]
+
+logger = logging.getLogger(__name__)
+
+VAL, TEST = "val", "test"
+REPORT_FILE = "report.html"
+CROP_CHOICE_PER_SOURCE = 300  # nine crops of each are judged
+CURVE_POINTS = 50
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="URI of the classifier: a folder, s3://bucket/prefix/ or hf://org/name.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="The photos, local or s3://: a manifest of `prepare`, a table with the columns path, label and whatever else, or a folder "
+            "with labels in folders or names."
+        ),
+    ],
+    out: Annotated[str | None, typer.Option(help="Folder or s3:// prefix of metrics.json and report.html; by default the model's.")] = None,
+    detector: Annotated[str, typer.Option(help="URI of the detector.")] = EMBEDDED_DETECTOR,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Splits to report on; by default test, or all where there is no such split.")
+    ] = None,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="First fit the temperature on val, and write it to decision.json.")
+    ] = False,
+    choose_crop: Annotated[bool, typer.Option("--choose-crop", help="Before that, choose the crop on val, likewise.")] = False,
+    by: Annotated[
+        list[str] | None, typer.Option(help="Columns whose groups are compared; by default the source and all that make 2 to 20 groups.")
+    ] = None,
+    error_rate: Annotated[
+        float,
+        typer.Option(
+            help="Share of wrong answers for which a threshold on confidence is chosen (on val, where there is one).", min=0, max=1
+        ),
+    ] = 0.02,
+    threads: Threads = 0,
+    draws: Annotated[int, typer.Option(help="Draws of the bootstraps that intervals come from.", min=100)] = DRAWS,
+) -> Metrics:
+    """Judge a classifier through the pipeline as served: metrics.json, report.html and MODEL_CARD.md.
+
+    Each photo is asked once for each pair of models and remembered by its content: a run that was stopped goes on, and a second one is
+    quick. metrics.json and MODEL_CARD.md also go beside the weights, if those are in a folder or prefix and were not published yet.
+    """
+    set_threads(threads)
+    writable = _is_unpublished(model)
+    if not writable and (calibrate or choose_crop):
+        raise InputError(f"{model}: decision.json is written beside the weights, so this must be a folder or prefix that was not published")
+    if not writable and out is None:
+        raise InputError(f"{model}: nothing is written beside published weights. Name a folder for the report: --out FOLDER")
+    photos = read_labelled(data)
+    chosen = {name: photos.split(name) for name in split or ([TEST] if TEST in photos.splits else photos.splits)}
+    finder, teller = load_detector(detector, threads), load_classifier(model, threads)
+    cache = get_settings().model_cache_dir.expanduser() / "answers"
+    if choose_crop:
+        decision = best_crop(sample_by_source(photos.split(VAL), CROP_CHOICE_PER_SOURCE), finder, teller)
+        teller = _take_up(decision, model, threads)
+    if calibrate:
+        answered = _validation(photos, finder, teller, cache)
+        if answered is None:
+            raise InputError(f"{photos.name}: no photo of the split {VAL!r} is answered, so there is nothing to fit the temperature to")
+        temperature = fit_temperature(answered.margins[answered.answered], answered.female[answered.answered])
+        teller = _take_up(teller.decision.model_copy(update={"temperature": temperature}), model, threads)
+    validation = _validation(photos, finder, teller, cache)
+    judged = {name: judge(rows, finder, teller, cache, f"judging {name}") for name, rows in chosen.items()}
+    metrics: Metrics = {
+        "weights_sha256": weights_sha256(teller.checkpoint.path),
+        "revision": teller.checkpoint.revision,
+        "data": photos.name,
+        "detector": finder.checkpoint.revision,
+        "temperature": teller.decision.temperature,
+        "splits": {name: split_metrics(rows, judged[name], validation, error_rate, by, draws) for name, rows in chosen.items()},
+    }
+    _write(metrics, model if writable else None, out or model, teller)
+    for name, found in metrics["splits"].items():
+        typer.echo(f"{name}: {_summary(found)}")
+    typer.echo(f"Report: {storage.join(out or model, REPORT_FILE)}")
+    return metrics
+
+
+def check_answered(data: str, detector: str) -> str:
+    """Whether the photos of val can calibrate a classifier, asked before there is one; gives that in words.
+
+    Raises:
+        InputError: the gate lets none of them through, whatever the classifier.
+    """
+    photos = read_labelled(data).split(VAL)
+    refused: Counter[Code] = Counter()
+    for each in gated(photos, load_detector(detector, 0)):
+        if each.code is Code.OK:
+            return f"{each.photo.location} is answered"
+        refused[each.code] += 1
+    reasons = ", ".join(f"{code}: {count}" for code, count in refused.most_common())
+    raise InputError(
+        f"{data}: of the {len(photos)} photos of the split {VAL!r} none would be answered ({reasons}), so the step `evaluate` could not fit"
+        f" the temperature, nor judge the model; nothing was trained. The detector {detector} must see exactly one person in some of them:"
+        " add such photos, or name another one by --detector"
+    )
+
+
+def _summary(found: Metrics) -> str:
+    parts = [f"{found['photos']} photos", f"answered {found['answered'].value:.1%}"]
+    parts += [f"{name.replace('_', ' ')} {percent_of(found[name])}" for name in ("accuracy", "balanced_accuracy", "ece") if name in found]
+    return ", ".join(parts)
+
+
+def split_metrics(
+    photos: Sequence[LabelledPhoto],
+    judged: Judged,
+    validation: Judged | None,
+    error_rate: float,
+    by: Sequence[str] | None,
+    draws: int = DRAWS,
+) -> Metrics:
+    """What is reported of a split: `scores`, and beside them calibration, risk and coverage, and the scores by group."""
+    metrics = scores(judged, draws) | {"photos_sha256": _digest(photos)}
+    answered = judged.only(judged.answered)
+    if answered.codes:
+        raw = Judged(answered.female, answered.codes, answered.margins)
+        metrics["calibration"] = {
+            name: {
+                "temperature": each.temperature,
+                "ece": calibration_error(each, draws),
+                "negative_log_likelihood": negative_log_likelihood(each.margins, each.female, each.temperature),
+                "reliability": reliability(each.confidence, each.right),
+            }
+            for name, each in (("before", raw), ("after", answered))
+        }
+        metrics["risk_coverage"] = _risk_coverage(judged, validation, error_rate)
+    names = {name for photo in photos for name in photo.columns}
+    columns = {name: [photo.columns.get(name, "") for photo in photos] for name in [SOURCE, *sorted(names - {SOURCE})]}
+    if unknown := sorted(set(by or ()) - columns.keys()):
+        raise InputError(f"there is no column {', '.join(unknown)}, only {', '.join(columns)}")
+    metrics["by"] = {name: by_group(judged, groups, draws) for name, groups in group_columns(columns, by).items()}
+    return metrics
+
+
+def _risk_coverage(judged: Judged, validation: Judged | None, error_rate: float) -> Metrics:
+    curve = risk_coverage(judged)
+    threshold = risk_coverage(validation or judged).threshold_for(error_rate)
+    coverage, risk = at_threshold(judged, threshold) if threshold is not None else (None, None)
+    points = np.unique(np.linspace(0, len(curve.risk) - 1, CURVE_POINTS).astype(int))
+    return {
+        "area": curve.area,
+        "error_rate": error_rate,
+        "threshold": threshold,
+        "chosen_on": VAL if validation else "the same photos",
+        "coverage": coverage,
+        "risk": risk,
+        "curve": [[curve.threshold[i], curve.coverage[i], curve.risk[i]] for i in points.tolist()],
+    }
+
+
+def _validation(photos: LabelledPhotos, detector: Detector, classifier: Classifier, cache: Path) -> Judged | None:
+    if VAL not in photos.splits:
+        return None
+    judged = judge(photos.split(VAL), detector, classifier, cache, f"judging {VAL}")
+    return judged if judged.answered.any() else None
+
+
+def _take_up(decision: ClassifierDecision, model: str, threads: int) -> Classifier:
+    storage.write_bytes(storage.join(model, DECISION_FILE), decision.to_json().encode())
+    logger.info("chosen on %s: %s", VAL, decision)
+    return load_classifier(model, threads)
+
+
+def _digest(photos: Sequence[LabelledPhoto]) -> str:
+    """Of the labels and contents, in any order: the same for two data sets whose numbers can be compared."""
+    lines = sorted(f"{photo.sha256 or photo.location.rpartition('/')[2]} {photo.label}" for photo in photos)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _is_unpublished(model: str) -> bool:
+    there = storage.is_s3(model) or Path(model).is_dir()
+    return there and not storage.exists(storage.join(model, MANIFEST_FILE))
+
+
+def _write(metrics: Metrics, beside: str | None, out: str, classifier: Classifier) -> None:
+    content = to_json(metrics).encode()
+    for folder in dict.fromkeys(folder for folder in (out, beside) if folder):
+        storage.write_bytes(storage.join(folder, METRICS_FILE), content)
+    storage.write_bytes(storage.join(out, REPORT_FILE), write_report(metrics, classifier.checkpoint.name).encode())
+    if beside:
+        card = storage.join(beside, CARD_FILE)
+        text = storage.read_bytes(card).decode() if storage.exists(card) else None
+        storage.write_bytes(card, card_of(classifier.checkpoint, metrics, text).encode())

@@ -1,0 +1,97 @@
+"""The same metrics by group: which group is worst served, and how far the best and the worst are apart."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tune_training.data.table import SOURCE
+from tune_training.evaluate.scores import DRAWS, Estimate, Judged, Metrics, balanced_accuracy, bootstrap, interval, scores
+
+AGE = "age"
+AGE_BANDS = (0, 13, 20, 30, 40, 50, 60, 70)  # the first year of each; the last band is open
+QUARTERS = 4  # of the values of any other number
+MOST_GROUPS = 20  # a column with more values names photos rather than groups
+FEWEST_ANSWERS = 30  # of a group that can be called worst; smaller ones are listed only
+
+Names = NDArray[np.str_]
+
+
+def grouping(column: str, values: Sequence[str]) -> Names:
+    """The group of each photo: its value, or the band that its number lies in; empty where the value is.
+
+    Ages are put in bands of ten years with children and teenagers apart, other numbers with many values in quarters of equal size.
+    """
+    given = [value for value in values if value]
+    numbers = [_number(value) for value in given]
+    if not given or any(number is None for number in numbers):
+        return np.array(values, dtype=np.str_)
+    found = np.array(numbers, dtype=np.float64)
+    if column == AGE:
+        edges = np.array(AGE_BANDS, dtype=np.float64)
+    elif len(set(given)) > MOST_GROUPS:
+        edges = np.unique(np.quantile(found, np.arange(QUARTERS) / QUARTERS))
+    else:
+        return np.array(values, dtype=np.str_)
+    names = [*(f"{_text(low)}-{_text(high - 1 if column == AGE else high)}" for low, high in pairwise(edges)), f"{_text(edges[-1])}+"]
+    bands = np.clip(np.searchsorted(edges, found, side="right") - 1, 0, None)
+    named = iter(names[band] for band in bands)
+    return np.array([next(named) if value else "" for value in values], dtype=np.str_)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if np.isfinite(number) else None
+
+
+def _text(number: float) -> str:
+    return f"{number:g}"
+
+
+def group_columns(columns: Mapping[str, Sequence[str]], wanted: Sequence[str] | None = None) -> dict[str, Names]:
+    """The columns that photos are grouped by: those wanted, or the source and all others that make 2 to `MOST_GROUPS` groups."""
+    groups = {name: grouping(name, values) for name, values in columns.items() if not wanted or name in wanted}
+    if wanted:
+        return groups
+    fewest = {SOURCE: 1}  # tables show what photos were measured on, be it one collection
+    return {name: names for name, names in groups.items() if fewest.get(name, 2) <= len(set(names.tolist()) - {""}) <= MOST_GROUPS}
+
+
+def by_group(judged: Judged, names: Names, draws: int = DRAWS) -> Metrics:
+    """The metrics of each group, the group with the lowest balanced accuracy, and the largest gap of it between two groups.
+
+    Groups with fewer than `FEWEST_ANSWERS` answers, or with one label only, are never the worst or the best. The gap's interval comes
+    from bootstraps of the two groups that it lies between.
+    """
+    chosen = {name: judged.only(names == name) for name in _in_order(names)}
+    groups = {name: scores(part, draws) for name, part in chosen.items()}
+    comparable = {name: found["balanced_accuracy"].value for name, found in groups.items() if _is_comparable(found)}
+    result: Metrics = {"groups": groups}
+    if len(comparable) < 2:
+        return result
+    worst, best = min(comparable, key=comparable.__getitem__), max(comparable, key=comparable.__getitem__)
+    drawn = {
+        name: bootstrap(chosen[name].only(chosen[name].answered), {"value": balanced_accuracy}, draws)["value"] for name in (worst, best)
+    }
+    rng = np.random.default_rng(draws)  # both groups were drawn with one seed: pairs of draws would go together
+    gap = Estimate(comparable[best] - comparable[worst], *interval(drawn[best] - rng.permutation(drawn[worst])))
+    return result | {"worst": worst, "best": best, "gap": gap}
+
+
+def _is_comparable(metrics: Metrics) -> bool:
+    confusion = metrics.get("confusion", [])
+    return sum(map(sum, confusion)) >= FEWEST_ANSWERS and all(sum(row) for row in confusion)
+
+
+def _in_order(names: Names) -> Iterator[str]:
+    """Bands by their first number, other names by the alphabet; photos without a value are in no group."""
+
+    def key(name: str) -> tuple[float, str]:
+        number = _number(name.rstrip("+").partition("-")[0])
+        return (np.inf if number is None else number, name)
+
+    return iter(sorted(set(names.tolist()) - {""}, key=key))

@@ -1,0 +1,78 @@
+"""`metrics.json`: what was measured of a checkpoint, beside its weights."""
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from tune_training.io.errors import InputError
+
+METRICS_FILE = "metrics.json"
+
+Metrics = dict[str, Any]
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def weights_sha256(folder: Path) -> str:
+    """Digest of a checkpoint's weights: of the one file, or over the digests of its shards in their order."""
+    files = sorted(folder.glob("model*.safetensors"))
+    if len(files) == 1:
+        return sha256_of(files[0])
+    return hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()
+
+
+def to_json(metrics: Metrics) -> str:
+    """The content of `metrics.json`."""
+    return json.dumps(plain(metrics), indent=2) + "\n"
+
+
+def write_metrics(folder: Path, metrics: Metrics, data: str) -> None:
+    """Writes `metrics.json` with the digest of the weights that it speaks of and the name of the data that it was measured on."""
+    document = {"weights_sha256": weights_sha256(folder), "data": data, **metrics}
+    (folder / METRICS_FILE).write_text(to_json(document), encoding="utf-8")
+
+
+def read_metrics(folder: Path) -> Metrics:
+    """Reads `metrics.json`.
+
+    Raises:
+        InputError: there is none, or it is not JSON.
+    """
+    path = folder / METRICS_FILE
+    if not path.exists():
+        raise InputError(f"{path} is missing: python -m tune_training evaluate writes it")
+    return parse_metrics(path.read_bytes(), str(path))
+
+
+def parse_metrics(content: bytes, name: str) -> Metrics:
+    """Reads the content of a `metrics.json`.
+
+    Raises:
+        InputError: it is no JSON object.
+    """
+    try:
+        metrics = json.loads(content)
+    except ValueError as error:
+        raise InputError(f"{name}: this is no JSON ({error})") from error
+    if not isinstance(metrics, dict):
+        raise InputError(f"{name}: this is no JSON object")
+    return metrics
+
+
+def plain(value: Any) -> Any:
+    """What JSON can say: four decimals, None for what is no number, and an `Estimate` as an object of value, low and high."""
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return plain(value._asdict())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value

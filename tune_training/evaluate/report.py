@@ -1,0 +1,134 @@
+"""`metrics.json` as one HTML page that opens anywhere: no script, no other file, no photo."""
+
+import io
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import matplotlib as mpl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tune_training.evaluate.groups import FEWEST_ANSWERS
+from tune_training.evaluate.metrics_file import Metrics, plain
+from tune_training.evaluate.scores import DRAWS, ORDER
+
+NOTHING = Markup("\N{EN DASH}")
+INK, GRID, BLUE, ORANGE = "#24313f", "#d5dce3", "#2f6fb0", "#d9822b"
+STYLE: Any = {
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GRID,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "font.size": 9,
+    "svg.hashsalt": "evaluation",
+}
+
+
+def write_report(metrics: Metrics, model: str) -> str:
+    """The page's text.
+
+    Args:
+        metrics: what `evaluate` found.
+        model: the checkpoint's name.
+    """
+    environment = Environment(loader=PackageLoader("tune_training"), autoescape=True, undefined=StrictUndefined)
+    environment.filters |= {"percent": percent, "estimate": estimate}
+    measured = plain(metrics)
+    plots = {name: _plots(split) for name, split in measured["splits"].items()}
+    page = environment.get_template("evaluation.html")
+    return page.render(metrics=measured, model=model, plots=plots, order=ORDER, draws=DRAWS, fewest=FEWEST_ANSWERS)
+
+
+def percent(share: float | None) -> str:
+    """To one decimal; `NOTHING` for what could not be measured."""
+    return NOTHING if share is None else f"{share:.1%}"
+
+
+def estimate(found: Mapping[str, float] | None) -> Markup:
+    """A share with its interval in small print."""
+    if found is None:
+        return NOTHING
+    ends = f"{100 * found['low']:.1f} to {100 * found['high']:.1f}"
+    return Markup('{} <span class="interval">({})</span>').format(percent(found["value"]), ends)
+
+
+def _plots(split: Mapping[str, Any]) -> dict[str, Markup]:
+    """SVG by name, of whatever the split has answers for."""
+    if "calibration" not in split:
+        return {}
+    plots = {
+        "reliability": _svg((4.4, 3.8), lambda axes: _reliability(axes, split["calibration"])),
+        "risk_coverage": _svg((4.4, 3.8), lambda axes: _risk_coverage(axes, split["risk_coverage"])),
+        "confusion": _svg((3.6, 3.2), lambda axes: _confusion(axes, split["confusion"])),
+    }
+    for column, compared in split["by"].items():
+        groups = compared["groups"]
+        plots[f"by {column}"] = _svg((7.2, 0.8 + 0.32 * len(groups)), lambda axes, groups=groups: _groups(axes, groups, split))  # type: ignore[misc]
+    return plots
+
+
+def _svg(size: tuple[float, float], draw: Callable[[Axes], None]) -> Markup:
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots()
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_axisbelow(True)
+        draw(axes)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return Markup(text.getvalue()[text.getvalue().index("<svg") :])  # noqa: S704 - matplotlib's own, and it escapes
+
+
+def _reliability(axes: Axes, calibration: Mapping[str, Any]) -> None:
+    axes.plot([0.5, 1], [0.5, 1], color=GRID, linestyle="--", label="confidence = accuracy")
+    for name, colour in (("before", ORANGE), ("after", BLUE)):
+        bins = calibration[name]["reliability"]
+        label = f"{name} scaling: ECE {calibration[name]['ece']['value']:.1%}"
+        axes.plot([each["confidence"] for each in bins], [each["accuracy"] for each in bins], color=colour, label=label)
+        largest = max(each["answers"] for each in bins)
+        sizes = [12 + 60 * each["answers"] / largest for each in bins]
+        axes.scatter([each["confidence"] for each in bins], [each["accuracy"] for each in bins], s=sizes, color=colour)
+    axes.set(xlabel="confidence", ylabel="share of right answers", xlim=(0.48, 1.02))
+    axes.grid(color=GRID, linewidth=0.6)
+    axes.legend(fontsize="small", frameon=False, loc="lower right")
+
+
+def _risk_coverage(axes: Axes, measured: Mapping[str, Any]) -> None:
+    axes.plot([coverage for _, coverage, _ in measured["curve"]], [risk for _, _, risk in measured["curve"]], color=BLUE)
+    axes.axhline(measured["error_rate"], color=ORANGE, linestyle="--", label=f"wanted: {measured['error_rate']:.1%}")
+    if measured["risk"] is not None:
+        at = f"confidence {measured['threshold']:.3f} and above"
+        axes.plot(measured["coverage"]["value"], measured["risk"]["value"], "o", color=ORANGE, label=at)
+    axes.set(
+        xlabel="coverage: share of all photos that are answered", ylabel="risk: share of wrong answers", ylim=(0, None), xlim=(0, 1.02)
+    )
+    axes.grid(color=GRID, linewidth=0.6)
+    axes.legend(fontsize="small", frameon=False, loc="upper left")
+
+
+def _confusion(axes: Axes, confusion: list[list[int]]) -> None:
+    shares = [[count / max(1, sum(row)) for count in row] for row in confusion]
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for label in range(len(ORDER)):
+        for answer in range(len(ORDER)):
+            share = shares[label][answer]
+            text = f"{confusion[label][answer]}\n{share:.1%}"
+            axes.text(answer, label, text, ha="center", va="center", color="white" if share > 0.5 else INK)
+    axes.set(xlabel="answer", ylabel="label", xticks=range(len(ORDER)), yticks=range(len(ORDER)), xticklabels=ORDER, yticklabels=ORDER)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+
+
+def _groups(axes: Axes, groups: Mapping[str, Any], split: Mapping[str, Any]) -> None:
+    axes.axvline(split["balanced_accuracy"]["value"], color=GRID, linestyle="--")
+    for row, found in enumerate(groups.values()):
+        if accuracy := found.get("balanced_accuracy"):
+            axes.plot([accuracy["low"], accuracy["high"]], [row, row], color=BLUE, linewidth=2)
+            axes.plot(accuracy["value"], row, "o", color=BLUE)
+    names = [f"{name}  ({found['photos']})" for name, found in groups.items()]
+    axes.set(yticks=range(len(groups)), yticklabels=names, xlabel="balanced accuracy and its 95 % interval; dashed: all photos")
+    axes.set_ylim(len(groups) - 0.5, -0.5)
+    axes.grid(color=GRID, linewidth=0.6, axis="x")

@@ -1,0 +1,1 @@
+"""Folders and S3, processes and clusters: what all commands stand on."""

@@ -1,0 +1,41 @@
+"""The Ray cluster that training runs on: the one that this process belongs to, else one of its own."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+
+from tune_training.io.errors import InputError
+
+
+@contextmanager
+def ray_cluster() -> Iterator[bool]:
+    """Connects to Ray; gives whether the cluster is this process's own, on this machine alone.
+
+    RAY_ADDRESS names the cluster, and `ray job submit` sets it. Without it a local cluster is started, without a dashboard, and stopped
+    in the end. A Ray that was initialised before is used and left as it is.
+    """
+    if ray.is_initialized():
+        yield False
+        return
+    own = not os.environ.get("RAY_ADDRESS")
+    options: dict[str, Any] = {"address": "local", "include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0))} if own else {}
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.WARNING, **options)
+    except ConnectionError as error:
+        raise InputError(f"there is no Ray cluster at {os.environ.get('RAY_ADDRESS')} ({error}). Unset RAY_ADDRESS to start one") from error
+    try:
+        yield own
+    finally:
+        ray.shutdown()
+
+
+def check_resources(cpus: float, gpus: float) -> None:
+    """Raises an InputError when no node of the cluster can ever run a trial with so much."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
+        largest = ", ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes)
+        raise InputError(f"a trial wants {cpus:g} CPUs and {gpus:g} GPUs, and the nodes have {largest}")

@@ -1,0 +1,261 @@
+"""Files in folders and under s3:// prefixes alike: listed, read, and written so that they appear whole or not at all.
+
+A URI is a path of this machine or `s3://bucket/key`. For S3, credentials, region, endpoint (AWS_ENDPOINT_URL) and retries are boto3's
+own. What the user can mend is an `InputError` that names the URI and says what to do; a file that is not there is a `FileNotFoundError`.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore import exceptions as boto
+from botocore.config import Config
+
+from serve_app.checkpoints import CheckpointError, explaining_s3
+from tune_training.io.errors import InputError
+
+S3 = "s3://"
+_CONNECTIONS = 32  # of one client; as many objects may be read at a time
+_DELETED_AT_ONCE = 1000  # S3's own limit
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file as it was listed.
+
+    Attributes:
+        name: relative to what was listed, with forward slashes.
+        size: bytes.
+        version: differs when the content does: the ETag, or the time of the last change.
+    """
+
+    name: str
+    size: int
+    version: str
+
+
+def is_s3(uri: str) -> bool:
+    """Whether the URI is of an object or a prefix in S3."""
+    return uri.lower().startswith(S3)
+
+
+def absolute(uri: str) -> str:
+    """The URI in the form that still holds in another working directory; prefixes without the last slash."""
+    return f"{S3}{uri[len(S3) :].rstrip('/')}" if is_s3(uri) else os.path.abspath(Path(uri).expanduser())
+
+
+def join(uri: str, name: str) -> str:
+    """The URI of what is called `name` below this one."""
+    return f"{uri.rstrip('/')}/{name}" if is_s3(uri) else str(Path(uri) / name)
+
+
+def list_files(uri: str) -> Sequence[StoredFile]:
+    """All files below a folder or a prefix, ordered by name; hidden ones (`.DS_Store`, `.git/`) are left out.
+
+    Raises:
+        InputError: there is no such folder or bucket, no access, or nothing below it.
+    """
+    if not is_s3(uri) and not Path(uri).expanduser().is_dir():
+        raise InputError(f"{uri!r}: there is no such folder. Write a folder, or s3://bucket/prefix/")
+    files = find_files(uri)
+    if not files:
+        raise InputError(f"{uri!r}: there are no files below it. Check the {'prefix' if is_s3(uri) else 'path'}")
+    return files
+
+
+def find_files(uri: str) -> Sequence[StoredFile]:
+    """Likewise, where it is no fault that there are none.
+
+    Raises:
+        InputError: there is no such bucket, or no access.
+    """
+    return sorted(_list_s3(uri) if is_s3(uri) else _list_folder(Path(uri).expanduser()), key=lambda file: file.name)
+
+
+def exists(uri: str) -> bool:
+    """Whether there is a file with exactly this URI."""
+    if not is_s3(uri):
+        return Path(uri).is_file()
+    bucket, key = _parts(uri)
+    try:
+        with _explaining(uri):
+            _client().head_object(Bucket=bucket, Key=key)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def read_bytes(uri: str) -> bytes:
+    """The content of a file.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError, InputError: it cannot be read.
+    """
+    if not is_s3(uri):
+        return Path(uri).read_bytes()
+    bucket, key = _parts(uri)
+    with _explaining(uri):
+        content: bytes = _client().get_object(Bucket=bucket, Key=key)["Body"].read()
+        return content
+
+
+def write_bytes(uri: str, content: bytes) -> None:
+    """Writes a file; whoever reads it meanwhile sees the old one or the new one."""
+    if is_s3(uri):
+        bucket, key = _parts(uri)
+        with _explaining(uri):
+            _client().put_object(Bucket=bucket, Key=key, Body=content)
+        return
+    path = Path(uri)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, because a rename is whole only within one file system; hidden, so that no listing takes it for a result.
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o666 & ~_umask())
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+def write_file(uri: str, source: Path) -> None:
+    """Copies a local file of any size there; in S3, large ones go in several parts."""
+    if not is_s3(uri):
+        write_bytes(uri, source.read_bytes())
+        return
+    bucket, key = _parts(uri)
+    with _explaining(uri):
+        _client().upload_file(str(source), bucket, key)
+
+
+def delete(uri: str) -> None:
+    """Removes a file; none is fine too."""
+    if not is_s3(uri):
+        Path(uri).unlink(missing_ok=True)
+        return
+    bucket, key = _parts(uri)
+    with _explaining(uri):
+        _client().delete_object(Bucket=bucket, Key=key)
+
+
+def delete_folder(uri: str) -> None:
+    """Removes a folder, or all objects under a prefix; none is fine too."""
+    if not is_s3(uri):
+        shutil.rmtree(uri, ignore_errors=True)
+        return
+    bucket, prefix = _parts(uri)
+    keys = [{"Key": f"{prefix}/{file.name}"} for file in _list_s3(uri)]
+    with _explaining(uri):
+        for start in range(0, len(keys), _DELETED_AT_ONCE):
+            _client().delete_objects(Bucket=bucket, Delete={"Objects": keys[start : start + _DELETED_AT_ONCE], "Quiet": True})
+
+
+def check_writable(folder: str) -> None:
+    """Tries to write there before any work is done.
+
+    Raises:
+        InputError: that fails.
+    """
+    probe = join(folder, "writable")
+    try:
+        write_bytes(probe, b"")
+        delete(probe)
+    except OSError as error:
+        raise InputError(f"{folder!r}: nothing can be written there ({error.strerror}). Choose another place") from error
+
+
+def check_space(folder: str, needed: int) -> None:
+    """Whether `needed` bytes fit on the disk of a local folder, which need not be there yet; S3 has no end.
+
+    Raises:
+        InputError: they do not.
+    """
+    if is_s3(folder):
+        return
+    there = Path(folder).absolute()
+    while not there.exists():
+        there = there.parent
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        raise InputError(
+            f"{folder!r}: this needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free on that disk."
+            " Make room, or choose another place"
+        )
+
+
+def _list_folder(root: Path) -> Iterator[StoredFile]:
+    seen = set()  # linked folders are followed, each once: links may lead in circles
+    for folder, below, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        below[:] = [] if real in seen else [name for name in below if not name.startswith(".")]
+        for name in [] if real in seen else names:
+            path = Path(folder, name)
+            if not name.startswith(".") and path.is_file():
+                stat = path.stat()
+                yield StoredFile(path.relative_to(root).as_posix(), stat.st_size, str(stat.st_mtime_ns))
+        seen.add(real)
+
+
+def _list_s3(uri: str) -> Iterator[StoredFile]:
+    bucket, key = _parts(uri, prefix=True)
+    prefix = f"{key}/" if key else ""
+    pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    with _explaining(uri):
+        objects = [item for page in pages for item in page.get("Contents", [])]
+    for item in objects:
+        name = item["Key"].removeprefix(prefix)
+        # Consoles mark an empty folder by an object whose key ends with a slash.
+        if not name.endswith("/") and not any(part.startswith(".") for part in name.split("/")):
+            yield StoredFile(name, item["Size"], item["ETag"].strip('"'))
+
+
+def _parts(uri: str, *, prefix: bool = False) -> tuple[str, str]:
+    bucket, _, key = uri[len(S3) :].partition("/")
+    key = key.strip("/") if prefix else key
+    if not bucket or not (key or prefix):
+        raise InputError(f"{uri!r}: the URI is malformed. Write s3://bucket/{'prefix/' if prefix else 'key'}")
+    return bucket, key
+
+
+@contextmanager
+def _explaining(uri: str) -> Iterator[None]:
+    try:
+        with explaining_s3(uri):
+            yield
+    except CheckpointError as error:
+        cause = error.__cause__
+        if isinstance(cause, boto.ClientError) and cause.response["Error"]["Code"] in ("NoSuchKey", "404"):
+            raise FileNotFoundError(f"{uri!r}: there is no such object") from error
+        raise InputError(str(error)) from error
+
+
+def _client() -> Any:
+    """boto3's client for the AWS_* settings as they are now; one for all threads."""
+    return _client_for(tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))))
+
+
+@lru_cache(maxsize=1)
+def _client_for(_settings: tuple[tuple[str, str], ...]) -> Any:
+    config = Config(max_pool_connections=_CONNECTIONS, connect_timeout=10)
+    try:
+        with _explaining(S3):
+            return boto3.session.Session(region_name=os.environ.get("AWS_REGION")).client("s3", config=config)
+    except ValueError as error:
+        raise InputError(f"the S3 client cannot be set up ({error}). Check AWS_ENDPOINT_URL and AWS_REGION") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,148 @@
+"""One piece of work over many files, in processes that each load their models once: on this machine, or with Ray Data on a cluster.
+
+Ray Data is for many machines. On one, plain processes start ten seconds sooner and leave the cores to the models.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from enum import StrEnum
+from multiprocessing import get_context, parent_process
+
+import pyarrow as pa
+
+from serve_app.runtimes.base import has_cuda
+from serve_app.settings import get_settings
+
+NAME = "name"  # column
+TASK = 32  # files that a worker is given at a time
+
+Work = Callable[[Sequence[str]], pa.Table]  # names of files to a row for each
+
+
+class Engine(StrEnum):
+    """What runs the workers."""
+
+    AUTO = "auto"
+    LOCAL = "local"
+    RAY = "ray"
+
+
+def work_on(names: Sequence[str], load: Callable[[], Work], crashed: Callable[[str], pa.Table], engine: Engine) -> Iterator[pa.Table]:
+    """Yields the rows of tasks as they are done, in any order.
+
+    Args:
+        names: of the files.
+        load: makes the work; it is called once in each worker, so both must survive pickling.
+        crashed: the row of a file that kills the process that works on it; only on this machine.
+        engine: auto is Ray where there is a cluster (RAY_ADDRESS, or Ray is initialised), processes of this machine otherwise.
+    """
+    tasks = [names[start : start + TASK] for start in range(0, len(names), TASK)]
+    if not tasks:
+        return iter(())
+    if engine is Engine.RAY or (engine is Engine.AUTO and _is_on_a_cluster()):
+        return _on_ray(tasks, load)
+    return _on_this_machine(tasks, load, crashed)
+
+
+def _is_on_a_cluster() -> bool:
+    # An initialised Ray is an imported one, and importing it takes a second.
+    return bool(os.environ.get("RAY_ADDRESS")) or ("ray" in sys.modules and sys.modules["ray"].is_initialized())
+
+
+def _on_this_machine(tasks: Sequence[Sequence[str]], load: Callable[[], Work], crashed: Callable[[str], pa.Table]) -> Iterator[pa.Table]:
+    processes = 1 if has_cuda(get_settings().device) else len(os.sched_getaffinity(0))
+    waiting = list(tasks)
+    while waiting:
+        suspects = yield from _in_processes(waiting, load, processes)
+        # Whichever file killed a process is among those that were worked on: each of them is tried alone.
+        alone: list[Sequence[str]] = [[name] for task in suspects for name in task]
+        while alone:
+            if culprit := (yield from _in_processes(alone, load, 1)):
+                yield crashed(culprit[0][0])
+
+
+def _in_processes(waiting: list[Sequence[str]], load: Callable[[], Work], processes: int) -> Generator[pa.Table, None, list[Sequence[str]]]:
+    """Takes tasks from `waiting` until it is empty or a process dies; returns those that were worked on when one died."""
+    # One task more than processes, so that none waits for the next; when they are tried alone, that would blame the wrong one.
+    at_a_time = processes + 1 if processes > 1 else 1
+    running: dict[Future[pa.Table], Sequence[str]] = {}
+    with ProcessPoolExecutor(min(processes, len(waiting)), get_context("spawn"), initializer=_end_with_parent) as pool:
+        try:
+            while waiting or running:
+                while waiting and len(running) < at_a_time:
+                    task = waiting.pop(0)
+                    running[pool.submit(_run, load, task)] = task
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+                    del running[future]
+        except BrokenProcessPool:
+            return list(running.values())
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    return []
+
+
+_work: Work | None = None
+
+
+def _run(load: Callable[[], Work], task: Sequence[str]) -> pa.Table:
+    global _work
+    _work = _work or load()
+    return _work(task)
+
+
+def _end_with_parent() -> None:
+    """A process whose parent was killed would wait for ever, with its models in memory."""
+    parent = parent_process()
+    assert parent
+
+    def end() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+
+
+def _on_ray(tasks: Sequence[Sequence[str]], load: Callable[[], Work]) -> Iterator[pa.Table]:
+    import ray
+
+    from tune_training.io.cluster import ray_cluster
+
+    with ray_cluster():
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False  # the caller has one
+        context.print_on_execution_start = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        resources = ray.cluster_resources()
+        kind = "GPU" if resources.get("GPU") and get_settings().device != "cpu" else "CPU"
+        actors = max(1, min(int(resources.get(kind, 1)), len(tasks)))
+        files = ray.data.from_arrow([pa.table({NAME: list(task)}) for task in tasks])  # a block for each task
+        rows = files.map_batches(
+            _actor(load),
+            batch_size=None,
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(size=actors),
+            **{f"num_{kind.lower()}s": min(1.0, resources.get(kind, 1.0))},
+        )
+        yield from rows.iter_batches(batch_size=None, batch_format="pyarrow")
+
+
+def _actor(load: Callable[[], Work]) -> type:
+    """The work as a class of its own, as Ray Data takes it. Arguments of a constructor would be lost with the node that holds them."""
+
+    class Actor:
+        def __init__(self) -> None:
+            self._work = load()
+
+        def __call__(self, files: pa.Table) -> pa.Table:
+            return self._work(files[NAME].to_pylist())
+
+    return Actor

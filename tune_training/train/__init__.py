@@ -1,0 +1,1 @@
+"""One training run: from a manifest to a fine-tuned checkpoint."""

@@ -1,0 +1,195 @@
+"""One training loop for both models: seeded, resumable at every epoch, with an average of the weights.
+
+The average (exponential moving average, EMA; Polyak and Juditsky 1992) is what gets evaluated and published: with the few
+epochs that a laptop affords it is worth about as much as a longer schedule.
+"""
+
+import copy
+import logging
+import math
+import os
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+from tqdm import tqdm
+from transformers import BaseImageProcessor, PreTrainedModel
+
+from tune_training.io.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+STATE_FILE = "training_state.pt"
+
+Batch = TypeVar("Batch")
+Model = TypeVar("Model", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """What the loop itself needs to know.
+
+    Attributes:
+        epochs: passes over the data.
+        steps_per_epoch: optimizer steps in one pass.
+        warmup_steps: steps of linear warm-up before the cosine decay to zero.
+        clip_norm: largest norm of the gradient.
+        ema_decay: decay of the weights' moving average, per step.
+        seed: of everything random; epoch `e` uses `seed + e`, so that a resumed run sees what an unbroken one would.
+        recipe: whatever else decides the result; a run is resumed only with the same.
+    """
+
+    epochs: int
+    steps_per_epoch: int
+    warmup_steps: int = 100
+    clip_norm: float = 1.0
+    ema_decay: float = 0.998
+    seed: int = 0
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Epoch(Generic[Model]):
+    """A finished epoch.
+
+    Attributes:
+        number: epochs done, this one included.
+        average: the model with the average of the weights, in eval mode.
+        loss: mean training loss of its steps.
+        seconds: how long it took.
+    """
+
+    number: int
+    average: Model
+    loss: float
+    seconds: float
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds Python, NumPy and torch."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def learning_rate_factor(step: int, config: LoopConfig) -> float:
+    """Linear warm-up, then cosine decay to zero (Loshchilov and Hutter 2017)."""
+    if step < config.warmup_steps:
+        return (step + 1) / config.warmup_steps
+    total = config.epochs * config.steps_per_epoch
+    progress = (step - config.warmup_steps) / max(1, total - config.warmup_steps)
+    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+
+
+def fit(
+    model: Model,
+    optimizer: torch.optim.Optimizer,
+    batches: Callable[[int], Iterable[Batch]],
+    loss: Callable[[Model, Batch], torch.Tensor],
+    config: LoopConfig,
+    run_dir: Path,
+    *,
+    on_epoch: Callable[[Epoch[Model]], Mapping[str, float]] | None = None,
+) -> Model:
+    """Trains `model` and returns the average of its weights as a model.
+
+    Args:
+        model: trained in place, on whichever device it is; its train/eval mode is the caller's business (`loss` may set it).
+        optimizer: holds the base learning rate of every parameter group.
+        batches: for an epoch's number, from 0, the batches of that epoch.
+        loss: the scalar loss of one batch.
+        config: see `LoopConfig`.
+        run_dir: gets `training_state.pt` after every epoch; when the file is there, training goes on from it.
+        on_epoch: called at the end of each epoch; what it returns is logged. A run that resumes calls it again for the last
+            finished epoch.
+
+    Raises:
+        InputError: `run_dir` holds the state of a run with another configuration.
+        FloatingPointError: the loss is not finite.
+    """
+    run_dir.mkdir(parents=True, exist_ok=True)
+    average = copy.deepcopy(model).eval()
+    base_rates = [group["lr"] for group in optimizer.param_groups]
+    last = _resume(run_dir, model, average, optimizer, config)
+    if last and on_epoch is not None:
+        on_epoch(last)  # the run may have been killed after the epoch's state was saved and before this was done
+    for number in range(last.number if last else 0, config.epochs):
+        seed_everything(config.seed + number)
+        started, total, step = time.monotonic(), 0.0, number * config.steps_per_epoch
+        bar = tqdm(batches(number), total=config.steps_per_epoch, desc=f"epoch {number + 1}/{config.epochs}", disable=None)
+        for done, batch in enumerate(bar, start=1):
+            value = loss(model, batch)
+            if not math.isfinite(found := value.item()):
+                raise FloatingPointError(f"the loss is {found} in epoch {number + 1}, step {done}")
+            optimizer.zero_grad(set_to_none=True)
+            value.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+            for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
+                group["lr"] = rate * learning_rate_factor(step, config)
+            optimizer.step()
+            _update_average(average, model, config.ema_decay, step)
+            total, step = total + found, step + 1
+            bar.set_postfix(loss=f"{total / done:.3f}", refresh=False)
+        epoch = Epoch(number + 1, average, total / config.steps_per_epoch, time.monotonic() - started)
+        _save(run_dir, epoch, model, optimizer, config)
+        report = {"loss": epoch.loss, "seconds": epoch.seconds, **(on_epoch(epoch) if on_epoch else {})}
+        logger.info("epoch %d/%d: %s", epoch.number, config.epochs, ", ".join(f"{k} {v:.4g}" for k, v in report.items()))
+    return average
+
+
+@torch.no_grad()
+def _update_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
+    # An early average would be mostly the starting weights: the decay grows to its value over the first steps.
+    decay = min(decay, (1 + step) / (10 + step))
+    get_ema_multi_avg_fn(decay)(list(average.parameters()), list(model.parameters()), step)
+    for kept, new in zip(average.buffers(), model.buffers(), strict=True):
+        kept.copy_(new)
+
+
+def _save(run_dir: Path, epoch: Epoch[Model], model: nn.Module, optimizer: torch.optim.Optimizer, config: LoopConfig) -> None:
+    state = {
+        "epochs_done": epoch.number,
+        "loss": epoch.loss,
+        "seconds": epoch.seconds,
+        "config": asdict(config),
+        "model": model.state_dict(),
+        "average": epoch.average.state_dict(),
+        "optimizer": optimizer.state_dict()["state"],
+    }
+    partial = run_dir / f"{STATE_FILE}.partial"
+    torch.save(state, partial)
+    os.replace(partial, run_dir / STATE_FILE)
+
+
+def _resume(run_dir: Path, model: nn.Module, average: Model, optimizer: torch.optim.Optimizer, config: LoopConfig) -> Epoch[Model] | None:
+    path = run_dir / STATE_FILE
+    if not path.exists():
+        return None
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    if state["config"] != asdict(config):
+        raise InputError(f"{path} belongs to a run with other settings ({state['config']}): choose another folder or the same settings")
+    model.load_state_dict(state["model"])
+    average.load_state_dict(state["average"])
+    # Rates and decays are those of the optimizer at hand: a population-based search goes on from a state with others.
+    optimizer.load_state_dict({"state": state["optimizer"], "param_groups": optimizer.state_dict()["param_groups"]})
+    logger.info("resuming after epoch %d", state["epochs_done"])
+    return Epoch(int(state["epochs_done"]), average, float(state["loss"]), float(state["seconds"]))
+
+
+def write_checkpoint(model: PreTrainedModel, processor: BaseImageProcessor, folder: Path) -> None:
+    """Writes `config.json`, `model.safetensors` in half precision and `preprocessor_config.json`; each file appears whole."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as partial:
+        copy.deepcopy(model).half().save_pretrained(partial)
+        processor.save_pretrained(partial)
+        folder.mkdir(exist_ok=True)
+        for file in Path(partial).iterdir():
+            file.chmod(0o644)  # safetensors makes it the owner's alone, which another user of an image could not read
+            os.replace(file, folder / file.name)

@@ -1,0 +1,85 @@
+"""The trials of a search for people to look at: a table, and a picture of val over epochs and over each hyper-parameter."""
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")  # draws to files, also where there is no display
+
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from ray.tune import Result
+
+from tune_training.io import storage
+from tune_training.tune.schedulers import TIME
+from tune_training.tune.space import SearchSpace
+from tune_training.tune.trial import METRICS
+
+COLUMNS = 4
+ORIGINAL, OTHERS, BEST = "tab:orange", "tab:gray", "tab:blue"
+
+
+def write_trials(results: Sequence[Result], space: SearchSpace, metric: str, run_dir: str) -> None:
+    """Writes `trials.csv`, a row per epoch of each trial, and `trials.png`."""
+    frames = []
+    for number in range(len(results)):
+        result = results[number]
+        history, config = result.metrics_dataframe, result.config or {}
+        if history is not None and metric in history:
+            values = history[[TIME, *METRICS, "training_loss", "images_per_second", "ended"]]
+            values = values.drop_duplicates(TIME)  # after a kill, Tune is told again of an epoch that it had noted but not taken up
+            about = {name: config[name] for name in space.ranges}
+            frames.append(values.assign(trial=number, name=Path(result.path).name, original=space.is_original(config), **about))
+    table = pd.concat(frames, ignore_index=True)
+    storage.write_bytes(storage.join(run_dir, "trials.csv"), table.to_csv(index=False).encode())
+    storage.write_bytes(storage.join(run_dir, "trials.png"), _picture(table, list(space.ranges), metric))
+
+
+def _picture(table: pd.DataFrame, names: list[str], metric: str) -> bytes:
+    rows = 1 + math.ceil(len(names) / COLUMNS)
+    figure = plt.figure(figsize=(14, 3.6 * rows), layout="constrained")
+    grid = figure.add_gridspec(rows, COLUMNS)
+    best = table.sort_values([metric, "loss"], ascending=[METRICS[metric] == "min", True])["trial"].iloc[0]
+    _over_epochs(figure.add_subplot(grid[0, :]), table, metric, int(best))
+    final = table.groupby("trial").last()
+    for number, name in enumerate(names):
+        axes = figure.add_subplot(grid[1 + number // COLUMNS, number % COLUMNS])
+        axes.scatter(final[name], final[metric], c=[_colour(row.original, index == best) for index, row in final.iterrows()])
+        if final[name].min() > 0 and final[name].max() > 20 * final[name].min():
+            axes.set_xscale("log")
+        axes.set(xlabel=name.replace("_", " "), ylabel=f"{metric.replace('_', ' ')}, last epoch" if number % COLUMNS == 0 else "")
+        axes.grid(alpha=0.3)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def _over_epochs(axes: Axes, table: pd.DataFrame, metric: str, best: int) -> None:
+    for number, trial in table.groupby("trial"):
+        original = bool(trial["original"].iloc[0])
+        label = "the original's hyper-parameters" if original else "best trial" if number == best else None
+        emphasised = original or number == best
+        axes.plot(
+            trial[TIME],
+            trial[metric],
+            marker="o",
+            color=_colour(original, number == best),
+            label=label,
+            alpha=1.0 if emphasised else 0.6,
+            linewidth=2.2 if emphasised else 1.0,
+            zorder=3 if emphasised else 2,
+        )
+    axes.set(xlabel="epoch", ylabel=f"{metric.replace('_', ' ')} on val", title=f"{table['trial'].nunique()} trials")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    axes.legend()
+
+
+def _colour(original: bool, best: bool) -> str:
+    return ORIGINAL if original else BEST if best else OTHERS
