@@ -2,7 +2,7 @@
 
     serve_config.yaml                   -> base/serve-config.yaml
     serve_config.yaml + sizes.yaml      -> overlays/NAME/serve-config.yaml
-    serve_app.serve_environment         -> base/environment.env
+    serve_app.graph.environment         -> base/environment.env
 
 kustomize cannot reach into serveConfigV2, which is a text. So `sizes.yaml` of an overlay says what differs from serve_config.yaml.
 """

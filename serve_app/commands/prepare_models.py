@@ -1,4 +1,4 @@
-"""Downloads and exports the models that the settings name, so that the first start finds them: `python -m serve_app.commands.prepare_models`.
+"""Downloads and exports the models that the settings name, so that the first start finds them.
 
 `make setup` runs it, and so can the making of an image. Without it, the first start does the same and takes that much longer.
 """

@@ -109,7 +109,7 @@ def test_what_openvino_cannot_take_runs_on_pytorch(
     """The export is broken here by a tolerance that nothing meets, in the process that exports."""
     wrapper = tmp_path / "python"
     wrapper.write_text(
-        f'#!/bin/sh\nexec {sys.executable} -c "import sys, serve_app.openvino_export as export\n'
+        f'#!/bin/sh\nexec {sys.executable} -c "import sys, serve_app.runtimes.openvino_export as export\n'
         'export.TOLERANCE = -1.0\nsys.exit(export.main(sys.argv[3:]))" "$@"\n'
     )
     wrapper.chmod(0o755)
@@ -132,7 +132,7 @@ def test_a_replica_that_finds_the_export_does_without_torch_and_calls_nobody(cac
     checkpoint = classifier_of(cache, "no-torch")
     Classifier.load(checkpoint, RunOptions("cpu", "auto", 1, cache))
     program = (
-        "import sys\nfrom pathlib import Path\nfrom serve_app.checkpoints import Checkpoint\nfrom serve_app.classifier import Classifier\n"
+        "import sys\nfrom pathlib import Path\nfrom serve_app.checkpoints import Checkpoint\nfrom serve_app.vision.classifier import Classifier\n"
         "from serve_app.runtimes import RunOptions\nuri, path, name, revision, cache = sys.argv[1:]\n"
         "Classifier.load(Checkpoint(uri, Path(path), name, revision), RunOptions('cpu', 'auto', 1, Path(cache)))\n"
         "print([name for name in ('torch', 'transformers', 'openvino_telemetry') if sys.modules.get(name)])"

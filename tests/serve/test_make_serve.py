@@ -107,7 +107,7 @@ def half_an_upload(service: RunningService) -> Iterator[http.client.HTTPConnecti
 
 
 def shown_in_flight(service: RunningService) -> bool:
-    """Whether an ingress replica shows that it has a request (see serve_app.draining)."""
+    """Whether an ingress replica shows that it has a request (see serve_app.http.draining)."""
     paths = {file.path for process in service.family if process.is_running() for file in process.open_files()}
     return any(path.endswith(f"/{REQUESTS}") for path in paths)
 

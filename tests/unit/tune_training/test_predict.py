@@ -114,7 +114,8 @@ PHOTOS = 24
 
 SLOW = """
 import sys, time
-from tune_training import parts, predict, workers
+from tune_training import predict
+from tune_training.io import parts, workers
 parts.FLUSH_S = -1  # each task is kept at once
 workers.TASK = 1
 print(len(predict.predict(sys.argv[1], sys.argv[2])), flush=True)

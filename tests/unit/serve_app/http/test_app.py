@@ -476,5 +476,5 @@ async def test_behind_an_edge_it_still_answers_at_the_root(service: FakeService)
 
 def test_the_http_layer_needs_no_model_code() -> None:
     heavy = ["torch", "transformers", "ray", "PIL", "numpy"]
-    program = f"import sys, serve_app.http_api; print([name for name in {heavy} if name in sys.modules])"
+    program = f"import sys, serve_app.http.app; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip() == "[]"

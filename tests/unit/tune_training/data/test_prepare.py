@@ -150,8 +150,8 @@ def test_only_new_photos_are_looked_into_and_known_content_keeps_what_was_found(
 
 DIES = """
 import os, signal, sys
-from tune_training import parts, workers
-from tune_training.prepare import PrepareOptions, prepare
+from tune_training.io import parts, workers
+from tune_training.data.prepare import PrepareOptions, prepare
 parts.FLUSH_S, workers.TASK = -1, 4
 flush = parts.Parts.flush
 
