@@ -132,7 +132,8 @@ def test_a_replica_that_finds_the_export_does_without_torch_and_calls_nobody(cac
     checkpoint = classifier_of(cache, "no-torch")
     Classifier.load(checkpoint, RunOptions("cpu", "auto", 1, cache))
     program = (
-        "import sys\nfrom pathlib import Path\nfrom serve_app.checkpoints import Checkpoint\nfrom serve_app.vision.classifier import Classifier\n"
+        "import sys\nfrom pathlib import Path\nfrom serve_app.checkpoints import Checkpoint\n"
+        "from serve_app.vision.classifier import Classifier\n"
         "from serve_app.runtimes import RunOptions\nuri, path, name, revision, cache = sys.argv[1:]\n"
         "Classifier.load(Checkpoint(uri, Path(path), name, revision), RunOptions('cpu', 'auto', 1, Path(cache)))\n"
         "print([name for name in ('torch', 'transformers', 'openvino_telemetry') if sys.modules.get(name)])"
