@@ -17,11 +17,11 @@ from serve_app.settings import Settings
 from serve_app.telemetry import BatchMetrics, log_with_serve
 from serve_app.vision.cropping import CropSpec, crop_person
 from serve_app.vision.decoding import DecodeLimits, ImageRefused, decode
-from serve_app.vision.detector import Detector, PreparedPhoto
+from serve_app.vision.detector import Detector
 from serve_app.vision.images import RGB
 from serve_app.vision.people import DetectedPerson, gate, people_that_count
 
-Work = tuple[Detector, PreparedPhoto]
+Work = tuple[Detector, RGB]
 
 
 class PersonDetector:
@@ -84,7 +84,7 @@ class PersonDetector:
         if not self._worker.alive:
             raise RuntimeError("the model's thread has died")
 
-    def _decode(self, detector: Detector, image: bytes) -> tuple[RGB, PreparedPhoto]:
+    def _decode(self, detector: Detector, image: bytes) -> tuple[RGB, RGB]:
         photo = decode(image, self._limits)
         return photo, detector.prepare(photo)
 

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -13,13 +12,6 @@ from serve_app.runtimes import load
 from serve_app.runtimes.base import Floats, RunOptions, Runtime
 from serve_app.vision.images import RGB
 from serve_app.vision.people import DetectedPerson
-
-
-@dataclass(frozen=True)
-class PreparedPhoto:
-    """A photo as the model takes it: resized, (H, W, 3) uint8."""
-
-    pixels: RGB
 
 
 class Detector:
@@ -45,22 +37,22 @@ class Detector:
         decision = DetectorDecision.read(checkpoint.path, overrides)
         return cls(load("detector", checkpoint, decision.input_size, options), decision, checkpoint)
 
-    def prepare(self, photo: RGB) -> PreparedPhoto:
+    def prepare(self, photo: RGB) -> RGB:
         """Resizes one photo, shape (H, W, 3), uint8. Normalising is the network's own first step."""
-        return PreparedPhoto(self._resize(photo))
+        return self._resize(photo)
 
-    def detect(self, photos: Sequence[PreparedPhoto]) -> list[list[DetectedPerson]]:
-        """Finds the people in each photo, with scores above the threshold of the decision; the person rule comes later.
+    def detect(self, photos: Sequence[RGB]) -> list[list[DetectedPerson]]:
+        """Finds the people in each prepared photo, with scores above the threshold of the decision; the person rule comes later.
 
         Photos of one shape go through the model together. A padding mask instead would change the answers of DETR with the
         company that a photo is in.
         """
         by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for index, photo in enumerate(photos):
-            by_shape[photo.pixels.shape].append(index)
+            by_shape[photo.shape].append(index)
         results: list[list[DetectedPerson]] = [[] for _ in photos]
         for indices in by_shape.values():
-            scores, boxes = self._run(np.stack([photos[index].pixels for index in indices]))
+            scores, boxes = self._run(np.stack([photos[index] for index in indices]))
             if not np.isfinite(scores).all():
                 raise FloatingPointError("the detector's scores are not finite")  # they would look like nobody
             for index, photo_scores, photo_boxes in zip(indices, scores, boxes, strict=True):

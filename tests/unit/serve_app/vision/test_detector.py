@@ -132,7 +132,7 @@ def test_the_decision_is_the_checkpoints_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_input_size_can_be_overridden(kind: DetectorKind, checkpoints: dict[DetectorKind, Checkpoint]) -> None:
     detector = load(checkpoints[kind], input_size=96)
-    assert detector.prepare(noise(60, 80)).pixels.shape == (96, 96, 3)
+    assert detector.prepare(noise(60, 80)).shape == (96, 96, 3)
     assert len(detector(MIXED_SHAPES)) == len(MIXED_SHAPES)
 
 
@@ -140,14 +140,14 @@ def test_preparing_is_pillows_bilinear_resize(checkpoints: dict[DetectorKind, Ch
     """Training resizes so, without the processor."""
     photo = noise(120, 200)
     plain = np.asarray(Image.fromarray(photo).resize((64, 64), Image.Resampling.BILINEAR))
-    assert np.array_equal(load(checkpoints["rt_detr"]).prepare(photo).pixels, plain)
+    assert np.array_equal(load(checkpoints["rt_detr"]).prepare(photo), plain)
 
 
 @pytest.mark.parametrize("kind", ["rt_detr", "deimv2"])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 3), (1, 1024), (1024, 1), (3, 50)])
 def test_odd_shapes_are_photos_too(kind: DetectorKind, shape: tuple[int, int], checkpoints: dict[DetectorKind, Checkpoint]) -> None:
     """Three rows are not three channels."""
-    assert load(checkpoints[kind]).prepare(noise(*shape)).pixels.shape == (64, 64, 3)
+    assert load(checkpoints[kind]).prepare(noise(*shape)).shape == (64, 64, 3)
 
 
 def test_photos_of_the_decoder_may_be_read_only(checkpoints: dict[DetectorKind, Checkpoint]) -> None:
