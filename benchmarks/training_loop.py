@@ -21,10 +21,11 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from serve_app.settings import EMBEDDED_CLASSIFIER
+from tune_training.data.photo import WHOLE_PHOTO
 from tune_training.train.crops import Crops, working_side
 from tune_training.train.loop import Epoch
 from tune_training.train.model import LABELS, ClassifierRecipe, TrainingData, autocast, parameter_groups, train, two_class_model
-from tune_training.train.sampling import WHOLE_PHOTO, Example
+from tune_training.train.sampling import Example
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tests.support.checkpoints import write_tiny_classifier
 from tests.support.drawn_photos import BLUE, RED, draw, save
-from tune_training.data.manifest import Manifest, ManifestRow, write_manifest
+from tune_training.data.manifest import Manifest, write_manifest
+from tune_training.data.photo import Photo
 from tune_training.tune.search import TuneOptions
 
 SPACE = """
@@ -42,16 +43,17 @@ class TinySearch:
 
     def write(self) -> "TinySearch":
         """Draws the photos, women red and men blue, and writes the rest."""
-        rows = []
+        root = str(self.folder / "photos")
+        photos = []
         for split, count in (("train", 20), ("val", 8)):
             for label, colour in (("female", RED), ("male", BLUE)):
                 for number in range(count):
-                    uri = f"{split}_{label}_{number}.jpg"
-                    (self.folder / "photos").mkdir(parents=True, exist_ok=True)
-                    save(draw([(2, 2, 94, 62)], colour=colour), self.folder / "photos" / uri)
+                    name = f"{split}_{label}_{number}.jpg"
+                    Path(root).mkdir(parents=True, exist_ok=True)
+                    save(draw([(2, 2, 94, 62)], colour=colour), Path(root) / name)
                     source = "web" if number % 2 else "camera"
-                    rows.append(ManifestRow(uri, label, split, source, 96, 64, 1, f"{self.folder} {uri}", "", (0.0, 0.0, 1.0, 1.0)))
-        write_manifest(Manifest(rows, str(self.folder / "photos")), self.manifest)
+                    photos.append(Photo(root, name, label, split, source, width=96, height=64, bytes=1, sha256=f"{self.folder} {name}"))
+        write_manifest(Manifest(photos, root), self.manifest)
         self.space.write_text(SPACE.format(epochs=self.epochs))
         write_tiny_classifier(Path(self.start), ("cat", "dog", "tree"))
         return self

@@ -26,12 +26,12 @@ def photos(cluster: S3Server) -> str:
 def test_both_read_decode_and_answer_in_actors(photos: str, monkeypatch: pytest.MonkeyPatch) -> None:
     options = PrepareOptions(close_up_sources=["close"], val_share=0, test_share=0, engine=Engine.RAY)
     first = prepare(photos, "s3://filter/out", options)
-    assert [row.uri for row in first.manifest.rows] == ["female/one.jpg", "male/close/cat.jpg"]
+    assert [row.name for row in first.manifest.photos] == ["female/one.jpg", "male/close/cat.jpg"]
     assert {reject.uri: reject.reason for reject in first.rejects} == {
         "female/two.jpg": Code.MULTIPLE_PEOPLE,
         "male/broken.jpg": Code.CORRUPT_IMAGE,
     }
-    assert first.manifest.rows[0].box[3] > 0.9
+    assert first.manifest.photos[0].box[3] > 0.9
 
     def nothing_left(names: Sequence[str], *_: object) -> Iterator[pa.Table]:
         assert not names

@@ -107,7 +107,7 @@ def test_a_changed_search_space_or_photo_is_another_search(searched: tuple[Path,
     with pytest.raises(InputError, match="another search: search space changed"):
         tune(tiny.manifest, str(searched[0]), tiny.options(subset=20, space=other))
     known = read_manifest(tiny.manifest)
-    write_manifest(Manifest([replace(known.rows[0], sha256="x"), *known.rows[1:]], known.source), str(tmp_path / "m.parquet"))
+    write_manifest(Manifest([replace(known.photos[0], sha256="x"), *known.photos[1:]], known.source), str(tmp_path / "m.parquet"))
     with pytest.raises(InputError, match="another search: photos changed"):
         tune(str(tmp_path / "m.parquet"), str(searched[0]), tiny.options(subset=20))
 
@@ -137,7 +137,7 @@ def test_everything_may_lie_in_s3(cluster: S3Server, tiny: TinySearch, tmp_path:
     for file in (tiny.folder / "photos").iterdir():
         cluster.put("training", f"photos/{file.name}", file.read_bytes())
     known = read_manifest(tiny.manifest)
-    rows = [replace(row, sha256=f"s3 {row.uri}") for row in known.rows]
+    rows = [replace(row, sha256=f"s3 {row.name}") for row in known.photos]
     write_manifest(Manifest(rows, "s3://training/photos"), "s3://training/data/manifest.parquet")
     result = tune("s3://training/data/manifest.parquet", "s3://training/runs/one", tiny.options(trials=1))
     assert result == read_result("s3://training/runs/one")
@@ -160,7 +160,7 @@ def test_pbt_goes_on_from_other_trials_but_leaves_the_original_alone(cluster: S3
 
 def without(manifest: str, folder: Path, *, label: str, split: str) -> str:
     known = read_manifest(manifest)
-    rows = [row for row in known.rows if (row.label, row.split) != (label, split)]
+    rows = [row for row in known.photos if (row.label, row.split) != (label, split)]
     write_manifest(Manifest(rows, known.source), str(folder / "less.parquet"))
     return str(folder / "less.parquet")
 
@@ -246,7 +246,7 @@ def test_the_command_runs_on_the_cluster_that_ray_address_names(cluster: S3Serve
 def test_photos_that_went_away_are_named(cluster: S3Server, tiny: TinySearch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_FAILURES", 0)
     known = read_manifest(tiny.manifest)
-    rows = [replace(row, sha256=f"gone {row.uri}", uri=f"gone_{row.uri}") for row in known.rows]
+    rows = [replace(row, sha256=f"gone {row.name}", name=f"gone_{row.name}") for row in known.photos]
     write_manifest(Manifest(rows, known.source), str(tmp_path / "gone.parquet"))
     with pytest.raises(InputError, match=r"no trial came to an end: .*gone_train_.*can no longer be read"):
         tune(str(tmp_path / "gone.parquet"), str(tmp_path / "run"), tiny.options(trials=1))

@@ -89,9 +89,7 @@ def sample_by_source(photos: Sequence[LabelledPhoto], most: int) -> list[Labelle
 
 def _from_manifest(uri: str) -> LabelledPhotos:
     manifest = read_manifest(uri)
-    photos = [
-        LabelledPhoto(manifest.locate(row), row.label, row.split, row.sha256, {SOURCE: row.source, **row.columns}) for row in manifest.rows
-    ]
+    photos = [LabelledPhoto(row.uri, row.label, row.split, row.sha256, {SOURCE: row.source, **row.columns}) for row in manifest.photos]
     return LabelledPhotos(photos, _name(manifest.source))
 
 

@@ -5,14 +5,14 @@ import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from serve_app.runtimes.base import LABELS
-from serve_app.vision.images import Box
+from tune_training.data.photo import Photo
 from tune_training.io import storage
 from tune_training.io.errors import InputError
 
@@ -37,78 +37,43 @@ _KEY = b"prepared"  # of what is said once for all rows: in the metadata of Parq
 
 
 @dataclass(frozen=True)
-class ManifestRow:
-    """One photo that is used.
-
-    Attributes:
-        uri: where its bytes are, relative to the manifest's `source`.
-        label: one of `serve_app.vision.classifier.LABELS`.
-        split: `train`, `val`, `test`, or the name of a further set that is held out.
-        source: the collection that it comes from; empty if that is not known.
-        width: pixels, upright; likewise `height`.
-        bytes: size of the file.
-        sha256: of the file, hex.
-        phash: perceptual hash (see `near_duplicates`), hex.
-        box: [x0, y0, x1, y1] of its one person, relative to the upright photo (0 to 1), as the detector of serving found it; the whole
-            photo where there was no person filter.
-        columns: what else was known of it (age, race, ...), for evaluation by group.
-    """
-
-    uri: str
-    label: str
-    split: str
-    source: str
-    width: int
-    height: int
-    bytes: int
-    sha256: str
-    phash: str
-    box: Box
-    columns: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Manifest:
     """A checked data set.
 
     Attributes:
-        rows: ordered by `uri`.
-        source: folder or s3:// prefix that the rows' URIs are relative to.
+        photos: ordered by name.
+        source: folder or s3:// prefix that their names are relative to.
         detector: revision of the detector that found the boxes; empty without a person filter.
         seed: of the split.
     """
 
-    rows: Sequence[ManifestRow]
+    photos: Sequence[Photo]
     source: str
     detector: str = ""
     seed: int = 0
 
-    def split(self, name: str) -> list[ManifestRow]:
-        """The rows of one split.
+    def split(self, name: str) -> list[Photo]:
+        """The photos of one split.
 
         Raises:
             InputError: it has none.
         """
-        rows = [row for row in self.rows if row.split == name]
-        if not rows:
+        photos = [photo for photo in self.photos if photo.split == name]
+        if not photos:
             raise InputError(f"the manifest has no photos of the split {name!r}, only of {sorted(self.splits)}")
-        return rows
+        return photos
 
     @property
     def splits(self) -> Mapping[str, int]:
         """Number of photos by split."""
-        return Counter(row.split for row in self.rows)
-
-    def locate(self, row: ManifestRow) -> str:
-        """The URI that a row's bytes can be read from."""
-        return storage.join(self.source, row.uri)
+        return Counter(photo.split for photo in self.photos)
 
 
 def write_manifest(manifest: Manifest, uri: str) -> None:
     """Writes Parquet, or CSV when the name ends so; local or s3://."""
-    names = list(dict.fromkeys(name for row in manifest.rows for name in row.columns))
+    names = list(dict.fromkeys(name for photo in manifest.photos for name in photo.columns))
     about = json.dumps({"source": manifest.source, "detector": manifest.detector, "seed": manifest.seed})
-    records = [_record(row, names) for row in manifest.rows]
+    records = [_record(photo, names) for photo in manifest.photos]
     if uri.lower().endswith(".csv"):
         text = io.StringIO(newline="")
         text.write(f"# {about}\n")  # pandas: read_csv(..., comment="#")
@@ -135,11 +100,11 @@ def read_manifest(uri: str) -> Manifest:
         raise InputError(f"{uri!r}: there is no such manifest. `prepare` writes one") from error
     try:
         about, records = _parse_csv(content) if uri.lower().endswith(".csv") else _parse_parquet(content)
-        rows = [_row(record) for record in records]
-        manifest = Manifest(rows, about["source"], about["detector"], about["seed"])
+        photos = [_photo(about["source"], record) for record in records]
+        manifest = Manifest(photos, about["source"], about["detector"], about["seed"])
     except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{uri!r}: this is no manifest ({error!r}). `prepare` writes one") from error
-    if unknown := {row.label for row in rows} - LABELS:
+    if unknown := {photo.label for photo in photos} - LABELS:
         raise InputError(f"{uri!r}: unknown labels {sorted(unknown)}; known are {sorted(LABELS)}")
     return manifest
 
@@ -157,24 +122,26 @@ def is_manifest(uri: str) -> bool:
         return False
 
 
-def _record(row: ManifestRow, names: Sequence[str]) -> dict[str, Any]:
-    record = {name: getattr(row, name) for name in _SCHEMA.names if not name.startswith("box_")}
-    return {**record, **dict(zip(_SCHEMA.names[-4:], row.box, strict=True)), **{name: row.columns.get(name, "") for name in names}}
+def _record(photo: Photo, names: Sequence[str]) -> dict[str, Any]:
+    measured = {name: getattr(photo, name) for name in _SCHEMA.names[1:-4]}
+    box = dict(zip(_SCHEMA.names[-4:], photo.box, strict=True))
+    return {"uri": photo.name, **measured, **box, **{name: photo.columns.get(name, "") for name in names}}
 
 
-def _row(record: Mapping[str, Any]) -> ManifestRow:
+def _photo(root: str, record: Mapping[str, Any]) -> Photo:
     x0, y0, x1, y1 = (float(record[name]) for name in _SCHEMA.names[-4:])
-    return ManifestRow(
-        uri=str(record["uri"]),
+    return Photo(
+        root=root,
+        name=str(record["uri"]),
         label=str(record["label"]),
         split=str(record["split"]),
         source=str(record["source"]),
+        box=(x0, y0, x1, y1),
         width=int(record["width"]),
         height=int(record["height"]),
         bytes=int(record["bytes"]),
         sha256=str(record["sha256"]),
         phash=str(record["phash"]),
-        box=(x0, y0, x1, y1),
         columns={name: str(value) for name, value in record.items() if name not in COLUMNS},
     )
 

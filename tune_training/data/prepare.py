@@ -13,11 +13,11 @@ from serve_app.checkpoints import Checkpoint, resolve
 from serve_app.codes import Code
 from serve_app.runtimes.base import LABELS
 from serve_app.settings import EMBEDDED_DETECTOR, get_settings
-from serve_app.vision.images import Box
 from tune_training.data.examine import Examined, examine
 from tune_training.data.labelling import CLOSE_UP_SOURCES, Candidate, Reason, Reject, by_names, by_table
-from tune_training.data.manifest import TEST, TRAIN, VAL, Manifest, ManifestRow, write_manifest
+from tune_training.data.manifest import TEST, TRAIN, VAL, Manifest, write_manifest
 from tune_training.data.near_duplicates import groups_of, near_pairs
+from tune_training.data.photo import WHOLE_PHOTO, Photo
 from tune_training.data.report import write_report
 from tune_training.data.splitting import assign_splits, training_side
 from tune_training.io import storage
@@ -25,7 +25,6 @@ from tune_training.io.errors import InputError
 from tune_training.io.workers import Engine
 
 MANIFEST, REJECTS, REPORT, CACHE = "manifest.parquet", "rejects.csv", "report.html", "cache"
-WHOLE_PHOTO: Box = (0.0, 0.0, 1.0, 1.0)
 _BYTES_PER_PHOTO = 2000  # of manifest, cache and report together, generously
 
 
@@ -68,9 +67,9 @@ class Prepared:
 
     def summary(self) -> str:
         """A few lines."""
-        lines = [f"{len(self.manifest.rows)} photos are used, {len(self.rejects)} left out"]
+        lines = [f"{len(self.manifest.photos)} photos are used, {len(self.rejects)} left out"]
         for split, count in sorted(self.manifest.splits.items()):
-            labels = Counter(row.label for row in self.manifest.rows if row.split == split)
+            labels = Counter(row.label for row in self.manifest.photos if row.split == split)
             lines.append(f"  {split}: {count} ({', '.join(f'{labels[label]} {label}' for label in sorted(LABELS))})")
         lines += [f"  left out, {reason}: {count}" for reason, count in Counter(each.reason for each in self.rejects).most_common()]
         return "\n".join(lines)
@@ -117,7 +116,7 @@ def prepare(source: str, out: str, options: PrepareOptions | None = None) -> Pre
     rejects += more
     photos, splits, more = _split(photos, pairs, options)
     rejects = sorted(rejects + more, key=lambda reject: reject.uri)
-    rows = [_row(photo, split, options) for photo, split in zip(photos, splits, strict=True)]
+    rows = [_row(photo, split, source) for photo, split in zip(photos, splits, strict=True)]
     manifest = Manifest(rows, source, detector.revision if detector else "", options.seed)
     prepared = Prepared(manifest, rejects)
 
@@ -241,19 +240,20 @@ def _another(photo: _Photo, copies: Sequence[_Photo]) -> str:
     return next(each.name for each in copies if each.candidate.label != photo.candidate.label)
 
 
-def _row(photo: _Photo, split: str, options: PrepareOptions) -> ManifestRow:
+def _row(photo: _Photo, split: str, source: str) -> Photo:
     candidate, found = photo.candidate, photo.found
-    return ManifestRow(
-        uri=photo.name,
+    return Photo(
+        root=source,
+        name=photo.name,
         label=candidate.label,
         split=split,
         source=candidate.source,
+        box=found.boxes[0] if found.boxes else WHOLE_PHOTO,
         width=found.width,
         height=found.height,
         bytes=candidate.file.size,
         sha256=found.sha256,
         phash=found.phash,
-        box=found.boxes[0] if found.boxes else WHOLE_PHOTO,
         columns=candidate.columns,
     )
 

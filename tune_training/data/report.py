@@ -26,7 +26,8 @@ from serve_app.settings import get_settings
 from serve_app.vision.decoding import DecodeLimits, ImageRefused, decode
 from serve_app.vision.images import Box
 from tune_training.data.labelling import Reason, Reject
-from tune_training.data.manifest import Manifest, ManifestRow
+from tune_training.data.manifest import Manifest
+from tune_training.data.photo import Photo
 from tune_training.io import storage
 from tune_training.io.errors import InputError
 
@@ -74,7 +75,7 @@ def write_report(manifest: Manifest, rejects: Sequence[Reject]) -> str:
     environment = Environment(loader=PackageLoader("tune_training"), autoescape=True, undefined=StrictUndefined)
     draw = random.Random(manifest.seed)  # noqa: S311 - nothing secret
     labels = sorted(LABELS)
-    by_label = {label: [row for row in manifest.rows if row.label == label] for label in labels}
+    by_label = {label: [row for row in manifest.photos if row.label == label] for label in labels}
     reasons = Counter(reject.reason for reject in rejects).most_common()
     by_reason = {reason: [reject for reject in rejects if reject.reason == reason] for reason, _ in reasons}
     with ThreadPoolExecutor(_READERS) as readers:
@@ -93,15 +94,15 @@ def write_report(manifest: Manifest, rejects: Sequence[Reject]) -> str:
         ]
     return environment.get_template("data.html").render(
         name=PurePosixPath(manifest.source).name,
-        rows=manifest.rows,
+        rows=manifest.photos,
         rejects=rejects,
         detector=manifest.detector,
         seed=manifest.seed,
         labels=labels,
         counts={label: len(rows) for label, rows in by_label.items()},
-        splits=_bars(manifest.rows, lambda row: row.split),
-        sources=_bars(manifest.rows, lambda row: row.source or "unknown")[:MOST_SOURCES],
-        plots=_plots(manifest.rows),
+        splits=_bars(manifest.photos, lambda row: row.split),
+        sources=_bars(manifest.photos, lambda row: row.source or "unknown")[:MOST_SOURCES],
+        plots=_plots(manifest.photos),
         sheets=sheets,
         reasons=left_out,
         most_named=MOST_NAMED,
@@ -109,7 +110,7 @@ def write_report(manifest: Manifest, rejects: Sequence[Reject]) -> str:
     )
 
 
-def _bars(rows: Sequence[ManifestRow], key: Callable[[ManifestRow], str]) -> list[dict[str, Any]]:
+def _bars(rows: Sequence[Photo], key: Callable[[Photo], str]) -> list[dict[str, Any]]:
     totals = Counter(map(key, rows))
     counts = Counter((key(row), row.label) for row in rows)
     most = max(totals.values(), default=1)
@@ -119,8 +120,8 @@ def _bars(rows: Sequence[ManifestRow], key: Callable[[ManifestRow], str]) -> lis
     ]
 
 
-def _plots(rows: Sequence[ManifestRow]) -> list[tuple[str, Markup]]:
-    def shares(row: ManifestRow) -> float:
+def _plots(rows: Sequence[Photo]) -> list[tuple[str, Markup]]:
+    def shares(row: Photo) -> float:
         return (row.box[2] - row.box[0]) * (row.box[3] - row.box[1])
 
     return [
@@ -129,9 +130,7 @@ def _plots(rows: Sequence[ManifestRow]) -> list[tuple[str, Markup]]:
     ]
 
 
-def _histogram(
-    rows: Sequence[ManifestRow], value: Callable[[ManifestRow], float], unit: str, ends: tuple[float, float] | None = None
-) -> Markup:
+def _histogram(rows: Sequence[Photo], value: Callable[[Photo], float], unit: str, ends: tuple[float, float] | None = None) -> Markup:
     def draw(axes: Axes) -> None:
         labels = sorted(LABELS)
         values = [[value(row) for row in rows if row.label == label] for label in labels]
@@ -151,8 +150,8 @@ def _histogram(
     return Markup(svg[svg.index("<svg") :])  # noqa: S704 - drawn here, from numbers
 
 
-def _of_row(manifest: Manifest, row: ManifestRow) -> Thumbnail:
-    return _thumbnail(manifest.source, row.uri, f"{row.uri}, {row.width} x {row.height}, {row.split}", row.box)
+def _of_row(manifest: Manifest, row: Photo) -> Thumbnail:
+    return _thumbnail(manifest.source, row.name, f"{row.name}, {row.width} x {row.height}, {row.split}", row.box)
 
 
 def _of_reject(manifest: Manifest, reject: Reject) -> Thumbnail:

@@ -35,13 +35,14 @@ from serve_app.vision.decoding import ImageRefused, decode
 from serve_app.vision.detector import Detector
 from serve_app.vision.images import RGB
 from serve_app.vision.people import people_that_count
+from tune_training.data.photo import WHOLE_PHOTO
 from tune_training.io.errors import InputError
 from tune_training.io.models import decode_limits
 from tune_training.train.augmentation import Augment
 from tune_training.train.crops import Crops, cached_crops
 from tune_training.train.loop import Epoch, LoopConfig, fit, seed_everything, write_checkpoint
 from tune_training.train.read_ahead import read_ahead
-from tune_training.train.sampling import WHOLE_PHOTO, Example, LabelledPerson, examples_of_people, sampling_weights
+from tune_training.train.sampling import Example, LabelledPerson, examples_of_people, sampling_weights
 
 logger = logging.getLogger(__name__)
 

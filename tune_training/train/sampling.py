@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from serve_app.vision.images import Box
 from tune_training.data.manifest import Manifest
+from tune_training.data.photo import WHOLE_PHOTO
 from tune_training.data.table import read_table
-
-WHOLE_PHOTO: Box = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def examples_of_manifest(manifest: Manifest, split: str) -> list[Example]:
     Raises:
         InputError: the manifest has no such split.
     """
-    return [Example(manifest.locate(row), row.label, row.source, row.box, row.sha256) for row in manifest.split(split)]
+    return [Example(row.uri, row.label, row.source, row.box, row.sha256) for row in manifest.split(split)]
 
 
 def stratified_subset(examples: Sequence[Example], count: int, seed: int) -> list[Example]:

@@ -6,7 +6,8 @@ import pytest
 
 from tests.support.drawn_photos import write_portraits
 from tune_training.data.labelled_photos import read_labelled, sample_by_source
-from tune_training.data.manifest import Manifest, ManifestRow, write_manifest
+from tune_training.data.manifest import Manifest, write_manifest
+from tune_training.data.photo import Photo
 from tune_training.io.errors import InputError
 
 
@@ -57,7 +58,7 @@ def test_an_unknown_label_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["manifest.parquet", "manifest.csv"])
 def test_a_manifest_gives_digests_too(tmp_path: Path, name: str) -> None:
-    row = ManifestRow("a.jpg", "male", "val", "web", 10, 20, 3, "ab", "cd", (0, 0, 1, 1), {"age": "30"})
+    row = Photo(str(tmp_path / "photos"), "a.jpg", "male", "val", "web", sha256="ab", columns={"age": "30"})
     write_manifest(Manifest([row], str(tmp_path / "photos")), str(tmp_path / name))
     data = read_labelled(str(tmp_path / name))
     (photo,) = data.split("val")

@@ -5,13 +5,25 @@ from pathlib import Path
 
 import pytest
 
-from tune_training.data.manifest import Manifest, ManifestRow, read_manifest, write_manifest
+from tune_training.data.manifest import Manifest, read_manifest, write_manifest
+from tune_training.data.photo import Photo
 from tune_training.io.errors import InputError
 
-ROW = ManifestRow(
-    "train/male/ü, 1.jpg", "male", "train", "utkface", 112, 144, 5000, "ab" * 32, "0f" * 8, (0.1, 0.2, 1 / 3, 1.0), {"age": "7"}
+ROW = Photo(
+    "s3://bucket/photos",
+    "train/male/ü, 1.jpg",
+    "male",
+    "train",
+    "utkface",
+    (0.1, 0.2, 1 / 3, 1.0),
+    112,
+    144,
+    5000,
+    "ab" * 32,
+    "0f" * 8,
+    {"age": "7"},
 )
-OTHER = replace(ROW, uri="x.jpg", label="female", split="val_lfw", columns={"race": 'a "quoted",\nword', "age": ""})
+OTHER = replace(ROW, name="x.jpg", label="female", split="val_lfw", columns={"race": 'a "quoted",\nword', "age": ""})
 MANIFEST = Manifest([ROW, OTHER], "s3://bucket/photos", "0123456789ab", 7)
 
 
@@ -19,12 +31,12 @@ MANIFEST = Manifest([ROW, OTHER], "s3://bucket/photos", "0123456789ab", 7)
 def test_it_comes_back_as_it_was_written(name: str, tmp_path: Path) -> None:
     write_manifest(MANIFEST, str(tmp_path / name))
     read = read_manifest(str(tmp_path / name))
-    assert read == replace(MANIFEST, rows=[replace(ROW, columns={"age": "7", "race": ""}), OTHER])
+    assert read == replace(MANIFEST, photos=[replace(ROW, columns={"age": "7", "race": ""}), OTHER])
 
 
 def test_rows_are_found_by_split_and_their_bytes_below_the_source() -> None:
     assert MANIFEST.split("val_lfw") == [OTHER]
-    assert MANIFEST.locate(OTHER) == "s3://bucket/photos/x.jpg"
+    assert OTHER.uri == "s3://bucket/photos/x.jpg"
     assert MANIFEST.splits == {"train": 1, "val_lfw": 1}
 
 

@@ -21,7 +21,8 @@ from tests.support.photos import astronaut, cat, two_people
 from tests.support.s3 import S3Server, s3_server
 from tune_training.data import examine as examining
 from tune_training.data.manifest import read_manifest
-from tune_training.data.prepare import WHOLE_PHOTO, Prepared, PrepareOptions, prepare
+from tune_training.data.photo import WHOLE_PHOTO
+from tune_training.data.prepare import Prepared, PrepareOptions, prepare
 from tune_training.io.errors import InputError
 from tune_training.io.workers import Engine, work_on
 
@@ -89,18 +90,18 @@ def test_the_rest_is_in_the_manifest_with_its_facts(prepared: Prepared, messy: P
     manifest = read_manifest(str(out / "manifest.parquet"))
     assert manifest == prepared.manifest
     assert manifest.source == str(messy)
-    assert {row.uri for row in manifest.rows} | {reject.uri for reject in prepared.rejects} == {
+    assert {row.name for row in manifest.photos} | {reject.uri for reject in prepared.rejects} == {
         path.relative_to(messy).as_posix() for path in messy.rglob("*.*") if path.suffix != ".txt"
     }
-    by_uri = {row.uri: row for row in manifest.rows}
+    by_uri = {row.name: row for row in manifest.photos}
     row = by_uri["shop/male/03.png"]
-    assert (row.label, row.source, row.width, row.height, row.bytes) == ("male", "shop", 96, 60, (messy / row.uri).stat().st_size)
+    assert (row.label, row.source, row.width, row.height, row.bytes) == ("male", "shop", 96, 60, (messy / row.name).stat().st_size)
     assert row.box == WHOLE_PHOTO
     assert (by_uri["turned_male.jpg"].width, by_uri["turned_male.jpg"].height) == (128, 96)
 
 
 def test_splits_are_stratified_and_keep_near_duplicates_together(prepared: Prepared) -> None:
-    by_uri = {row.uri: row.split for row in prepared.manifest.rows}
+    by_uri = {row.name: row.split for row in prepared.manifest.photos}
     assert by_uri["male/near_the_first.jpg"] == by_uri["shop/male/00.png"]
     counts = prepared.manifest.splits
     assert counts.keys() == {"train", "val", "test"}
@@ -111,11 +112,11 @@ def test_splits_are_stratified_and_keep_near_duplicates_together(prepared: Prepa
 
 def test_the_report_shows_photos_and_names_what_was_left_out(prepared: Prepared, out: Path) -> None:
     page = (out / "report.html").read_text()
-    assert page.count("data:image/jpeg;base64,") >= len(prepared.manifest.rows)
+    assert page.count("data:image/jpeg;base64,") >= len(prepared.manifest.photos)
     for reject in prepared.rejects:
         assert reject.uri in page
     assert not re.search(r"""(src|href)=["']?https?:|url\((?!#)|<script""", page)  # it opens offline
-    assert str(len(prepared.manifest.rows)) in page
+    assert str(len(prepared.manifest.photos)) in page
 
 
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
@@ -184,7 +185,7 @@ def test_given_splits_are_kept_and_photos_that_leak_are_left_out_of_training(tmp
     write_photo(tmp_path / "photos" / "copy.jpg", (tmp_path / "photos" / "8.jpg").read_bytes())
     (tmp_path / "index.csv").write_text("\n".join([*lines, "leak.jpg,train,male,shop,", "copy.jpg,train,female,shop,"]))
     found = prepare(str(tmp_path / "photos"), str(tmp_path / "out"), replace(UNFILTERED, labels=str(tmp_path / "index.csv")))
-    by_uri = {row.uri: row for row in found.manifest.rows}
+    by_uri = {row.name: row for row in found.manifest.photos}
     assert [by_uri[f"{number}.jpg"].split for number in range(4)] == ["train", "train", "val", "test"]
     assert by_uri["4.jpg"].split
     assert by_uri["7.jpg"].columns == {"age": "7"}
@@ -210,7 +211,7 @@ def test_the_person_filter_is_the_detector_of_serving(tmp_path: Path) -> None:
         "female/two.jpg": Code.MULTIPLE_PEOPLE,
         "male/cat.jpg": Code.NO_PERSON,
     }
-    boxes = {row.uri: row.box for row in found.manifest.rows}
+    boxes = {row.name: row.box for row in found.manifest.photos}
     assert boxes["female/close/cat.jpg"] == WHOLE_PHOTO
     x0, y0, x1, y1 = boxes["female/one.jpg"]
     assert 0 <= x0 < 0.3 and y0 < 0.2 and 0.6 < x1 <= 1 and y1 > 0.9
@@ -234,7 +235,7 @@ def test_it_works_from_s3_to_s3_and_reads_nothing_twice(s3: S3Server) -> None:
             s3.put("data", f"photos/{label}/{number}.jpg", buffer.getvalue())
     options = replace(UNFILTERED, val_share=0.3)
     first = prepare("s3://data/photos/", "s3://data/out", options)
-    assert len(first.manifest.rows) == 6
+    assert len(first.manifest.photos) == 6
     assert read_manifest("s3://data/out/manifest.parquet") == first.manifest
     s3.gets.clear()
     assert prepare("s3://data/photos", "s3://data/out/", options) == first

@@ -10,10 +10,11 @@ from PIL import ExifTags, Image
 from serve_app.vision.cropping import CropSpec, crop_person
 from serve_app.vision.images import Box
 from tests.support.drawn_photos import BLUE, RED, draw, save
+from tune_training.data.photo import WHOLE_PHOTO
 from tune_training.io import storage
 from tune_training.io.errors import InputError
 from tune_training.train.crops import cached_crops, working_crop, working_side
-from tune_training.train.sampling import WHOLE_PHOTO, Example
+from tune_training.train.sampling import Example
 
 SPEC = CropSpec(margin=0.0, aspect=1.5, size=32)
 

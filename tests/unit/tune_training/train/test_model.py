@@ -14,6 +14,7 @@ from serve_app.settings import EMBEDDED_CLASSIFIER
 from serve_app.vision.classifier import Classifier
 from tests.support.checkpoints import ON_TORCH, write_tiny_classifier
 from tests.support.drawn_photos import FigureFinder, columns, draw, save, write_portraits
+from tune_training.data.photo import WHOLE_PHOTO
 from tune_training.io.errors import InputError
 from tune_training.train import model as module
 from tune_training.train.model import (
@@ -25,7 +26,7 @@ from tune_training.train.model import (
     two_class_model,
     with_boxes,
 )
-from tune_training.train.sampling import WHOLE_PHOTO, LabelledPerson, read_index
+from tune_training.train.sampling import LabelledPerson, read_index
 
 SIZE = 32
 RECIPE = ClassifierRecipe(epochs=2, batch_size=8, photos_per_epoch=24)

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from tests.support.drawn_photos import write_portraits
-from tune_training.data.manifest import Manifest, ManifestRow
+from tune_training.data.manifest import Manifest
+from tune_training.data.photo import WHOLE_PHOTO, Photo
 from tune_training.train.sampling import (
-    WHOLE_PHOTO,
     Example,
     LabelledPerson,
     examples_of_manifest,
@@ -95,7 +95,8 @@ def test_a_subset_of_more_than_there_are_is_all() -> None:
 
 def test_examples_of_a_manifest_have_what_it_says() -> None:
     rows = [
-        ManifestRow(f"{split}.jpg", "male", split, "web", 9, 9, 9, f"sha-{split}", "", (0.1, 0.2, 0.3, 0.4)) for split in ("train", "val")
+        Photo("s3://bucket/photos", f"{split}.jpg", "male", split, "web", (0.1, 0.2, 0.3, 0.4), sha256=f"sha-{split}")
+        for split in ("train", "val")
     ]
     manifest = Manifest(rows, "s3://bucket/photos")
     assert examples_of_manifest(manifest, "val") == [Example("s3://bucket/photos/val.jpg", "male", "web", (0.1, 0.2, 0.3, 0.4), "sha-val")]

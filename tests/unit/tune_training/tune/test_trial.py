@@ -13,9 +13,10 @@ from ray.tune import Checkpoint
 from serve_app.settings import get_settings
 from tests.support.tuning import TinySearch
 from tune_training.data.manifest import read_manifest
+from tune_training.data.photo import WHOLE_PHOTO
 from tune_training.train.crops import Crops
 from tune_training.train.model import TrainingData, predict_logits
-from tune_training.train.sampling import WHOLE_PHOTO, Example, examples_of_manifest
+from tune_training.train.sampling import Example, examples_of_manifest
 from tune_training.tune import trial as module
 from tune_training.tune.space import read_search_space
 from tune_training.tune.stored_epochs import mark_ended
