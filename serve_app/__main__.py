@@ -22,7 +22,7 @@ import psutil
 import yaml
 from dotenv import load_dotenv
 
-from serve_app.graph.environment import on_this_machine
+from serve_app.graph.ray_internals import on_this_machine
 from serve_app.http.answers import HEALTHY
 from serve_app.http.draining import drain
 from serve_app.settings import Settings, get_settings

@@ -63,7 +63,6 @@ class Settings(BaseSettings):
     max_upload_bytes_in_flight: int = Field(
         200_000_000, description="Bytes of bodies that one ingress replica holds at a time; more are refused as `overloaded`", gt=0
     )
-    quarantine_s: float = Field(600.0, description="Seconds for which a photo that kills decoders is remembered, by its sha256", gt=0)
 
     drain_dir: Path | None = Field(
         None,
