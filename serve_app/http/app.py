@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from serve_app import __version__
 from serve_app.codes import MEANINGS, Code
-from serve_app.http.admission import Budget, PhotoAdmission
+from serve_app.http.admission import Budget, Pace, PhotoAdmission
 from serve_app.http.answers import HEALTHY, Answer, BatchAnswer, BatchItem, Body, Health, Welcome
 from serve_app.http.docs_page import docs_routes
 from serve_app.http.draining import DrainMiddleware
@@ -19,7 +19,6 @@ from serve_app.http.faults import CatchAllMiddleware, add_fault_handlers, fault_
 from serve_app.http.middleware import HEADER as REQUEST_ID_HEADER
 from serve_app.http.middleware import RequestIdMiddleware, SecurityHeadersMiddleware, UnreadBodyMiddleware
 from serve_app.http.openapi import health_docs, keep_nulls_in_examples, predict_batch_docs, predict_docs
-from serve_app.http.pace import Pace
 from serve_app.http.page import accepts_html, index_response, page_routes
 from serve_app.http.uploads import Upload, read_files, read_image
 from serve_app.settings import Settings
