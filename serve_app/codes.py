@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Code(StrEnum):
-    """Codes of answers and faults. They are stable: clients may depend on them."""
+    """Stable codes of answers and faults; clients may depend on them."""
 
     OK = "ok"
     NO_PERSON = "no_person"

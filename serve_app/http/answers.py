@@ -27,7 +27,7 @@ class Body(BaseModel):
 
 
 class Person(Body):
-    """A person that was counted."""
+    """A person that passes the person rule."""
 
     box: Box
     score: float = Field(description="The detector's score, 0 to 1", ge=0, le=1)
