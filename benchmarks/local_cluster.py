@@ -9,7 +9,7 @@ import ray
 from ray import serve
 from ray.serve._private.common import ReplicaState
 
-from serve_app.graph.environment import free_port
+from serve_app.graph.ray_internals import free_port
 
 
 @contextmanager

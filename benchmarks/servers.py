@@ -19,7 +19,7 @@ import psutil
 
 from benchmarks.answers import GivenAnswer
 from benchmarks.load import TIMEOUT_S, Upload, parse_body
-from serve_app.graph.environment import free_port
+from serve_app.graph.ray_internals import free_port
 
 ROOT = Path(__file__).parents[1]
 START_TIMEOUT_S = 300

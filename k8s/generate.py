@@ -2,7 +2,7 @@
 
     serve_config.yaml                   -> base/serve-config.yaml
     serve_config.yaml + sizes.yaml      -> overlays/NAME/serve-config.yaml
-    serve_app.graph.environment         -> base/environment.env
+    serve_app.graph.ray_internals       -> base/environment.env
 
 kustomize cannot reach into serveConfigV2, which is a text. So `sizes.yaml` of an overlay says what differs from serve_config.yaml.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from serve_app.graph.environment import IN_PODS
+from serve_app.graph.ray_internals import IN_PODS
 
 K8S = Path(__file__).parent
 CONFIG = K8S.parent / "serve_config.yaml"

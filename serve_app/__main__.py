@@ -1,8 +1,7 @@
-"""`make serve`: runs serve_config.yaml with API_HOST and API_PORT, says when it is ready, and stops cleanly.
+"""`make serve`: runs serve_config.yaml on API_HOST and API_PORT, prints when it is ready, and stops without losing requests.
 
-The work is done by `serve run`. Around it: host and port from the settings, Ray's token authentication chosen on purpose, a line
-when the service is ready, and a stop that loses nothing: `serve run` alone ignores SIGTERM, and on Ctrl-C it ends its proxies under
-the requests that are in flight.
+`serve run` does the work. This adds host and port from the settings, Ray's token authentication, a message when the service is ready,
+and a clean stop: `serve run` alone ignores SIGTERM, and on Ctrl-C it ends its proxies with requests in flight.
 """
 
 import contextlib
@@ -22,7 +21,7 @@ import psutil
 import yaml
 from dotenv import load_dotenv
 
-from serve_app.graph.environment import on_this_machine
+from serve_app.graph.ray_internals import on_this_machine
 from serve_app.http.answers import HEALTHY
 from serve_app.http.draining import drain
 from serve_app.settings import Settings, get_settings
@@ -30,16 +29,16 @@ from serve_app.settings import Settings, get_settings
 CONFIG = Path("serve_config.yaml")
 DASHBOARD = "http://localhost:8265"
 POLL_S = 0.2
-DRAIN_S = 9.0  # for what is in flight
-SEND_S = 0.3  # for answers that have left the replicas, but not yet the proxy
-STOP_S = 14.0  # for everything: orchestrators and people kill what has not ended soon after
+DRAIN_S = 9.0  # for requests in flight
+SEND_S = 0.3  # for answers that have left the replicas but not the proxy
+STOP_S = 14.0  # for the whole stop: orchestrators and people soon kill a process that has not ended
 
 
 def main(config: Path = CONFIG) -> int:
-    """Runs the service until it ends or is told to; returns the exit status."""
-    load_dotenv(".env")  # for the replicas, and for boto3, which reads the environment only
+    """Runs the service until it ends or gets a signal; returns the exit status."""
+    load_dotenv(".env")  # for the replicas, and for boto3, which reads only the environment
     settings = get_settings()
-    os.environ.setdefault("RAY_AUTH_MODE", "token")  # the dashboard can run code: nobody gets in without the token
+    os.environ.setdefault("RAY_AUTH_MODE", "token")  # the dashboard can run code: without the token nobody may use it
     for name, value in on_this_machine().items():
         os.environ.setdefault(name, value)
     if _is_taken(settings.api_host, settings.api_port):
@@ -50,11 +49,11 @@ def main(config: Path = CONFIG) -> int:
         bound.write_text(yaml.safe_dump(with_address(yaml.safe_load(config.read_text()), settings)))
         os.environ["DRAIN_DIR"] = folder
         command = [sys.executable, "-m", "ray.serve.scripts", "run", str(bound)]
-        # The handler comes first: a shell starts background jobs with Ctrl-C ignored, and `serve run` would inherit that.
+        # The handler comes first: a shell starts background jobs with SIGINT ignored, and `serve run` would inherit that.
         stop = Stop()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
-        # A group of its own: Ctrl-C on the terminal reaches it through us, once.
+        # Its own process group: Ctrl-C on the terminal reaches it once, through us.
         service = subprocess.Popen(command, start_new_session=True)
         if _wait_until_ready(service, settings, stop):
             print(_ready_message(settings), flush=True)
@@ -73,7 +72,7 @@ def with_address(config: dict[str, Any], settings: Settings) -> dict[str, Any]:
 
 def _is_taken(host: str, port: int) -> bool:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just given up is free
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just released is free
         try:
             probe.bind((host, port))
         except OSError:
@@ -82,30 +81,30 @@ def _is_taken(host: str, port: int) -> bool:
 
 
 class Stop:
-    """Counts the signals: the first one asks to stop, a second one to stop at once."""
+    """Counts signals: the first one asks for a clean stop, the second one for an immediate stop."""
 
     def __init__(self) -> None:
         self._signals = 0
 
     def __call__(self, number: int, frame: object) -> None:
-        """One more signal."""
+        """Counts a signal."""
         self._signals += 1
 
     @property
     def asked(self) -> bool:
-        """Whether it is to stop."""
+        """Whether to stop."""
         return self._signals > 0
 
     @property
     def at_once(self) -> bool:
-        """Whether it is to stop without waiting for anything."""
+        """Whether to stop without waiting."""
         return self._signals > 1
 
 
 def stop_service(service: subprocess.Popen[bytes], folder: Path, stop: Stop) -> None:
-    """Admits nothing more, answers what is in flight, ends the service; what has not ended by then is killed."""
+    """Drains the service, ends it, and kills it if it has not ended after `STOP_S`."""
     end = time.monotonic() + STOP_S
-    print("Stopping: answering what is in flight (Ctrl-C again: at once)", flush=True)
+    print("Stopping: answering requests in flight (Ctrl-C again: at once)", flush=True)
     drain(folder, DRAIN_S, give_up=lambda: stop.at_once or service.poll() is not None)
     time.sleep(SEND_S)
     if service.poll() is None:
@@ -117,7 +116,7 @@ def stop_service(service: subprocess.Popen[bytes], folder: Path, stop: Stop) -> 
 
 
 def _kill(service: subprocess.Popen[bytes]) -> None:
-    """Ends `serve run` and all that it started: Ray's processes would outlive it."""
+    """Kills `serve run` and its descendants: Ray's processes would outlive it."""
     parent = psutil.Process(service.pid)
     for process in [*parent.children(recursive=True), parent]:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -126,7 +125,7 @@ def _kill(service: subprocess.Popen[bytes]) -> None:
 
 
 def _wait_until_ready(service: subprocess.Popen[bytes], settings: Settings, stop: Stop) -> bool:
-    """True when /health says so; False when the service ended first, or is to stop."""
+    """Polls /health. Returns whether it was healthy before the service ended or was asked to stop."""
     while service.poll() is None and not stop.asked:
         try:
             with urllib.request.urlopen(f"{_address(settings)}/health", timeout=2) as answer:

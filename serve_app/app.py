@@ -1,4 +1,4 @@
-"""Builds the graph; `serve_config.yaml` names `build` and gives its arguments.
+"""Builds the Serve application of ingress, detector and classifier; `serve_config.yaml` names `build` and has its arguments.
 
 No `from __future__ import annotations` here: Serve checks the arguments only when the annotation is a class, not a string.
 """
@@ -19,7 +19,7 @@ class ModelArgs(BaseModel):
     """How one model runs in its replicas.
 
     Attributes:
-        max_batch_size: most photos that go through the model together.
+        max_batch_size: the most photos in a batch.
         threads: threads of one inference, in each replica.
     """
 
@@ -53,10 +53,10 @@ def build(args: AppArgs) -> Application:
 
 
 def deployment(model_class: type) -> Deployment:
-    """A deployment of a class with `reconfigure`, which Serve calls before the first request because there is a user_config."""
+    """A deployment of a model: with a user_config, Serve calls its `reconfigure` before the first request."""
     return serve.deployment(user_config={})(model_class)
 
 
 def http_deployment(ingress_class: type) -> Deployment:
-    """A deployment of a class that builds its own app on the replica."""
+    """A deployment of an `AppOnReplica`."""
     return cast(Deployment, serve.deployment(serve.ingress()(ingress_class)))

@@ -1,4 +1,4 @@
-"""The one table of what can come out: every answer, refusal and fault has a code here."""
+"""The table of codes: of every answer, refusal and fault its code, HTTP status and text."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -22,11 +22,11 @@ class Code(StrEnum):
 
 
 class Meaning(NamedTuple):
-    """What a code is over HTTP.
+    """What a code means over HTTP.
 
     Attributes:
         status: HTTP status.
-        text: the `error` text (empty for a success); `{...}` are filled in by `error_text`.
+        text: the `error` text (empty for a success); `error_text` fills in `{...}`.
         retry: the same request may succeed later: the answer carries Retry-After.
     """
 

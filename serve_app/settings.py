@@ -1,7 +1,7 @@
-"""Settings of a deployment's surroundings, from the environment and `.env`: each is documented here and nowhere else.
+"""Settings from the environment and `.env`: addresses, model URIs, limits, deadlines. Each is documented here and nowhere else.
 
-What belongs to a checkpoint (thresholds, crop, temperature) is in its `decision.json`; what Serve may change on the running
-service is in `serve_config.yaml` under `user_config`. Precedence: user_config, then environment, then `.env`, then these defaults.
+A checkpoint's own numbers (thresholds, crop, temperature) are in its `decision.json`; Serve can change what `serve_config.yaml` has
+under `user_config` while the service runs. Precedence: user_config, then environment, then `.env`, then these defaults.
 """
 
 from functools import cache
@@ -63,7 +63,6 @@ class Settings(BaseSettings):
     max_upload_bytes_in_flight: int = Field(
         200_000_000, description="Bytes of bodies that one ingress replica holds at a time; more are refused as `overloaded`", gt=0
     )
-    quarantine_s: float = Field(600.0, description="Seconds for which a photo that kills decoders is remembered, by its sha256", gt=0)
 
     drain_dir: Path | None = Field(
         None,

@@ -16,7 +16,7 @@ BATCH_SIZE_BUCKETS = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]
 
 
 class IngressMetrics:
-    """What the ingress counts."""
+    """Metrics of the ingress: answers, confidences, stages, retries."""
 
     def __init__(self) -> None:
         self._answers = metrics.Counter("gender_answers", "Answers by code.", tag_keys=("code",))
@@ -38,7 +38,7 @@ class IngressMetrics:
 
 
 class BatchMetrics:
-    """What a model's worker counts: batch sizes and their seconds."""
+    """Metrics of a model's worker: sizes and durations of its batches."""
 
     def __init__(self, model: str) -> None:
         self._tags = {"model": model}
@@ -52,19 +52,14 @@ class BatchMetrics:
 
 
 def log_with_serve(settings: Settings) -> None:
-    """Sends what our modules log to where Serve's own lines go, with Serve's fields; called in each replica."""
+    """Sends our modules' log lines to Serve's log, with Serve's fields; called in each replica."""
     ours = logging.getLogger("serve_app")
     ours.parent = serve_logger  # not its handlers: Serve replaces those when its logging_config changes
     ours.setLevel(logging.DEBUG if settings.debug else logging.INFO)
 
 
 def log_answer(request_id: str, code: str, stages: Mapping[str, float]) -> None:
-    """One line per photo: Serve's JSON log adds deployment, replica and time."""
+    """Logs one line per photo: Serve's JSON log adds deployment, replica and time."""
     timings = {f"{stage}_ms": round(seconds * 1000, 1) for stage, seconds in stages.items()}
     # The fields reach the JSON file; the terminal shows the text only.
     logger.info("%s in %.0f ms", code, stages.get("total", 0.0) * 1000, extra={"photo_request_id": request_id, "code": code, **timings})
-
-
-def quieten_batch_warning() -> None:
-    """Drops Serve's warning that our batches cannot fill up: they are only the way to the worker's queue (see `batching`)."""
-    serve_logger.addFilter(lambda record: "`max_concurrent_batches`" not in record.getMessage())

@@ -1,8 +1,8 @@
-"""One worker that drains its queue: batches form from what waited while the model was busy.
+"""Batches: one worker drains a queue, so a batch is what queued up while the model was busy.
 
 `@serve.batch` closes its batches on a timer even while the model is busy, so under load its batches stay small, and a timer long
-enough to fill them makes idle requests wait. Here nobody waits for a timer: an idle worker takes what is there, however little,
-and a busy one finds everything that has queued up when it is free again.
+enough to fill them makes the requests of an idle service wait. Here no request waits for a timer: an idle worker takes whatever is
+queued, and a busy one takes everything that has queued up when it is free again.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ Model = TypeVar("Model")
 class BatchWorker(Generic[Item, Result]):
     """Runs `run_batch` in one thread of its own, on up to `max_batch_size` queued items at a time.
 
-    The model runs nowhere but in this thread. When a batch fails, its items are run one by one, so that a poisoned item fails alone.
+    Only this thread runs the model. When a batch fails, its items are run one by one, so that a bad item fails alone.
 
     Args:
         run_batch: a list of items in, a list of as many results out.
-        max_batch_size: most items in a batch.
-        on_batch: called after each batch with its size and its seconds.
+        max_batch_size: the most items in a batch.
+        on_batch: called after each batch with its size and its duration in seconds.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class BatchWorker(Generic[Item, Result]):
         """Queues an item and awaits its result.
 
         Raises:
-            Exception: what `run_batch` raised for this item alone.
+            Exception: raised by `run_batch` for this item alone.
             RuntimeError: the worker is closed.
         """
         return await asyncio.wrap_future(self._enqueue([item])[0])
@@ -97,7 +97,7 @@ class BatchWorker(Generic[Item, Result]):
                 batch: list[tuple[Item, Future[Result]]] = []
                 while self._queue and len(batch) < self.max_batch_size:
                     item, future = self._queue.popleft()
-                    if future.set_running_or_notify_cancel():  # nobody waits for a cancelled one any more
+                    if future.set_running_or_notify_cancel():  # False for a cancelled one
                         batch.append((item, future))
                 if batch or self._closed:
                     return batch
@@ -120,9 +120,9 @@ class BatchWorker(Generic[Item, Result]):
 
 
 async def warm_up(worker: BatchWorker[Item, Result], item: Item) -> None:
-    """Runs a batch of each size: a runtime prepares itself for each shape anew, which no request should wait for.
+    """Runs a batch of each size: a runtime prepares itself once for each shape, and no request should wait for that.
 
-    It ends after `WARM_UP_S`. Models that need longer than that need it for their work, beside which preparing is nothing.
+    Stops after `WARM_UP_S`: for models that are slower than that, the preparation is negligible beside the inference itself.
     """
     started = time.perf_counter()
     for size in range(1, worker.max_batch_size + 1):
@@ -132,7 +132,7 @@ async def warm_up(worker: BatchWorker[Item, Result], item: Item) -> None:
 
 
 def run_each_with_its_model(work: Sequence[tuple[Model, Item]], run: Callable[[Model, Sequence[Item]], Sequence[Result]]) -> list[Result]:
-    """Runs each item through the model that it was prepared for: around an exchange a batch may hold two models' items."""
+    """Runs each item through the model that it was prepared for: during an exchange a batch may hold items of two models."""
     results: list[Result] = []
     for _, group in groupby(work, key=lambda pair: id(pair[0])):
         pairs = list(group)

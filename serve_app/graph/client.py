@@ -1,146 +1,135 @@
-"""The way of a photo through the graph: deadline, retries, one answer. Knows nothing of HTTP, torch or pixels."""
+"""The way of a photo through the graph: the detector, then the classifier, within a deadline. Retries after deaths are here."""
 
 import asyncio
-import base64
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
-from ray.serve.handle import DeploymentHandle
 
-from serve_app import __version__
 from serve_app.codes import Code
-from serve_app.graph.lanes import Lanes
-from serve_app.graph.messages import Classification, Detection, ModelDescription, OtherCropWanted, Stages
-from serve_app.graph.quarantine import Quarantine, Standing
+from serve_app.graph.messages import (
+    Classification,
+    Descriptions,
+    Detection,
+    GraphOutcome,
+    ModelDescription,
+    OtherCropWanted,
+    Role,
+    Stages,
+)
+from serve_app.graph.ray_internals import Handle
 from serve_app.graph.replicas import NobodyThereError, ReplicaDiedError, Replicas
 from serve_app.graph.retry_budget import RetryBudget
-from serve_app.http.answers import HEALTHY, UNAVAILABLE, Answer, Health, ModelInfo, ModelRevisions, Person
 from serve_app.settings import Settings
 from serve_app.telemetry import IngressMetrics, log_answer
 from serve_app.vision.cropping import CropSpec
 
 logger = logging.getLogger(__name__)
 
-WARM_UP_WAIT_S = 5.0  # a request waits this long for models that are loading or being replaced, then it is told to come back
-WATCH_S = 1.0  # replicas must live this long without a photo before it is tried alone
-CONTROL_PHOTO = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAEAAAABACAAAAACPAi4CAAAAKUlEQVR42u3MQREAAAwCIJtb3RD77SAA6VEEAoFAIBAIBAKBQCAQfA8G18/waiADHKgAAAAASUVORK5CYII="
-)  # a grey PNG of 64 x 64: if even that is not survived, no photo is to blame
+TRIES = 3  # of a photo by the detector
+WARM_UP_WAIT_S = 5.0  # a new photo waits this long for models that are loading, then it is `overloaded`
 HEALTH_WAIT_S = 1.0
-HEALTH_TRUST_S = 10.0  # a graph too busy to describe itself is healthy if it answered a request this recently
+HEALTH_TRUST_S = 10.0  # a model too busy to describe itself counts as loaded if the graph answered a photo this recently
 
 
 class OutOfRetriesError(Exception):
-    """Replicas die so often that calls are not repeated any more."""
+    """The retry budget is empty: replicas die too often."""
 
 
 @dataclass
 class _Photo:
-    """One photo on its way."""
+    """A photo in flight."""
 
     image: bytes
-    request_id: str
     stages: Stages = field(default_factory=dict)
     retries: int = 0
 
 
 class GraphClient:
-    """Asks the two models about a photo, and how they are.
+    """Asks the two models about a photo, and for their descriptions.
 
     Args:
         detector: handle of the PersonDetector.
         classifier: handle of the GenderClassifier.
         settings: deadlines.
-        metrics: what is counted.
-        asleep: whether a model was scaled to zero.
+        metrics: counts answers and retries.
+        scaled_to_zero: whether a model has no replica.
     """
 
     def __init__(
         self,
-        detector: DeploymentHandle[Any],
-        classifier: DeploymentHandle[Any],
+        detector: Handle,
+        classifier: Handle,
         settings: Settings,
         metrics: IngressMetrics,
-        asleep: Callable[[], Awaitable[bool]],
+        scaled_to_zero: Callable[[], Awaitable[bool]],
     ) -> None:
         self._detector = Replicas(detector)
         self._classifier = Replicas(classifier)
         self._settings = settings
         self._metrics = metrics
-        self._asleep = asleep
+        self._scaled_to_zero = scaled_to_zero
         self._retries = RetryBudget(burst=settings.max_photos_in_flight)
-        self._quarantine = Quarantine(settings.quarantine_s)
-        self._lanes = Lanes()
-        self._newest_death = float("-inf")  # when the try began that was the last to end with its replica, in company
+        self._last_try = asyncio.Lock()
         self._crop_spec: CropSpec | None = None
         self._classifier_name = ""
-        self._described: dict[str, ModelDescription] = {}
+        self._described: Descriptions = {}
         self._answered_at = float("-inf")
 
-    async def predict(self, image: bytes, request_id: str) -> Answer:
-        """The answer about one photo; whatever goes wrong is its code, never an exception."""
+    async def predict(self, image: bytes, request_id: str) -> GraphOutcome:
+        """The outcome for one photo; a failure is a code, never an exception."""
         started = time.perf_counter()
-        photo = _Photo(image, request_id)
+        photo = _Photo(image)
         self._retries.earn()
         try:
             async with asyncio.timeout(self._settings.request_deadline_s):
-                answer = await self._through_the_graph(photo)
+                outcome = await self._through_the_graph(photo)
         except TimeoutError:
-            answer = Answer.refusal(Code.OVERLOADED if self._held_up(photo) else Code.TIMEOUT, request_id)
+            outcome = GraphOutcome(Code.OVERLOADED if self._lacks_replicas(photo) else Code.TIMEOUT)
         except (BackPressureError, DeploymentUnavailableError, NobodyThereError, OutOfRetriesError):
-            answer = Answer.refusal(Code.OVERLOADED, request_id)
+            outcome = GraphOutcome(Code.OVERLOADED)
         except Exception as error:
-            # The traceback of a failed call is our code and the libraries', never the photo.
+            # The traceback of a failed call shows our code and the libraries', never the photo.
             logger.exception("request %s failed: %s", request_id, type(error).__name__)
-            answer = Answer.refusal(Code.INTERNAL, request_id)
+            outcome = GraphOutcome(Code.INTERNAL)
         photo.stages["total"] = time.perf_counter() - started
-        self._metrics.answered(answer.code, answer.prediction, answer.confidence, photo.stages)
-        log_answer(request_id, answer.code, photo.stages)
-        return answer
+        self._metrics.answered(outcome.code, outcome.prediction, outcome.confidence, photo.stages)
+        log_answer(request_id, outcome.code, photo.stages)
+        return outcome
 
-    async def health(self) -> Health:
-        """Asks both models; a graph that is too busy to say is healthy if it answered a request just now. One that sleeps is not woken."""
-        detector = classifier = None
-        if not await self._asleep():
-            detector, classifier = await asyncio.gather(
-                self._describe("detector", self._detector), self._describe("classifier", self._classifier)
-            )
-        healthy = detector is not None and classifier is not None
-        models = {"detector": detector, "classifier": classifier}
-        return Health(
-            status=HEALTHY if healthy else UNAVAILABLE,
-            model_loaded=classifier is not None,
-            processor_loaded=classifier is not None,
-            detector_loaded=detector is not None,
-            version=__version__,
-            models={role: ModelInfo(name=info.name, revision=info.revision) if info else None for role, info in models.items()},
-            faults={role: info.fault for role, info in models.items() if info and info.fault},
+    async def health(self) -> Descriptions:
+        """The models that can answer. Models scaled to zero are not woken: they count as not loaded."""
+        if await self._scaled_to_zero():
+            return {"detector": None, "classifier": None}
+        detector, classifier = await asyncio.gather(
+            self._describe("detector", self._detector), self._describe("classifier", self._classifier)
         )
+        return {"detector": detector, "classifier": classifier}
 
-    async def _through_the_graph(self, photo: _Photo) -> Answer:
-        if await self._quarantine.standing(photo.image) is Standing.CONVICTED:
-            return Answer.refusal(Code.CORRUPT_IMAGE, photo.request_id)
-        # In the router a photo would wait until its deadline for models that are not there.
+    async def _through_the_graph(self, photo: _Photo) -> GraphOutcome:
+        # Serve's router would keep the photo until its deadline if no replica were there.
         for replicas in (self._detector, self._classifier):
             await replicas.wait_until_there(WARM_UP_WAIT_S)
         spec = self._crop_spec or await self._ask_for_crop_spec()
         while True:
             detection = await self._detect(photo, spec)
             if detection is None:
-                return Answer.refusal(Code.CORRUPT_IMAGE, photo.request_id)
+                return GraphOutcome(Code.CORRUPT_IMAGE)
             photo.stages |= detection.stages
             if detection.crop is None:
-                return self._refusal(detection, photo.request_id)
-            outcome = await self._classify(photo, detection, spec)
-            if isinstance(outcome, Classification):
-                photo.stages |= outcome.stages
-                return self._prediction(detection, outcome, photo.request_id)
-            # The classifier was exchanged while this photo was on its way. The deadline bounds how often that can happen.
-            spec = self._crop_spec = outcome.crop_spec
+                self._answered_at = time.monotonic()
+                return GraphOutcome(detection.code, detection.people, None, detection.model, self._classifier_name)
+            answer = await self._classify(photo, detection, spec)
+            if isinstance(answer, Classification):
+                photo.stages |= answer.stages
+                self._answered_at = time.monotonic()
+                self._classifier_name = answer.model
+                return GraphOutcome(Code.OK, detection.people, answer.probabilities, detection.model, answer.model)
+            # The classifier was exchanged while this photo was in flight. The deadline bounds how often that can happen.
+            spec = self._crop_spec = answer.crop_spec
 
     async def _ask_for_crop_spec(self) -> CropSpec:
         try:
@@ -152,66 +141,35 @@ class GraphClient:
         return description.crop_spec
 
     async def _detect(self, photo: _Photo, spec: CropSpec) -> Detection | None:
-        """Asks the detector, again when its replica dies. None for a photo that kills decoders: `quarantine` says how that is found."""
-        while (standing := await self._quarantine.standing(photo.image)) is not Standing.CONVICTED:
-            try:
-                if standing is Standing.SUSPECT:
-                    detection = await self._detect_alone(photo.image, spec)
-                else:
-                    detection = await self._detect_together(photo.image, spec)
-            except ReplicaDiedError:
-                if await self._quarantine.standing(photo.image) is not Standing.CONVICTED:
-                    await self._before_a_retry(photo, self._detector)
-            else:
-                await self._quarantine.clear(photo.image)
-                return detection
+        """Asks the detector, `TRIES` times if replicas die; None for a photo whose last try ends in a death.
+
+        A replica that dies takes all its photos with it, and they are tried again together. So last tries are made one at a time:
+        a photo that kills replicas does not take the same neighbours with it each time.
+        """
+        for _ in range(TRIES - 1):
+            with contextlib.suppress(ReplicaDiedError):
+                return await self._call_detector(photo, spec)
+            await self._before_a_retry(photo, self._detector)
+        async with self._last_try:
+            await self._detector.wait_until_there()  # the last try of another photo may have killed the replica
+            with contextlib.suppress(ReplicaDiedError):
+                return await self._call_detector(photo, spec)
         return None
 
-    async def _detect_together(self, image: bytes, spec: CropSpec) -> Detection:
-        async with self._lanes.together():
-            began = self._quarantine.now()
-            try:
-                detection: Detection = await self._detector.call("detect", image, spec)
-            except ReplicaDiedError:
-                self._newest_death = max(self._newest_death, began)
-                await self._quarantine.died(image, began, alone=False)
-                raise
-        return detection
-
-    async def _detect_alone(self, image: bytes, spec: CropSpec) -> Detection:
-        """Tries a suspect, after an experiment without it: replicas that die nevertheless clear it."""
-        await self._detector.wait_until_there()
-        watching_since = self._quarantine.now()
-        await asyncio.sleep(WATCH_S)
-        async with self._lanes.alone():
-            try:
-                await self._detector.call("detect", CONTROL_PHOTO, spec)
-            except ReplicaDiedError:
-                await self._quarantine.clear(image)
-                raise
-            # Not what began before: it may have ended with the very replica that this photo is suspected of.
-            if self._newest_death > watching_since:
-                await self._quarantine.clear(image)
-            began = self._quarantine.now()
-            try:
-                detection: Detection = await self._detector.call("detect", image, spec)
-            except ReplicaDiedError:
-                await self._quarantine.died(image, began, alone=True)
-                raise
+    async def _call_detector(self, photo: _Photo, spec: CropSpec) -> Detection:
+        detection: Detection = await self._detector.call("detect", photo.image, spec)
         return detection
 
     async def _classify(self, photo: _Photo, detection: Detection, spec: CropSpec) -> Classification | OtherCropWanted:
-        """Asks the classifier, again when its replica dies, of which the crop cannot be the cause."""
+        """Asks the classifier, again if its replica dies: a crop cannot be the cause."""
         while True:
-            try:
-                outcome: Classification | OtherCropWanted = await self._classifier.call("classify", detection.crop, spec)
-            except ReplicaDiedError:
-                await self._before_a_retry(photo, self._classifier)
-            else:
-                return outcome
+            with contextlib.suppress(ReplicaDiedError):
+                answer: Classification | OtherCropWanted = await self._classifier.call("classify", detection.crop, spec)
+                return answer
+            await self._before_a_retry(photo, self._classifier)
 
     async def _before_a_retry(self, photo: _Photo, replicas: Replicas) -> None:
-        """Takes a retry out of the budget and waits for a replica, as long as the deadline lets it: nobody sent this photo away yet.
+        """Takes a retry from the budget and waits for a replica until the deadline.
 
         Raises:
             OutOfRetriesError: the budget is empty.
@@ -222,33 +180,11 @@ class GraphClient:
         self._metrics.retried()
         await replicas.wait_until_there()
 
-    def _held_up(self, photo: _Photo) -> bool:
-        """Whether a photo is late because replicas are missing or died, and not because it, or the models, are slow."""
-        return bool(photo.retries) or not (self._detector.there and self._classifier.there and self._lanes.open)
+    def _lacks_replicas(self, photo: _Photo) -> bool:
+        """Whether a photo is late because replicas are missing or died, and not because the models are slow."""
+        return bool(photo.retries) or not (self._detector.there and self._classifier.there)
 
-    def _refusal(self, detection: Detection, request_id: str) -> Answer:
-        self._answered_at = time.monotonic()
-        model = ModelRevisions(detector=detection.model, classifier=self._classifier_name)
-        return Answer.refusal(detection.code, request_id, people=_people(detection), model=model)
-
-    def _prediction(self, detection: Detection, classification: Classification, request_id: str) -> Answer:
-        self._answered_at = time.monotonic()
-        self._classifier_name = classification.model
-        label, confidence = max(classification.probabilities.items(), key=lambda pair: pair[1])
-        people = _people(detection)
-        return Answer(
-            prediction=label,
-            confidence=confidence,
-            person_count=len(people),
-            probabilities=classification.probabilities,
-            error=None,
-            code=Code.OK,
-            people=people,
-            request_id=request_id,
-            model=ModelRevisions(detector=detection.model, classifier=classification.model),
-        )
-
-    async def _describe(self, role: str, replicas: Replicas) -> ModelDescription | None:
+    async def _describe(self, role: Role, replicas: Replicas) -> ModelDescription | None:
         try:
             async with asyncio.timeout(HEALTH_WAIT_S):
                 description: ModelDescription = await replicas.call("describe")
@@ -257,7 +193,3 @@ class GraphClient:
             return self._described.get(role) if trusted else None
         self._described[role] = description
         return description
-
-
-def _people(detection: Detection) -> list[Person]:
-    return [Person(box=person.box, score=person.score) for person in detection.people]

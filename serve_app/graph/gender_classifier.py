@@ -1,4 +1,4 @@
-"""Deployment: crops of one person to calibrated probabilities, in batches."""
+"""Deployment: classifies crops of one person in batches; calibrated probabilities come out."""
 
 import asyncio
 import time
@@ -10,9 +10,10 @@ from serve_app.checkpoints import resolve
 from serve_app.graph.batching import BatchWorker, run_each_with_its_model, warm_up
 from serve_app.graph.messages import Classification, ModelDescription, OtherCropWanted
 from serve_app.graph.model_slot import ModelSlot
+from serve_app.graph.ray_internals import quieten_batch_warning
 from serve_app.runtimes.base import RunOptions
 from serve_app.settings import Settings
-from serve_app.telemetry import BatchMetrics, log_with_serve, quieten_batch_warning
+from serve_app.telemetry import BatchMetrics, log_with_serve
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.cropping import CropSpec
 from serve_app.vision.images import RGB
@@ -20,7 +21,7 @@ from serve_app.vision.images import RGB
 Work = tuple[Classifier, RGB]
 Probabilities = dict[str, float]
 
-# The collector's own limits only have to be out of the way: how much goes through the model together is the worker's to say.
+# `@serve.batch` must never be the limit: the worker decides how many crops go through the model together.
 COLLECT_AT_MOST = 64
 COLLECTIONS_AT_ONCE = 1024
 
@@ -28,8 +29,8 @@ COLLECTIONS_AT_ONCE = 1024
 class GenderClassifier:
     """Classifies in one thread of its own.
 
-    `@serve.batch` collects; its body hands every item to one worker that drains its queue (see `batching`). Its timer is zero and its
-    batches may overlap, so it never makes a request wait, and the batches of the model are what piled up while it was busy.
+    The body of `@serve.batch` hands every item to one worker that drains its queue (see `batching`). Its timer is zero and its batches
+    may overlap, so no request waits for it, and the model's batches are what queued up while the model was busy.
 
     Args:
         settings: cache and device.
@@ -50,8 +51,8 @@ class GenderClassifier:
         self._slot = ModelSlot(self._load, self._warm)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Takes up `model_uri` and the overrides of the checkpoint's decision; null means the default."""
-        await self._slot.take_up(user_config)
+        """Applies `model_uri` and the overrides of the checkpoint's decision; null means the default."""
+        await self._slot.apply(user_config)
 
     async def classify(self, crop: RGB, spec: CropSpec) -> Classification | OtherCropWanted:
         """Classifies a crop of shape (size, size, 3), uint8, that was made with `spec`.
@@ -69,7 +70,7 @@ class GenderClassifier:
         return Classification(outcome, str(describe(classifier)), {"classify": time.perf_counter() - started})
 
     async def describe(self) -> ModelDescription:
-        """The model in use and the crops that it wants."""
+        """The model in use and its crops."""
         return describe(self._slot.current, self._slot.fault)
 
     async def check_health(self) -> None:
@@ -97,5 +98,5 @@ def describe(classifier: Classifier, fault: str | None = None) -> ModelDescripti
 
 
 def classify_batch(work: list[Work]) -> list[Probabilities]:
-    """One batch of crops, each with the classifier that it was made for."""
+    """Classifies one batch of crops, each with the classifier that it was made for."""
     return run_each_with_its_model(work, lambda classifier, crops: classifier(crops))

@@ -1,10 +1,12 @@
-"""What travels between the deployments: small immutable values, no exceptions and no full-size photos."""
+"""The values that travel between the deployments, and what the graph answers: immutable and small, no exceptions, no full-size photos."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from serve_app.codes import Code
 from serve_app.vision.cropping import CropSpec
 from serve_app.vision.images import RGB
+from serve_app.vision.outcome import Outcome
 from serve_app.vision.people import DetectedPerson
 
 Stages = dict[str, float]  # seconds by stage
@@ -12,10 +14,11 @@ Stages = dict[str, float]  # seconds by stage
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """A replica's model, and why the one last asked for is not in use.
+    """A replica's model.
 
     Attributes:
-        crop_spec: how the classifier wants its crops; None for the detector.
+        crop_spec: the crops that the classifier was trained on; None for the detector.
+        fault: why the configured model could not be loaded and this one is still in use.
     """
 
     name: str
@@ -29,12 +32,12 @@ class ModelDescription:
 
 @dataclass(frozen=True)
 class Detection:
-    """What the detector says of a photo.
+    """The detector's answer for one photo.
 
     Attributes:
         code: OK for exactly one person; otherwise the refusal.
-        people: those that pass the person rule.
-        crop: the person as the classifier wants it, (size, size, 3) uint8; only with OK.
+        people: the people that pass the person rule.
+        crop: the person, cropped for the classifier: (size, size, 3) uint8; only with OK.
         model: `name@revision`.
     """
 
@@ -56,6 +59,19 @@ class Classification:
 
 @dataclass(frozen=True)
 class OtherCropWanted:
-    """The classifier was exchanged for one that wants other crops: detect again with this spec."""
+    """The classifier was exchanged for one with another crop: detect again with this spec."""
 
     crop_spec: CropSpec
+
+
+@dataclass(frozen=True)
+class GraphOutcome(Outcome):
+    """The graph's answer for one photo, with its models as `name@revision`; None when no model saw the photo."""
+
+    detector: str | None = None
+    classifier: str | None = None
+
+
+Role = Literal["detector", "classifier"]
+Descriptions = dict[Role, ModelDescription | None]
+"""The model of each role; None when it is not loaded or does not answer."""

@@ -1,4 +1,4 @@
-"""The place of one replica's model: loaded, warmed, and exchanged for another while requests go on."""
+"""A replica's model: loaded, warmed up, and exchanged for another one without interrupting requests."""
 
 import asyncio
 import logging
@@ -12,9 +12,9 @@ UserConfig = dict[str, Any]
 
 
 class ModelSlot(Generic[Model]):
-    """Holds the current model; `take_up` prepares the next one beside it and swaps one reference.
+    """Holds the current model; `apply` prepares the next one beside it and swaps one reference.
 
-    Callers read `current` once per request and use that object throughout, so one answer never mixes models.
+    Callers read `current` once per request and keep that object, so no answer mixes two models.
 
     Args:
         load: makes a model from a user_config; runs in a thread.
@@ -40,12 +40,12 @@ class ModelSlot(Generic[Model]):
             raise RuntimeError("no model is loaded yet")
         return self._current
 
-    async def take_up(self, config: UserConfig) -> None:
-        """Takes up a user_config.
+    async def apply(self, config: UserConfig) -> None:
+        """Loads the model that a user_config names.
 
-        The first call returns when the model is ready, and raises when it cannot be had: the replica then does not start. Later calls
-        return at once, because Serve routes nothing to a replica that is being reconfigured; the exchange happens behind the
-        requests, and when it fails the old model stays and `fault` says why.
+        The first call returns when the model is ready, and raises when it cannot be loaded: the replica then does not start. Later
+        calls return at once, because Serve routes nothing to a replica that is being reconfigured; the exchange happens in the
+        background, and when it fails the old model stays and `fault` says why.
         """
         self._wanted = config
         if self._current is None:
@@ -54,12 +54,12 @@ class ModelSlot(Generic[Model]):
             self._pending = asyncio.create_task(self._follow())
 
     async def settled(self) -> None:
-        """Waits until the latest user_config is in use or has failed."""
+        """Waits until the latest user_config is applied or has failed."""
         if self._pending is not None:
             await self._pending
 
     async def _follow(self) -> None:
-        """Exchanges until what is in use is what was wanted last."""
+        """Exchanges until the latest user_config is applied or has failed."""
         while True:
             config = self._wanted
             try:

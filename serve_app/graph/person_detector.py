@@ -1,4 +1,4 @@
-"""Deployment: from the bytes of a photo to its people, and to a crop when there is exactly one."""
+"""Deployment: decodes a photo, detects its people, applies the person rule, and crops when there is exactly one person."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ Work = tuple[Detector, RGB]
 
 
 class PersonDetector:
-    """Decodes in a few threads of its own, detects in one, and applies the person gate.
+    """Decodes in a few threads of its own, detects in one, and applies the person rule.
 
     Args:
         settings: limits, cache and device.
@@ -48,14 +48,14 @@ class PersonDetector:
         self._slot = ModelSlot(self._load, self._warm)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Takes up `model_uri` and the overrides of the checkpoint's decision; null means the default."""
-        await self._slot.take_up(user_config)
+        """Applies `model_uri` and the overrides of the checkpoint's decision; null means the default."""
+        await self._slot.apply(user_config)
 
     async def detect(self, image: bytes, spec: CropSpec) -> Detection:
         """Decodes a photo, counts its people, and crops when there is exactly one.
 
         Raises:
-            Exception: the model failed; the gate fails closed.
+            Exception: the model failed; no photo passes then.
         """
         detector = self._slot.current
         model = str(describe(detector))
@@ -98,7 +98,7 @@ class PersonDetector:
 
 
 def blank_photo() -> RGB:
-    """A grey photo to warm a model with."""
+    """A grey photo to warm up a model."""
     return np.full((384, 512, 3), 127, dtype=np.uint8)
 
 
@@ -108,5 +108,5 @@ def describe(detector: Detector, fault: str | None = None) -> ModelDescription:
 
 
 def detect_batch(work: list[Work]) -> list[list[DetectedPerson]]:
-    """One batch of photos, each with the detector that prepared it."""
+    """Detects in one batch of photos, each with the detector that prepared it."""
     return run_each_with_its_model(work, lambda detector, photos: detector.detect(photos))

@@ -1,58 +1,50 @@
-"""A deployment's replicas as the ingress sees them: calls, deaths, and whether anybody is there to take a call."""
+"""Calls to a deployment's replicas: over which transport, whether one died under the call, and whether any takes calls now."""
 
 import asyncio
 from typing import Any
 
-import grpc
-from ray.exceptions import ObjectLostError, RayActorError
-from ray.serve.handle import DeploymentHandle
+from serve_app.graph.ray_internals import GRPC_MAX_BYTES, Handle, by_reference, is_death, over_grpc
 
-PATIENCE_S = 1.0  # a call that is unanswered for so long raises the question whether anybody is there
-PROBE_WAIT_S = 5.0  # an unanswered question is asked anew: the replica that took it may be on a machine that is gone
+PATIENCE_S = 1.0  # after so long without an answer, a call starts a probe
+PROBE_WAIT_S = 5.0  # then the probe is sent again: the replica that took it may be on a machine that is gone
 PROBE_PAUSE_S = 0.2
-
-# A call over gRPC costs half of one by reference, but Serve's channels take 4 MB (RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH).
-GRPC_MAX_BYTES = 3_000_000
-
-# By reference a dead replica is an ActorDiedError and its results are lost objects; over gRPC it is an ActorUnavailableError.
-_DIED = (RayActorError, ObjectLostError)
 
 
 class ReplicaDiedError(Exception):
-    """The replica died under the call. It may have been executed; ours may be repeated."""
+    """The replica died under the call, which may have been executed. All our calls can be repeated."""
 
 
 class NobodyThereError(Exception):
-    """No replica takes calls: they are still loading, have died, or are full."""
+    """No replica takes calls: all are loading, dead, or full."""
 
 
 class Replicas:
-    """Calls one deployment, and knows whether it is there.
+    """Calls one deployment, and knows whether a replica takes calls.
 
     Serve's router keeps a call until some replica takes it, however long that is. So when a call finds its replica dead, or stays
-    without an answer for `PATIENCE_S`, one probe asks for a sign of life on behalf of everybody, and who comes later can wait for
-    its answer instead of waiting in the router.
+    without an answer for `PATIENCE_S`, one probe is sent for everybody, and later calls can wait for its answer instead of waiting
+    in the router.
 
     Args:
         handle: of a deployment with a method `describe` that answers at once.
     """
 
-    def __init__(self, handle: DeploymentHandle[Any]) -> None:
-        self._any_size = handle.options(_by_reference=True)
-        self._over_grpc = handle.options(_by_reference=False)
+    def __init__(self, handle: Handle) -> None:
+        self._by_reference = by_reference(handle)
+        self._over_grpc = over_grpc(handle)
         self._there = asyncio.Event()
         self._probe: asyncio.Task[None] | None = None
 
     @property
     def there(self) -> bool:
-        """Whether the last thing known is that a replica takes calls."""
+        """Whether a replica took calls when we last heard of one."""
         return self._there.is_set()
 
     async def wait_until_there(self, seconds: float | None = None) -> None:
         """Waits until a replica takes calls.
 
         Raises:
-            NobodyThereError: none did for `seconds`; None leaves it to the caller's own deadline.
+            NobodyThereError: none did for `seconds`; with None, the caller has a deadline of its own.
         """
         if self.there:
             return
@@ -64,14 +56,14 @@ class Replicas:
             raise NobodyThereError from None
 
     async def call(self, method: str, *args: Any) -> Any:
-        """Calls a method. The callee is told when nobody waits any more: a deadline alone would leave it working.
+        """Calls a method. When the caller is cancelled the replica is told, or it would go on working for nobody.
 
         Raises:
             ReplicaDiedError: the replica died under the call.
-            Exception: what the method or Serve raised.
+            Exception: raised by the method or by Serve.
         """
         small = sum(len(argument) for argument in args if isinstance(argument, bytes)) <= GRPC_MAX_BYTES
-        response: Any = getattr(self._over_grpc if small else self._any_size, method).remote(*args)
+        response: Any = getattr(self._over_grpc if small else self._by_reference, method).remote(*args)
         patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._doubt)
         try:
             result = await response
@@ -79,7 +71,7 @@ class Replicas:
             response.cancel()
             raise
         except Exception as error:
-            if not _is_death(error):
+            if not is_death(error):
                 raise
             self._doubt()
             raise ReplicaDiedError from error
@@ -91,9 +83,9 @@ class Replicas:
     def _doubt(self) -> None:
         self._there.clear()
         if self._probe is None or self._probe.done():
-            self._probe = asyncio.create_task(self._ask())
+            self._probe = asyncio.create_task(self._probe_until_there())
 
-    async def _ask(self) -> None:
+    async def _probe_until_there(self) -> None:
         while not self.there:
             response: Any = self._over_grpc.describe.remote()
             try:
@@ -105,9 +97,3 @@ class Replicas:
                 await asyncio.sleep(PROBE_PAUSE_S)
             else:
                 self._there.set()
-
-
-def _is_death(error: Exception) -> bool:
-    if isinstance(error, grpc.aio.AioRpcError):
-        return bool(error.code() is grpc.StatusCode.UNAVAILABLE)
-    return isinstance(error, _DIED)

@@ -1,12 +1,12 @@
-"""How often calls may be repeated: a share of the traffic, so that replicas that keep dying do not get twice the load."""
+"""How often calls may be repeated: a share of the traffic, so that dying replicas do not get a multiple of the load."""
 
 RETRY_SHARE = 0.1
 
 
 class RetryBudget:
-    """A token bucket that is filled by the traffic: retries are at most `share` of it, and a burst.
+    """A token bucket filled by the traffic: retries are at most `share` of the photos, after a burst.
 
-    A replica that dies takes everything it held with it at once, so the burst should be as large as what may be in flight.
+    A replica that dies takes all its photos with it at once, so the burst should be as large as the number of photos in flight.
 
     Args:
         burst: most retries at once, and the budget at the start.
@@ -23,7 +23,7 @@ class RetryBudget:
         self._tokens = min(self._burst, self._tokens + self._share)
 
     def spend(self) -> bool:
-        """Takes one retry out of the budget; False when there is none left."""
+        """Takes one retry from the budget; False when none is left."""
         if self._tokens < 1:
             return False
         self._tokens -= 1

@@ -1,1 +1,1 @@
-"""The HTTP contract: requests in, the bodies of `answers` out. Nothing here knows of torch or pixels."""
+"""The HTTP contract: `app` has the routes, `answers` the bodies, `ingress` joins them to the graph. No torch, Ray or pixels here."""

@@ -1,16 +1,19 @@
-"""Admission: what the service works on at a time is bounded, and what does not fit is refused at once instead of waiting."""
+"""Admission: limits on photos and bytes in flight. What does not fit is refused at once as `overloaded`, with a Retry-After."""
 
 import math
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from serve_app.codes import Code
 from serve_app.http.faults import RETRY_AFTER_S, Refused
-from serve_app.http.pace import Pace
 
 Take = Callable[[int], None]
 
-LEAST_PHOTOS = 8  # let in however slow the models are, and at first: they fill a batch, and from their answers the pace is known
+LEAST_PHOTOS = 8  # always admitted: they fill a batch, and their answers give the pace
+WINDOW = 32  # answers over which the pace is measured
+ENOUGH = 8  # answers without which there is no pace yet
 MAX_RETRY_AFTER_S = 10
 
 
@@ -18,7 +21,7 @@ class Budget:
     """A counter with a limit, for one event loop.
 
     Args:
-        limit: most that may be held at a time.
+        limit: the most that may be held at a time.
     """
 
     def __init__(self, limit: int) -> None:
@@ -32,10 +35,10 @@ class Budget:
 
     @contextmanager
     def hold(self, amount: int = 0) -> Iterator[Take]:
-        """Holds `amount`, and what is taken on top through the yielded function, until the block is left.
+        """Holds `amount`, and what the yielded function adds, until the block is left.
 
         Raises:
-            Refused: `overloaded`: it does not fit, now or when taking more.
+            Refused: `overloaded`: it does not fit, now or later.
         """
         held = 0
 
@@ -53,15 +56,60 @@ class Budget:
             self._in_use -= held
 
 
-class PhotoAdmission:
-    """Lets in as many photos as will be answered in time at the pace of the last answers.
+class Pace:
+    """Seconds per photo of the graph as a whole, over its last answers.
 
-    A fixed number alone would let a slow model work on photos whose deadline passes before their turn: all of its work would be lost.
+    Only time with photos in flight counts, so an idle service does not look slow; it counts up to now, so a service that has stopped
+    answering does. With few photos in flight the models are partly idle and the pace is too pessimistic; it improves as more are
+    admitted.
 
     Args:
-        most: photos in flight that are never exceeded.
-        within_s: seconds in which what is in flight should be answered.
-        pace: is told what goes in and out.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._in_flight = 0
+        self._busy_before = 0.0
+        self._busy_since = 0.0
+        self._answers: deque[float] = deque(maxlen=WINDOW)  # busy seconds at the time of each
+
+    def began(self, photos: int) -> None:
+        """Photos entered the graph."""
+        if not self._in_flight:
+            self._busy_since = self._clock()
+        self._in_flight += photos
+
+    def ended(self, photos: int) -> None:
+        """Photos left the graph, answered or not."""
+        self._in_flight -= photos
+        if not self._in_flight:
+            self._busy_before += self._clock() - self._busy_since
+
+    def answered(self) -> None:
+        """The models answered one of the photos in flight."""
+        self._answers.append(self._busy())
+
+    @property
+    def seconds_per_photo(self) -> float | None:
+        """Busy seconds between two answers; None before there are enough."""
+        if len(self._answers) < ENOUGH:
+            return None
+        return (self._busy() - self._answers[0]) / (len(self._answers) - 1)
+
+    def _busy(self) -> float:
+        return self._busy_before + (self._clock() - self._busy_since if self._in_flight else 0.0)
+
+
+class PhotoAdmission:
+    """Admits as many photos as will be answered in time at the present pace.
+
+    With a fixed limit alone, a slow model would work on photos whose deadline passes before their turn, and all its work would be lost.
+
+    Args:
+        most: the most photos in flight, at any pace.
+        within_s: seconds within which the photos in flight should be answered.
+        pace: measured here.
     """
 
     def __init__(self, most: int, within_s: float, pace: Pace) -> None:
@@ -72,14 +120,14 @@ class PhotoAdmission:
 
     @property
     def limit(self) -> int:
-        """Photos that may be in flight now."""
+        """Photos that may be in flight at the present pace."""
         seconds = self._pace.seconds_per_photo
         if seconds is None:
             return min(self._most, LEAST_PHOTOS)
         return min(self._most, max(LEAST_PHOTOS, int(self._within_s / max(seconds, 1e-6))))
 
     def check(self, photos: int = 1) -> None:
-        """Raises when `photos` more would not be let in. An idle service takes a batch of any size up to `most`.
+        """Checks whether `photos` more would be admitted. An idle service takes any batch up to `most`.
 
         Raises:
             Refused: `overloaded`, with the seconds until there should be room.
@@ -91,7 +139,7 @@ class PhotoAdmission:
 
     @contextmanager
     def admit(self, photos: int) -> Iterator[None]:
-        """Keeps `photos` in flight until the block is left.
+        """Counts `photos` as in flight until the block is left.
 
         Raises:
             Refused: see `check`.

@@ -1,10 +1,14 @@
-"""What the service answers, as JSON: the bodies of the HTTP contract."""
+"""The JSON bodies of the HTTP contract: answers, faults, health. The table of codes is in `codes`."""
 
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from serve_app import __version__
 from serve_app.codes import MEANINGS, Code, error_text
+
+if TYPE_CHECKING:  # numpy and Pillow come with it, which HTTP does without
+    from serve_app.graph.messages import Descriptions, GraphOutcome
 
 Box = Annotated[
     tuple[float, float, float, float],
@@ -53,23 +57,31 @@ class Answer(Body):
     model: ModelRevisions | None = Field(description="The models that answered; null when none was asked")
 
     @classmethod
-    def refusal(
-        cls,
-        code: Code,
-        request_id: str,
-        *,
-        people: list[Person] | None = None,
-        model: ModelRevisions | None = None,
-        text: str | None = None,
-    ) -> Self:
-        """An answer without a prediction; its text comes from the table of codes unless a more exact one is given."""
+    def of(cls, outcome: "GraphOutcome", request_id: str) -> Self:
+        """The answer that tells an outcome of the graph."""
+        models = outcome.detector and outcome.classifier and ModelRevisions(detector=outcome.detector, classifier=outcome.classifier)
+        return cls(
+            prediction=outcome.prediction,
+            confidence=outcome.confidence,
+            person_count=len(outcome.people),
+            probabilities=outcome.probabilities,
+            error=error_text(outcome.code, len(outcome.people)),
+            code=outcome.code,
+            people=[Person(box=person.box, score=person.score) for person in outcome.people],
+            request_id=request_id,
+            model=models or None,
+        )
+
+    @classmethod
+    def refusal(cls, code: Code, request_id: str, people: list[Person] | None = None, model: ModelRevisions | None = None) -> Self:
+        """An answer without a prediction."""
         people = people or []
         return cls(
             prediction=None,
             confidence=0.0,
             person_count=len(people),
             probabilities=None,
-            error=text or error_text(code, len(people)),
+            error=error_text(code, len(people)),
             code=code,
             people=people,
             request_id=request_id,
@@ -121,6 +133,20 @@ class Health(Body):
     version: str
     models: dict[str, ModelInfo | None] = Field(description="`detector` and `classifier`; null while not loaded")
     faults: dict[str, str] = Field(description="Per model, why the configured one could not be taken up; empty when all is well")
+
+    @classmethod
+    def of(cls, models: "Descriptions") -> Self:
+        """The health of a graph with these models."""
+        classifier_loaded, detector_loaded = models["classifier"] is not None, models["detector"] is not None
+        return cls(
+            status=HEALTHY if classifier_loaded and detector_loaded else UNAVAILABLE,
+            model_loaded=classifier_loaded,
+            processor_loaded=classifier_loaded,
+            detector_loaded=detector_loaded,
+            version=__version__,
+            models={role: model and ModelInfo(name=model.name, revision=model.revision) for role, model in models.items()},
+            faults={role: model.fault for role, model in models.items() if model and model.fault},
+        )
 
 
 class Welcome(Body):

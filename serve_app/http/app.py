@@ -1,8 +1,8 @@
-"""The HTTP contract: requests in, the bodies of `answers` out. It knows the graph by two questions only, `PredictService`."""
+"""The HTTP routes: requests in, the bodies of `answers` out. Of the graph they know the two methods of `PredictService`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from serve_app import __version__
 from serve_app.codes import MEANINGS, Code
-from serve_app.http.admission import Budget, PhotoAdmission
+from serve_app.http.admission import Budget, Pace, PhotoAdmission
 from serve_app.http.answers import HEALTHY, Answer, BatchAnswer, BatchItem, Body, Health, Welcome
 from serve_app.http.docs_page import docs_routes
 from serve_app.http.draining import DrainMiddleware
@@ -19,14 +19,16 @@ from serve_app.http.faults import CatchAllMiddleware, add_fault_handlers, fault_
 from serve_app.http.middleware import HEADER as REQUEST_ID_HEADER
 from serve_app.http.middleware import RequestIdMiddleware, SecurityHeadersMiddleware, UnreadBodyMiddleware
 from serve_app.http.openapi import health_docs, keep_nulls_in_examples, predict_batch_docs, predict_docs
-from serve_app.http.pace import Pace
 from serve_app.http.page import accepts_html, index_response, page_routes
 from serve_app.http.uploads import Upload, read_files, read_image
 from serve_app.settings import Settings
 
+if TYPE_CHECKING:
+    from serve_app.graph.messages import Descriptions, GraphOutcome
+
 TITLE = "Gender Classification API"
 OPENAPI_URL = "/openapi.json"
-SHARE_OF_DEADLINE = 0.5  # what is let in should be answered in this share of it: the pace is an estimate, and replicas may die
+SHARE_OF_DEADLINE = 0.5  # admitted photos should be answered within this share: the pace is an estimate, and replicas may die
 
 _DESCRIPTION = """A photo in, one answer out: which of two gender presentations the model sees, how sure it is, or why it will not say.
 
@@ -34,14 +36,14 @@ A prediction is a guess from pixels; it says nothing about anyone's identity."""
 
 
 class PredictService(Protocol):
-    """What answers: the graph, or in tests a fake."""
+    """The graph, or a fake in tests."""
 
-    async def predict(self, image: bytes, request_id: str) -> Answer:
-        """The answer about one photo, within a deadline of its own; whatever goes wrong is its code, never an exception."""
+    async def predict(self, image: bytes, request_id: str) -> "GraphOutcome":
+        """The outcome for one photo, within a deadline; a failure is a code, never an exception."""
         ...
 
-    async def health(self) -> Health:
-        """Whether photos can be answered, and by which models."""
+    async def health(self) -> "Descriptions":
+        """The models that can answer."""
         ...
 
 
@@ -49,7 +51,7 @@ def create_app(service: PredictService, settings: Settings, *, request_id_return
     """The app that serves `service` over HTTP.
 
     Args:
-        request_id_returned_by_proxy: the server in front adds the request's id to each response, as Serve does.
+        request_id_returned_by_proxy: the proxy in front adds the request's id to each response, as Serve's does.
     """
     root_path = settings.root_path.rstrip("/")
     app = FastAPI(
@@ -69,7 +71,7 @@ def create_app(service: PredictService, settings: Settings, *, request_id_return
     app.router.routes.extend(docs_routes(TITLE, root_path, OPENAPI_URL))
     app.router.routes.extend(page_routes(settings.page_dir))
     add_fault_handlers(app)
-    # From the innermost to the outermost: faults, too, get the headers of those around.
+    # From the innermost to the outermost, so that faults get the headers of the outer ones.
     app.add_middleware(CatchAllMiddleware)
     app.add_middleware(DrainMiddleware, folder=settings.drain_dir)
     app.add_middleware(UnreadBodyMiddleware)
@@ -92,8 +94,8 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings) -
     has_page = bool(page_routes(settings.page_dir))
 
     async def ask(image: bytes, request_id: str) -> Answer:
-        answer = await service.predict(image, request_id)
-        if MEANINGS[answer.code].status == 200:  # the models had to do with it
+        answer = Answer.of(await service.predict(image, request_id), request_id)
+        if MEANINGS[answer.code].status == 200:  # only these are sure to have passed through a model
             pace.answered()
         return answer
 
@@ -108,13 +110,13 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings) -
 
     @app.get("/health", **health_docs(__version__))
     async def health() -> Response:
-        report = await service.health()
+        report = Health.of(await service.health())
         return _json(report, 200 if report.status == HEALTHY else 503)
 
     @app.post("/predict", **predict_docs(settings))
     async def predict(request: Request) -> Response:
         request_id = request.state.request_id
-        photos.check()  # before the body: what will be refused need not be sent
+        photos.check()  # before the body: a client need not upload what will be refused
         with body_bytes.hold() as take:
             image = await read_image(request, settings, take)
             with photos.admit(1):

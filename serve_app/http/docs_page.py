@@ -1,4 +1,4 @@
-"""/docs: Swagger UI from our own address, with a policy that lets it use no other."""
+"""/docs: Swagger UI with its files from our own origin, and a policy that allows no other origin."""
 
 import html
 from importlib.resources import files
@@ -10,7 +10,7 @@ from starlette.staticfiles import StaticFiles
 
 DOCS = "/docs"
 
-# Swagger UI sets style attributes, and draws its icons from data: addresses in its style sheet.
+# Swagger UI sets style attributes, and its style sheet has icons as data: URLs.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -33,7 +33,7 @@ _PAGE = """<!doctype html>
 </html>
 """
 
-# validatorUrl: otherwise Swagger UI sends the address of our document to a validator on the internet.
+# Without validatorUrl: null, Swagger UI sends the address of our document to a public validator.
 _START = """const element = document.getElementById("swagger-ui");
 SwaggerUIBundle({
   domNode: element,

@@ -1,7 +1,7 @@
-"""Stopping without losing anything: who stops the service, and the ingress replicas on the same machine, agree through a folder.
+"""Draining: `make serve` tells the ingress replicas to admit nothing more, and waits for the requests in flight.
 
-The file `stopping` in it tells the replicas to admit nothing more. The file `requests` is locked (flock, shared) by each replica that
-has requests in flight, so whoever can lock it for itself knows that there are none; the kernel unlocks for a replica that dies.
+They share a folder. The file `stopping` in it means: admit nothing more. Each replica with requests in flight holds a shared lock
+(flock) on the file `requests`, so whoever gets the exclusive lock knows that there are none; the kernel unlocks for a dead replica.
 """
 
 import fcntl
@@ -22,10 +22,10 @@ POLL_S = 0.05
 
 
 class DrainMiddleware:
-    """Refuses requests as `overloaded` once the service is stopping, and shows that others are in flight.
+    """Refuses requests as `overloaded` once the service is stopping, and holds the shared lock while others are in flight.
 
     Args:
-        folder: None, or a folder that is not there: nobody will ask, and every request is admitted.
+        folder: shared with `drain`; when it is None or missing, every request is admitted.
     """
 
     def __init__(self, app: ASGIApp, folder: Path | None) -> None:
@@ -38,19 +38,19 @@ class DrainMiddleware:
         if scope["type"] != "http" or self._folder is None:
             await self._app(scope, receive, send)
             return
-        with self._shown(self._folder) as admitted:
+        with self._counted(self._folder) as admitted:
             app = self._app if admitted else fault_response(Code.OVERLOADED, scope["state"]["request_id"])
             await app(scope, receive, send)
 
     @contextmanager
-    def _shown(self, folder: Path) -> Iterator[bool]:
-        """Shows that a request is in flight; gives whether it is admitted."""
+    def _counted(self, folder: Path) -> Iterator[bool]:
+        """Counts a request as in flight; yields whether it is admitted."""
         self._in_flight += 1
         try:
             if self._requests is None:
                 self._requests = (folder / REQUESTS).open("ab")
                 _lock(self._requests, fcntl.LOCK_SH)
-            # The question comes after the lock: who stops the service does it the other way round, so no request slips through.
+            # First the lock, then the file; `drain` does it the other way round, so no request slips through.
             yield not (folder / STOPPING).exists()
         finally:
             self._in_flight -= 1
@@ -60,10 +60,10 @@ class DrainMiddleware:
 
 
 def drain(folder: Path, seconds: float, give_up: Callable[[], bool] = lambda: False) -> bool:
-    """Tells the replicas to admit nothing more and waits until nothing is in flight.
+    """Tells the replicas to admit nothing more and waits for the requests in flight.
 
     Returns:
-        Whether that was so within `seconds`, and before `give_up` was true.
+        Whether none was left within `seconds` and before `give_up` became true.
     """
     (folder / STOPPING).touch()
     end = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""Faults: whoever raises one, the client gets the same body, `Fault`, with the status of its code."""
+"""Faults: every error becomes the same body, `Fault`, with the HTTP status of its code."""
 
 import logging
 import traceback
@@ -15,9 +15,9 @@ from serve_app.http.answers import Fault
 
 logger = logging.getLogger("serve_app")
 
-RETRY_AFTER_S = 1  # where nothing better is known
+RETRY_AFTER_S = 1  # the default
 
-# Of the codes that HTTP itself raises; two codes of ours share 400, and this is the one that fits.
+# For errors that Starlette raises. Two codes share 400; BAD_REQUEST is the one for these.
 _CODES_BY_STATUS = {meaning.status: code for code, meaning in MEANINGS.items()} | {400: Code.BAD_REQUEST}
 
 
@@ -25,9 +25,9 @@ class Refused(Exception):
     """A request that is refused as a whole.
 
     Args:
-        code: why.
-        text: a more exact text than the code's own.
-        retry_after_s: when to try again, for codes that say so.
+        code: the reason.
+        text: more exact than the code's own.
+        retry_after_s: seconds, for codes with Retry-After.
     """
 
     def __init__(self, code: Code, text: str | None = None, retry_after_s: int = RETRY_AFTER_S) -> None:
@@ -48,7 +48,7 @@ def fault_response(code: Code, request_id: str, text: str | None = None, retry_a
 
 
 def add_fault_handlers(app: FastAPI) -> None:
-    """Gives refusals, HTTP's own errors and failed validation their bodies. The rest is `CatchAllMiddleware`'s."""
+    """Handles refusals, Starlette's errors and failed validation; `CatchAllMiddleware` handles the rest."""
 
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> Response:
@@ -69,7 +69,7 @@ def add_fault_handlers(app: FastAPI) -> None:
 class CatchAllMiddleware:
     """Answers an unforeseen exception with `internal`.
 
-    Starlette's own place for that lies outside all other middleware: its answers would lack the request id and the CORS headers.
+    Starlette's own handler is outside all other middleware: its answers would lack the request id and the CORS headers.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -89,7 +89,7 @@ class CatchAllMiddleware:
         try:
             await self._app(scope, receive, watch)
         except ClientDisconnect:
-            pass  # nobody is there to be answered
+            pass  # the client is gone
         except Exception as error:
             if started:
                 raise

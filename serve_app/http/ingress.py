@@ -1,18 +1,16 @@
-"""Deployment: HTTP in, one JSON answer out. It knows nothing of torch and never decodes a photo."""
-
-from typing import Any
+"""Deployment: joins HTTP to the graph. It never decodes a photo, and imports no model."""
 
 from fastapi import FastAPI
-from ray.serve.handle import DeploymentHandle
 
 from serve_app.graph.client import GraphClient
-from serve_app.graph.sleep import Sleep
+from serve_app.graph.ray_internals import AppOnReplica, Handle
+from serve_app.graph.scale_to_zero import ScaleToZero
 from serve_app.http.app import create_app
 from serve_app.settings import Settings
 from serve_app.telemetry import IngressMetrics, log_with_serve
 
 
-class Ingress:
+class Ingress(AppOnReplica):
     """The HTTP contract in front of the graph.
 
     Args:
@@ -21,12 +19,12 @@ class Ingress:
         settings: limits and deadlines.
     """
 
-    def __init__(self, detector: DeploymentHandle[Any], classifier: DeploymentHandle[Any], settings: Settings) -> None:
+    def __init__(self, detector: Handle, classifier: Handle, settings: Settings) -> None:
         log_with_serve(settings)
-        sleep = Sleep(detector.app_name, [detector.deployment_name, classifier.deployment_name])
-        self._client = GraphClient(detector, classifier, settings, IngressMetrics(), sleep.any)
+        scaled_to_zero = ScaleToZero(detector.app_name, [detector.deployment_name, classifier.deployment_name])
+        self._client = GraphClient(detector, classifier, settings, IngressMetrics(), scaled_to_zero.any)
         self._settings = settings
 
-    def __serve_build_asgi_app__(self) -> FastAPI:
-        """Serve asks for the app on the replica, so that nothing of it is pickled."""
+    def build_app(self) -> FastAPI:
+        """The app, with an id for each request that Serve's proxy returns."""
         return create_app(self._client, self._settings, request_id_returned_by_proxy=True)

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, headers against guessing browsers, and bodies that nobody will read to their end."""
+"""Middleware for every request: its id, a header against content sniffing, and closing connections with unread bodies."""
 
 import re
 import uuid
@@ -16,10 +16,10 @@ _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestIdMiddleware:
-    """Sets `request.state.request_id`, the request's header for those behind, and the header of the response.
+    """Sets `request.state.request_id`, the header of the request that the app sees, and the header of the response.
 
     Args:
-        returned_by_proxy: leave the response's header to a proxy in front, which adds the one of the request.
+        returned_by_proxy: a proxy in front adds the header to the response, so this does not.
     """
 
     def __init__(self, app: ASGIApp, returned_by_proxy: bool = False) -> None:
@@ -42,16 +42,16 @@ class RequestIdMiddleware:
 
 
 def serve_proxy_middlewares() -> list[Middleware]:
-    """For RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH.
+    """The middleware of Serve's proxy; `ray_internals` has the variable that names this function.
 
-    Serve's proxy returns whatever id a client sends, and adds it to the headers instead of setting it. With this in front of it
-    the id is a well-formed one, and there is one.
+    The proxy returns any id that a client sends, and adds it to the headers instead of replacing it. With this in front, there is
+    exactly one id, and it is well-formed.
     """
     return [Middleware(RequestIdMiddleware)]
 
 
 def _with_id(headers: RawHeaders, request_id: str) -> RawHeaders:
-    # Not starlette's MutableHeaders: it would overlook a header that somebody wrote in capitals.
+    # Not Starlette's MutableHeaders: it overlooks a header with capital letters.
     name = HEADER.encode()
     return [(other, value) for other, value in headers if other.lower() != name] + [(name, request_id.encode())]
 
@@ -61,7 +61,7 @@ def _accept_or_make(sent: str | None) -> str:
 
 
 class SecurityHeadersMiddleware:
-    """Forbids browsers to guess content types."""
+    """Tells browsers not to guess content types."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -76,11 +76,11 @@ class SecurityHeadersMiddleware:
 
 
 class UnreadBodyMiddleware:
-    """Closes the connection after such an answer when the rest of the body has no end, no near end, or no pace.
+    """Closes the connection after an answer when the unread rest of the body is endless, very long, or too slow.
 
-    The server below reads on after an answer: clients that look for it only when they have sent everything (`http.client`, requests)
-    find it, and the connection can be used again. A body without a declared length, a very long one, and one that has just run into
-    a time limit would keep it reading: their clients must notice the end of the connection.
+    Otherwise the server reads the rest: clients that look for the answer only after they have sent everything (`http.client`,
+    requests) find it, and the connection can be reused. A body without a declared length, a very long one, and one that has just hit
+    the upload deadline would keep the server reading.
     """
 
     def __init__(self, app: ASGIApp) -> None:

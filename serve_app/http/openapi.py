@@ -1,6 +1,6 @@
-"""What the OpenAPI document says of the calls: both forms of upload, and each code with an example of its body.
+"""The routes in the OpenAPI document: both forms of upload, and each code with an example of its body.
 
-FastAPI cannot derive these: `uploads` takes the bodies apart itself.
+FastAPI cannot derive these, because `uploads` parses the bodies.
 """
 
 from collections.abc import Set
@@ -156,7 +156,7 @@ def health_docs(version: str) -> Kwargs:
 
 
 def keep_nulls_in_examples(app: FastAPI) -> None:
-    """FastAPI drops nulls from its document. In our examples they are part of the contract: all answers have the same keys."""
+    """Keeps nulls, which FastAPI drops from its document: in our examples they are part of the contract."""
     build = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -172,8 +172,8 @@ def keep_nulls_in_examples(app: FastAPI) -> None:
 
 
 def _fault_responses(codes: Set[Code]) -> dict[int | str, Kwargs]:
-    in_the_tables_order = [code for code in Code if code in codes]  # a set's own order changes from run to run
-    by_status = groupby(sorted(in_the_tables_order, key=_status), key=_status)
+    in_order = [code for code in Code if code in codes]  # a set's order changes from run to run
+    by_status = groupby(sorted(in_order, key=_status), key=_status)
     return {status: _fault_response(list(group)) for status, group in by_status}
 
 

@@ -1,4 +1,4 @@
-"""The built page: its files beside the API's addresses, which stay the API's."""
+"""Serves the built page at /, beside the API's routes, which take precedence."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ from starlette.types import Scope
 INDEX = "index.html"
 COMPRESSED_FROM_BYTES = 1024
 
-# blob: is how a browser shows a photo that it was given.
+# blob: shows the photos that the user has chosen.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -21,9 +21,9 @@ CONTENT_SECURITY_POLICY = (
 
 
 def page_routes(page_dir: Path) -> list[BaseRoute]:
-    """A route for each file at the top of the page's folder and a mount for each folder; none when there is no page.
+    """A route for each top-level file of the page's folder and a mount for each folder; none when there is no page.
 
-    They are to come after the API's routes. One mount at `/` would turn the API's 405s into 404s.
+    Add them after the API's routes. A single mount at `/` would turn the API's 405s into 404s.
     """
     if not (page_dir / INDEX).is_file():
         return []
@@ -31,12 +31,12 @@ def page_routes(page_dir: Path) -> list[BaseRoute]:
 
 
 def index_response(page_dir: Path) -> Response:
-    """The page itself, which may use nothing from other origins and no inline code."""
+    """The page, with a policy that allows neither other origins nor inline code."""
     return _never_stale(page_dir / INDEX, {"content-security-policy": CONTENT_SECURITY_POLICY})
 
 
 def accepts_html(request: Request) -> bool:
-    """Whether the client is a browser that opens an address, and no program."""
+    """Whether the client is a browser that opens an address, and not a program."""
     return "text/html" in request.headers.get("accept", "")
 
 
@@ -55,7 +55,7 @@ def _never_stale(file: Path, headers: dict[str, str] | None = None) -> Response:
 
 
 class _NamedByContent(StaticFiles):
-    """Files whose names change with their content, so that browsers may keep them."""
+    """Files whose names change with their content, so that browsers may cache them for ever."""
 
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200

@@ -1,4 +1,4 @@
-"""Takes a body apart while it arrives: in memory only, within limits and a deadline, never waiting for bytes it will not use."""
+"""Parses an upload while it arrives: in memory, within the size limits and the upload deadline. It never waits for bytes it will refuse."""
 
 import asyncio
 import logging
@@ -16,14 +16,14 @@ from serve_app.http.admission import Take
 from serve_app.http.faults import Refused
 from serve_app.settings import Settings
 
-# A malformed form is an answer to its sender, not a line in the log.
+# A malformed form is answered, not logged.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 PREDICT_FIELD = "file"
 BATCH_FIELD = "files"
 
-FORM_OVERHEAD_BYTES = 16_384  # for the boundary and the headers of each file of a form
-_QUOTED_CHARACTERS = 40  # of a sender's own words in an error text
+FORM_OVERHEAD_BYTES = 16_384  # per file: its boundary and headers
+_QUOTED_CHARACTERS = 40  # of a client's field name in an error text
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Upload:
 
     Attributes:
         filename: as sent.
-        image: its bytes; None when there are more than the limit.
+        image: its bytes; None when it is larger than the limit.
     """
 
     filename: str
@@ -43,7 +43,7 @@ async def read_image(request: Request, settings: Settings, take: Take) -> bytes:
     """Reads the body of /predict: a form with one file, or the image itself.
 
     Args:
-        take: is told the size of each chunk before it is kept.
+        take: called with the size of each chunk before it is kept.
 
     Raises:
         Refused: the body is not valid, too large, or too slow.
@@ -70,10 +70,10 @@ async def read_image(request: Request, settings: Settings, take: Take) -> bytes:
 
 
 async def read_files(request: Request, settings: Settings, take: Take) -> list[Upload]:
-    """Reads the body of /predict-batch: a form with files, of which one over the limit does not harm the others.
+    """Reads the body of /predict-batch: a form with files; one over the limit does not affect the others.
 
     Args:
-        take: is told the size of each chunk before it is kept.
+        take: called with the size of each chunk before it is kept.
 
     Raises:
         Refused: the body is not valid, too large, or too slow.
@@ -110,7 +110,7 @@ def _declared_length(request: Request) -> int:
     try:
         return int(request.headers.get("content-length", 0))
     except ValueError:
-        return 0  # what arrives is counted anyway
+        return 0  # the bytes that arrive are counted, too
 
 
 class _Form:

@@ -1,28 +1,16 @@
 """The whole way of a photo in one process, without Ray: for evaluation and folders. Made of the same parts as the graph."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from serve_app.codes import Code
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.cropping import crop_person
 from serve_app.vision.decoding import DecodeLimits, ImageRefused, decode
 from serve_app.vision.detector import Detector
-from serve_app.vision.people import DetectedPerson, gate, people_that_count
+from serve_app.vision.outcome import Outcome
+from serve_app.vision.people import gate, people_that_count
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came out for one photo; `probabilities` by label, only with OK."""
-
-    code: Code
-    people: list[DetectedPerson]
-    probabilities: dict[str, float] | None = None
-
-    @property
-    def prediction(self) -> str | None:
-        """The more probable label."""
-        return max(self.probabilities, key=self.probabilities.__getitem__) if self.probabilities else None
+__all__ = ["Outcome", "Pipeline"]
 
 
 class Pipeline:

@@ -8,7 +8,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from serve_app.graph.environment import free_port
+from serve_app.graph.ray_internals import free_port
 from tests.support import photos
 from tests.support.images import encode, oriented
 from tests.support.page import ROOT, chromium_or_skip, npm_or_skip, run

@@ -20,7 +20,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from serve_app.graph.environment import free_port
+from serve_app.graph.ray_internals import free_port
 from tests.unit.serve_app.commands.test_smoke import SmallService, running
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from serve_app.graph.environment import free_port
+from serve_app.graph.ray_internals import free_port
 from serve_app.http.page import CONTENT_SECURITY_POLICY
 from tests.infra.conftest import Planned
 from tests.infra.manifests import ROOT

@@ -19,7 +19,7 @@ import yaml
 
 from serve_app.__main__ import STOP_S
 from serve_app.commands.smoke import Service, drawn_image
-from serve_app.graph.environment import free_port
+from serve_app.graph.ray_internals import free_port
 from serve_app.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from serve_app.commands.smoke import Service, drawn_image
-from serve_app.graph.environment import IN_PODS, free_port, on_this_machine
+from serve_app.graph.ray_internals import IN_PODS, free_port, on_this_machine
 from tests.infra.manifests import K8S, ray_cluster, render, serve_config_of
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]

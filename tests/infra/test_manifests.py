@@ -14,7 +14,7 @@ from ray.serve.config import AutoscalingConfig
 from ray.serve.schema import ServeDeploySchema
 
 from k8s.generate import CONFIG, RAYSERVICE, Sizes, manifests, overlays, serve_config
-from serve_app.graph.environment import IN_PODS
+from serve_app.graph.ray_internals import IN_PODS
 from serve_app.settings import Settings
 from tests.infra.manifests import IMAGE, K8S, OUTPUTS, ROOT, Manifest, configure, groups, of_kind, ray_cluster, render, serve_config_of
 

@@ -10,7 +10,7 @@ import ray
 from ray import serve
 from ray.serve import Application
 
-from serve_app.graph.environment import free_port
+from serve_app.graph.ray_internals import free_port
 from tests.support.service import RunningService
 
 

@@ -1,4 +1,4 @@
-"""Parts of the graph are killed under load: what can be tried again is, and the rest is told to try again."""
+"""Parts of the graph are killed under load: calls are retried, and where they cannot be, the client is asked to retry."""
 
 import asyncio
 import contextlib
@@ -159,7 +159,7 @@ async def test_without_the_controller_answers_go_on(deployed: Deployed) -> None:
             pass  # each poll is a round trip to the controller
 
 
-async def test_a_photo_that_kills_is_found_among_its_neighbours(deployed: Deployed) -> None:
+async def test_a_photo_that_kills_is_refused_and_its_neighbours_are_answered(deployed: Deployed) -> None:
     async with deployed(replicas=2) as client:
         load = Load(plain(client))
         predict = plain(client)

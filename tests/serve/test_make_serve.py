@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from serve_app.graph.environment import free_port
+from serve_app.graph.ray_internals import free_port
 from serve_app.http.draining import REQUESTS
 from tests.support import photos
 from tests.support.service import RunningService

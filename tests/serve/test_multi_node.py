@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.simulated import small_photo
 from benchmarks.traffic import Reply, Traffic
-from serve_app.graph.environment import free_port
+from serve_app.graph.ray_internals import free_port
 from tests.support.two_nodes import EVERYWHERE, HEAD, Placement, TwoNodes, two_nodes
 
 CLIENTS = 6

@@ -10,49 +10,37 @@ from typing import Any
 from httpx import ASGITransport, AsyncClient
 from starlette.types import ASGIApp, Message, Scope
 
-from serve_app import __version__
 from serve_app.codes import Code
-from serve_app.http.answers import Answer, Health, ModelInfo, ModelRevisions, Person
+from serve_app.graph.messages import Descriptions, GraphOutcome, ModelDescription
 from serve_app.settings import Settings
+from serve_app.vision.people import DetectedPerson
 
-MODEL = ModelRevisions(detector="detector@1", classifier="classifier@2")
-PERSON = Person(box=(0.1, 0.2, 0.6, 0.9), score=0.9)
-
-
-def male_answer(request_id: str) -> Answer:
-    """A success."""
-    return Answer(
-        prediction="male",
-        confidence=0.892,
-        person_count=1,
-        probabilities={"male": 0.892, "female": 0.108},
-        error=None,
-        code=Code.OK,
-        people=[PERSON],
-        request_id=request_id,
-        model=MODEL,
-    )
+MODELS = ("detector@1", "classifier@2")
+PERSON = DetectedPerson((0.1, 0.2, 0.6, 0.9), 0.9)
+MALE = GraphOutcome(Code.OK, [PERSON], {"male": 0.892, "female": 0.108}, *MODELS)
 
 
 class FakeService:
     """A photo whose bytes are the name of a code gets that code; any other is of a man.
 
     Attributes:
-        healthy: what `health` says.
+        classifier: the classifier that `health` describes.
+        fault: the detector's fault that `health` tells.
         raises: raised by both methods when set.
         photos: those asked about, in order.
         gate: photos wait here while it is not set.
     """
 
     def __init__(self) -> None:
-        self.healthy = True
+        self.classifier: ModelDescription | None = ModelDescription("classifier", "2")
+        self.fault: str | None = None
         self.raises: Exception | None = None
         self.photos: list[bytes] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self._arrival = asyncio.Condition()
 
-    async def predict(self, image: bytes, request_id: str) -> Answer:
+    async def predict(self, image: bytes, request_id: str) -> GraphOutcome:
         """See PredictService."""
         async with self._arrival:
             self.photos.append(image)
@@ -61,31 +49,22 @@ class FakeService:
         if self.raises:
             raise self.raises
         if image == Code.MULTIPLE_PEOPLE.encode():
-            return Answer.refusal(Code.MULTIPLE_PEOPLE, request_id, people=[PERSON] * 3, model=MODEL)
+            return GraphOutcome(Code.MULTIPLE_PEOPLE, [PERSON] * 3, None, *MODELS)
         for code in Code:
             if image == code.encode():
-                return Answer.refusal(code, request_id)
-        return male_answer(request_id)
+                return GraphOutcome(code)
+        return MALE
 
     async def has_photos(self, count: int) -> None:
         """Waits until `count` photos have been asked about."""
         async with self._arrival:
             await self._arrival.wait_for(lambda: len(self.photos) >= count)
 
-    async def health(self) -> Health:
+    async def health(self) -> Descriptions:
         """See PredictService."""
         if self.raises:
             raise self.raises
-        info = ModelInfo(name="detector", revision="1")
-        return Health(
-            status="healthy" if self.healthy else "unavailable",
-            model_loaded=self.healthy,
-            processor_loaded=self.healthy,
-            detector_loaded=True,
-            version=__version__,
-            models={"detector": info, "classifier": info if self.healthy else None},
-            faults={} if self.healthy else {"classifier": "s3://bucket/model/: there is no model.safetensors"},
-        )
+        return {"detector": ModelDescription("detector", "1", fault=self.fault), "classifier": self.classifier}
 
 
 def settings(**changes: Any) -> Settings:

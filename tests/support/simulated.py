@@ -10,6 +10,7 @@ from ray.serve import Application
 from ray.serve.handle import DeploymentHandle
 
 from serve_app.codes import Code
+from serve_app.graph import ray_internals
 from serve_app.graph.messages import Classification, Detection, ModelDescription
 from serve_app.http.ingress import Ingress
 from serve_app.settings import Settings
@@ -92,8 +93,8 @@ class IngressBy(Ingress):
         self, detector: DeploymentHandle[Any], classifier: DeploymentHandle[Any], settings: Settings, by_reference: bool | None
     ) -> None:
         if by_reference is not None:
-            handles = (handle.options(_by_reference=by_reference) for handle in (detector, classifier))
-            detector, classifier = (OneTransport(handle) for handle in handles)  # type: ignore[assignment] # stands in
+            transport = ray_internals.by_reference if by_reference else ray_internals.over_grpc
+            detector, classifier = (OneTransport(transport(handle)) for handle in (detector, classifier))  # type: ignore[assignment] # stands in
         super().__init__(detector, classifier, settings)
 
 

@@ -229,9 +229,9 @@ async def test_a_running_model_is_exchanged_for_what_was_published(first: str, b
 
     slot = ModelSlot(load, warm)
     old = publish(first, TARGET)
-    await slot.take_up({"model_uri": old})
+    await slot.apply({"model_uri": old})
     new = publish(better, TARGET)
-    await slot.take_up({"model_uri": new})
+    await slot.apply({"model_uri": new})
     await slot.settled()
     assert (slot.fault, slot.current.checkpoint.revision) == (None, revision(better, tmp_path))
     assert resolve(old, tmp_path / "a replica that starts later").revision == revision(first, tmp_path)

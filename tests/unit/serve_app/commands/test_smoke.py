@@ -14,7 +14,7 @@ from starlette.routing import Mount
 from serve_app.codes import Code
 from serve_app.commands import smoke
 from serve_app.commands.smoke import CHECKS, main
-from serve_app.http.answers import Answer
+from serve_app.graph.messages import GraphOutcome
 from serve_app.http.app import create_app
 from tests.support.http import FakeService, settings
 
@@ -22,11 +22,11 @@ from tests.support.http import FakeService, settings
 class SmallService(FakeService):
     """Sees nobody in PNGs, and takes what does not look like an image for none."""
 
-    async def predict(self, image: bytes, request_id: str) -> Answer:
+    async def predict(self, image: bytes, request_id: str) -> GraphOutcome:
         if image.startswith(b"\x89PNG"):
-            return Answer.refusal(Code.NO_PERSON, request_id)
+            return GraphOutcome(Code.NO_PERSON)
         if image.startswith(b"This"):
-            return Answer.refusal(Code.NOT_AN_IMAGE, request_id)
+            return GraphOutcome(Code.NOT_AN_IMAGE)
         return await super().predict(image, request_id)
 
 
@@ -50,9 +50,9 @@ class SleepingService(SmallService):
 
     asked = 0
 
-    async def predict(self, image: bytes, request_id: str) -> Answer:
+    async def predict(self, image: bytes, request_id: str) -> GraphOutcome:
         self.asked += 1
-        return Answer.refusal(Code.OVERLOADED, request_id) if self.asked < 3 else await super().predict(image, request_id)
+        return GraphOutcome(Code.OVERLOADED) if self.asked < 3 else await super().predict(image, request_id)
 
 
 def lines(output: str) -> dict[str, str]:
@@ -81,7 +81,7 @@ def test_photos_are_shown_with_their_answers(capsys: pytest.CaptureFixture[str],
 
 def test_a_service_without_models_fails(capsys: pytest.CaptureFixture[str]) -> None:
     service = SmallService()
-    service.healthy = False
+    service.classifier = None
     with running(service) as url:
         assert main([url]) == 1
     assert lines(capsys.readouterr().out) == dict.fromkeys(CHECKS, "PASS") | {"GET /health": "FAIL"}

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import grpc
 import numpy as np
@@ -13,7 +13,7 @@ from ray.serve.exceptions import BackPressureError
 
 from serve_app.codes import Code
 from serve_app.graph.client import GraphClient
-from serve_app.graph.messages import Classification, Detection, ModelDescription, OtherCropWanted
+from serve_app.graph.messages import Classification, Detection, GraphOutcome, ModelDescription, OtherCropWanted
 from serve_app.settings import Settings
 from serve_app.vision.cropping import CropSpec
 from serve_app.vision.people import DetectedPerson
@@ -22,18 +22,20 @@ from tests.support.handles import Call, Handle, Method
 SPEC = CropSpec(margin=0.0, aspect=1.0, size=8)
 PERSON = DetectedPerson((0.1, 0.1, 0.9, 0.9), 0.8)
 CROP = np.zeros((8, 8, 3), dtype=np.uint8)
+DETECTOR = ModelDescription("detector", "1")
+CLASSIFIER = ModelDescription("classifier", "1", SPEC)
 
 
 class Detector(Handle):
     def __init__(self, *detections: Any) -> None:
         self.detect = Method(*detections)
-        self.describe = Method(ModelDescription("detector", "1"))
+        self.describe = Method(DETECTOR)
 
 
 class Classifier(Handle):
     def __init__(self, *classifications: Any) -> None:
         self.classify = Method(*classifications)
-        self.describe = Method(ModelDescription("classifier", "1", SPEC))
+        self.describe = Method(CLASSIFIER)
 
 
 class Deaths:
@@ -63,7 +65,8 @@ class Replica(Method):
         self._dead = asyncio.Event()
         self.holds: list[bytes] = []
         self.company: list[set[bytes]] = []
-        """For each death, who was there."""
+        """For each death, the photos that the replica held."""
+        self.most_held = 0
 
     def remote(self, *args: Any) -> Call:
         call = super().remote(*args)
@@ -73,9 +76,11 @@ class Replica(Method):
     async def _detect(self, image: bytes) -> Detection:
         dead = self._dead
         self.holds.append(image)
+        self.most_held = max(self.most_held, len(self.holds))
         dies = self._dies(image)
         for _ in range(5 if dies else 20):
-            await asyncio.sleep(0)
+            if not dead.is_set():
+                await asyncio.sleep(0)
         if dies and not dead.is_set():
             self.company.append(set(self.holds))
             dead.set()
@@ -114,11 +119,6 @@ def grpc_error(code: grpc.StatusCode) -> grpc.aio.AioRpcError:
 MakeClient = Callable[..., GraphClient]
 
 
-@pytest.fixture(autouse=True)
-def no_watch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.graph.client.WATCH_S", 0.0)
-
-
 @pytest.fixture
 def metrics() -> Metrics:
     return Metrics()
@@ -126,23 +126,19 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 def make_client(metrics: Metrics) -> MakeClient:
-    def make(detector: Detector, classifier: Classifier, *, asleep: bool = False, **settings: Any) -> GraphClient:
-        async def is_asleep() -> bool:
-            return asleep
+    def make(detector: Detector, classifier: Classifier, *, scaled_to_zero: bool = False, **settings: Any) -> GraphClient:
+        async def is_scaled_to_zero() -> bool:
+            return scaled_to_zero
 
-        return GraphClient(detector, classifier, Settings(_env_file=None, **settings), metrics, is_asleep)  # type: ignore[arg-type] # stand-ins
+        return GraphClient(detector, classifier, Settings(_env_file=None, **settings), metrics, is_scaled_to_zero)  # type: ignore[arg-type] # stand-ins
 
     return make
 
 
 async def test_one_person_is_classified(make_client: MakeClient, metrics: Metrics) -> None:
-    answer = await make_client(Detector(detection()), Classifier(CLASSIFIED)).predict(b"photo", "id")
-    assert (answer.code, answer.prediction, answer.confidence, answer.person_count) == (Code.OK, "female", 0.75, 1)
-    assert answer.probabilities == {"male": 0.25, "female": 0.75}
-    assert answer.people[0].box == PERSON.box
-    assert answer.model is not None
-    assert (answer.model.detector, answer.model.classifier) == ("detector@1", "classifier@1")
-    assert (answer.error, answer.request_id) == (None, "id")
+    outcome = await make_client(Detector(detection()), Classifier(CLASSIFIED)).predict(b"photo", "id")
+    assert outcome == GraphOutcome(Code.OK, [PERSON], {"male": 0.25, "female": 0.75}, "detector@1", "classifier@1")
+    assert (outcome.prediction, outcome.confidence) == ("female", 0.75)
     assert metrics.answers == [("ok", "female")]
 
 
@@ -151,10 +147,9 @@ async def test_one_person_is_classified(make_client: MakeClient, metrics: Metric
 )
 async def test_a_refusal_ends_the_way_before_the_classifier(make_client: MakeClient, code: Code, people: int) -> None:
     classifier = Classifier(CLASSIFIED)
-    answer = await make_client(Detector(detection(code, people)), classifier).predict(b"photo", "id")
-    assert (answer.code, answer.prediction, answer.confidence, answer.probabilities) == (code, None, 0.0, None)
-    assert answer.person_count == len(answer.people) == people
-    assert answer.error
+    outcome = await make_client(Detector(detection(code, people)), classifier).predict(b"photo", "id")
+    assert outcome == GraphOutcome(code, [PERSON] * people, None, "detector@1", "classifier@1")
+    assert (outcome.prediction, outcome.confidence) == (None, 0.0)
     assert classifier.classify.calls == []
 
 
@@ -216,21 +211,21 @@ async def test_other_faults_of_the_transport_are_not_tried_again(make_client: Ma
     assert metrics.retries == 0
 
 
-async def test_a_photo_that_kills_is_refused_after_two_deaths_alone_and_at_once_from_then_on(
-    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("serve_app.graph.client.WARM_UP_WAIT_S", 0.05)
+async def test_a_photo_that_kills_is_corrupt_after_three_tries(make_client: MakeClient, metrics: Metrics) -> None:
     detector = Detector()
     replica = detector.detect = Replica(Deaths({b"killer": EVER}))
     client = make_client(detector, Classifier(CLASSIFIED))
-    assert (await client.predict(b"killer", "id")).code is Code.CORRUPT_IMAGE
-    assert len(replica.company) == 4
-    detector.describe = Method(asyncio.Event())  # its last victim is not replaced yet
-    assert (await client.predict(b"killer", "id")).code is Code.CORRUPT_IMAGE
-    assert len(replica.company) == 4
-    detector.describe = Method(ModelDescription("detector", "1"))
-    await client.health()
+    assert await client.predict(b"killer", "id") == GraphOutcome(Code.CORRUPT_IMAGE)
+    assert len(replica.company) == len(replica.calls) == 3
+    assert metrics.retries == 2
     assert (await client.predict(b"photo", "id")).code is Code.OK
+
+
+async def test_a_photo_that_survives_its_last_try_is_answered(make_client: MakeClient) -> None:
+    detector = Detector()
+    replica = detector.detect = Replica(Deaths({b"photo": 2}))
+    assert (await make_client(detector, Classifier(CLASSIFIED)).predict(b"photo", "id")).code is Code.OK
+    assert len(replica.calls) == 3
 
 
 async def test_neighbours_of_photos_that_kill_are_answered(make_client: MakeClient) -> None:
@@ -239,11 +234,11 @@ async def test_neighbours_of_photos_that_kill_are_answered(make_client: MakeClie
     client = make_client(detector, Classifier(CLASSIFIED))
     await client.predict(b"the first asks for the crops", "id")
     images = [b"a", b"b", b"killer", b"c", b"another", b"d"]
-    answers = await asyncio.gather(*(client.predict(image, "id") for image in images))
-    corrupt = [image for image, answer in zip(images, answers, strict=True) if answer.code is Code.CORRUPT_IMAGE]
+    outcomes = await asyncio.gather(*(client.predict(image, "id") for image in images))
+    corrupt = [image for image, outcome in zip(images, outcomes, strict=True) if outcome.code is Code.CORRUPT_IMAGE]
     assert corrupt == [b"killer", b"another"]
-    assert {answer.code for answer in answers} == {Code.OK, Code.CORRUPT_IMAGE}
-    assert replica.company.count({b"killer"}) == replica.company.count({b"another"}) == 2
+    assert {outcome.code for outcome in outcomes} == {Code.OK, Code.CORRUPT_IMAGE}
+    assert replica.company == [set(images), set(images), {b"killer"}, {b"another"}]
 
 
 async def test_photos_that_were_on_a_replica_when_somebody_killed_it_are_all_tried_again_together(make_client: MakeClient) -> None:
@@ -252,44 +247,31 @@ async def test_photos_that_were_on_a_replica_when_somebody_killed_it_are_all_tri
     replica = detector.detect = Replica(Deaths({images[7]: 1}))
     client = make_client(detector, Classifier(CLASSIFIED))
     await client.predict(b"the first asks for the crops", "id")
-    answers = await asyncio.gather(*(client.predict(image, "id") for image in images))
-    assert {answer.code for answer in answers} == {Code.OK}
+    outcomes = await asyncio.gather(*(client.predict(image, "id") for image in images))
+    assert {outcome.code for outcome in outcomes} == {Code.OK}
     assert replica.company == [set(images)]
-    assert Counter(image for image, _ in replica.calls[1:]) == dict.fromkeys(images, 2)  # no control, nobody alone
+    assert Counter(image for image, _ in replica.calls[1:]) == dict.fromkeys(images, 2)
+    assert replica.most_held == len(images)
 
 
-async def test_a_newcomer_that_kills_is_not_taken_for_the_photo_that_is_tried_alone(make_client: MakeClient) -> None:
+async def test_newcomers_during_the_last_try_of_a_photo_that_kills_are_answered(make_client: MakeClient) -> None:
     detector = Detector()
-    replica = detector.detect = Replica(Deaths({b"suspect": 2, b"killer": EVER}))
+    replica = detector.detect = Replica(Deaths({b"killer": EVER}))
     client = make_client(detector, Classifier(CLASSIFIED))
-    suspect = asyncio.create_task(client.predict(b"suspect", "id"))
-    await replica.has_calls(4)  # in company, again, the control, alone
-    await asyncio.sleep(0)
-    assert replica.holds == [b"suspect"]
     killer = asyncio.create_task(client.predict(b"killer", "id"))
-    assert ((await suspect).code, (await killer).code) == (Code.OK, Code.CORRUPT_IMAGE)
+    await replica.has_calls(3)
+    newcomer = asyncio.create_task(client.predict(b"newcomer", "id"))
+    assert ((await killer).code, (await newcomer).code) == (Code.CORRUPT_IMAGE, Code.OK)
+    assert replica.company[-1] == {b"killer", b"newcomer"}
 
 
-async def test_a_photo_is_innocent_when_others_die_without_it(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.graph.client.WATCH_S", 0.5)
-    others = [b"other %d" % number for number in range(10_000)]
-    detector = Detector()
-    detector.detect = Replica(Deaths({b"suspect": 5} | dict.fromkeys(others, 1)))
-    client = make_client(detector, Classifier(CLASSIFIED), max_photos_in_flight=10_000)
-    suspect = asyncio.create_task(client.predict(b"suspect", "id"))
-    while not suspect.done():
-        assert (await client.predict(others.pop(), "id")).code is Code.OK
-    assert (await suspect).code is Code.OK
-
-
-async def test_when_every_photo_is_deadly_none_is_to_blame(make_client: MakeClient, metrics: Metrics) -> None:
-    """Retries are a tenth of the traffic then, after a burst: the load is not doubled."""
+async def test_when_every_photo_kills_retries_are_a_tenth_of_the_traffic_after_a_burst(make_client: MakeClient, metrics: Metrics) -> None:
     detector = Detector()
     detector.detect = Replica(lambda image: True)
     client = make_client(detector, Classifier(CLASSIFIED), max_photos_in_flight=10)
-    answers = [await client.predict(b"%d" % number, "id") for number in range(100)]
-    assert {answer.code for answer in answers} == {Code.OVERLOADED}
+    codes = Counter([(await client.predict(b"%d" % number, "id")).code for number in range(100)])
     assert 10 <= metrics.retries <= 10 + 100 * 0.1
+    assert codes == {Code.CORRUPT_IMAGE: 5, Code.OVERLOADED: 95}  # the burst lasts for five photos with two retries each
 
 
 async def test_without_a_replica_new_photos_are_told_to_come_back_and_those_that_were_on_it_wait(
@@ -298,7 +280,7 @@ async def test_without_a_replica_new_photos_are_told_to_come_back_and_those_that
     monkeypatch.setattr("serve_app.graph.client.WARM_UP_WAIT_S", 0.05)
     detector = Detector(DIED, detection())
     client = make_client(detector, Classifier(CLASSIFIED))
-    assert (await client.health()).status == "healthy"
+    await client.health()
     restarted = asyncio.Event()
     detector.describe = Method(restarted)
     waits = asyncio.create_task(client.predict(b"photo", "id"))
@@ -336,59 +318,42 @@ async def test_an_exchanged_classifier_that_wants_other_crops_gets_them(make_cli
     other = CropSpec(margin=0.2, aspect=2.0, size=16)
     detector = Detector(detection())
     client = make_client(detector, Classifier(OtherCropWanted(other), Classification({"male": 1.0, "female": 0.0}, "classifier@2")))
-    answer = await client.predict(b"photo", "id")
-    assert answer.model is not None
-    assert answer.model.classifier == "classifier@2"
+    assert (await client.predict(b"photo", "id")).classifier == "classifier@2"
     assert [spec for _, spec in detector.detect.calls] == [SPEC, other]
     await client.predict(b"photo", "id")
     assert detector.detect.calls[-1] == (b"photo", other)
 
 
-async def test_health_names_the_models(make_client: MakeClient) -> None:
-    health = await make_client(Detector(detection()), Classifier(CLASSIFIED)).health()
-    assert (health.status, health.model_loaded, health.processor_loaded, health.detector_loaded) == ("healthy", True, True, True)
-    assert {role: (m and (m.name, m.revision)) for role, m in health.models.items()} == {
-        "detector": ("detector", "1"),
-        "classifier": ("classifier", "1"),
-    }
-    assert health.faults == {}
+async def test_health_describes_the_models(make_client: MakeClient) -> None:
+    client = make_client(Detector(detection()), Classifier(CLASSIFIED))
+    assert await client.health() == {"detector": DETECTOR, "classifier": CLASSIFIER}
 
 
-async def test_health_wakes_nobody(make_client: MakeClient) -> None:
+async def test_health_wakes_no_model(make_client: MakeClient) -> None:
     detector, classifier = Detector(detection()), Classifier(CLASSIFIED)
-    health = await make_client(detector, classifier, asleep=True).health()
-    assert (health.status, health.model_loaded, health.detector_loaded) == ("unavailable", False, False)
+    assert await make_client(detector, classifier, scaled_to_zero=True).health() == {"detector": None, "classifier": None}
     assert detector.describe.calls == classifier.describe.calls == []
 
 
-async def test_health_tells_why_a_model_was_not_taken_up(make_client: MakeClient) -> None:
-    classifier = Classifier(CLASSIFIED)
-    classifier.describe = Method(ModelDescription("classifier", "1", SPEC, fault="s3://x/: no such bucket"))
-    health = await make_client(Detector(detection()), classifier).health()
-    assert health.status == "healthy"
-    assert health.faults == {"classifier": "s3://x/: no such bucket"}
-
-
 @pytest.mark.parametrize("silent", ["detector", "classifier"])
-async def test_without_one_of_the_models_the_service_is_not_healthy(
-    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, silent: str
+async def test_a_model_that_does_not_describe_itself_is_not_loaded(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, silent: Literal["detector", "classifier"]
 ) -> None:
     monkeypatch.setattr("serve_app.graph.client.HEALTH_WAIT_S", 0.05)
     detector, classifier = Detector(detection()), Classifier(CLASSIFIED)
     {"detector": detector, "classifier": classifier}[silent].describe = Method(asyncio.Event())  # type: ignore[attr-defined]
-    health = await make_client(detector, classifier).health()
-    assert health.status == "unavailable"
-    assert (health.detector_loaded, health.model_loaded) == (silent != "detector", silent != "classifier")
+    models = await make_client(detector, classifier).health()
+    assert [role for role, model in models.items() if model is None] == [silent]
 
 
-async def test_a_graph_too_busy_to_describe_itself_is_healthy_while_it_answers(
+async def test_a_model_too_busy_to_describe_itself_is_loaded_while_the_graph_answers(
     make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("serve_app.graph.client.HEALTH_WAIT_S", 0.05)
     detector = Detector(detection())
     client = make_client(detector, Classifier(CLASSIFIED))
-    assert (await client.health()).status == "healthy"
+    assert (await client.health())["detector"] == DETECTOR
     detector.describe = Method(asyncio.Event())
-    assert (await client.health()).status == "unavailable"
+    assert (await client.health())["detector"] is None
     await client.predict(b"photo", "id")
-    assert (await client.health()).status == "healthy"
+    assert (await client.health())["detector"] == DETECTOR

@@ -40,23 +40,23 @@ def slot(loader: Loader) -> ModelSlot[str]:
     return ModelSlot(loader.load, loader.warm)
 
 
-async def test_the_first_model_is_there_and_warm_when_take_up_returns(slot: ModelSlot[str], loader: Loader) -> None:
+async def test_the_first_model_is_there_and_warm_when_apply_returns(slot: ModelSlot[str], loader: Loader) -> None:
     with pytest.raises(RuntimeError, match="no model"):
         _ = slot.current
-    await slot.take_up({"model_uri": "a"})
+    await slot.apply({"model_uri": "a"})
     assert slot.current == "a"
     assert loader.warmed == ["a"]
 
 
 async def test_a_broken_first_model_is_an_error(slot: ModelSlot[str]) -> None:
     with pytest.raises(ValueError, match="s3://broken/"):
-        await slot.take_up({"model_uri": "broken"})
+        await slot.apply({"model_uri": "broken"})
 
 
 async def test_the_old_model_answers_until_the_new_one_is_ready(slot: ModelSlot[str], loader: Loader) -> None:
-    await slot.take_up({"model_uri": "a"})
+    await slot.apply({"model_uri": "a"})
     loader.gate.clear()
-    await slot.take_up({"model_uri": "b"})
+    await slot.apply({"model_uri": "b"})
     assert slot.current == "a"
     loader.gate.set()
     await slot.settled()
@@ -65,22 +65,22 @@ async def test_the_old_model_answers_until_the_new_one_is_ready(slot: ModelSlot[
 
 
 async def test_when_the_exchange_fails_the_old_model_stays_and_the_fault_is_told(slot: ModelSlot[str]) -> None:
-    await slot.take_up({"model_uri": "a"})
-    await slot.take_up({"model_uri": "broken"})
+    await slot.apply({"model_uri": "a"})
+    await slot.apply({"model_uri": "broken"})
     await slot.settled()
     assert slot.current == "a"
     assert slot.fault == "s3://broken/: no such bucket"
-    await slot.take_up({"model_uri": "b"})
+    await slot.apply({"model_uri": "b"})
     await slot.settled()
     assert slot.current == "b"
     assert slot.fault is None
 
 
 async def test_of_several_wishes_the_last_one_wins(slot: ModelSlot[str], loader: Loader) -> None:
-    await slot.take_up({"model_uri": "a"})
+    await slot.apply({"model_uri": "a"})
     loader.gate.clear()
     for name in "bcd":
-        await slot.take_up({"model_uri": name})
+        await slot.apply({"model_uri": name})
         await asyncio.sleep(0)
     loader.gate.set()
     await slot.settled()

@@ -7,7 +7,8 @@ from ray.exceptions import ActorDiedError
 from ray.serve._private.common import DeploymentID
 from ray.serve.exceptions import DeploymentUnavailableError
 
-from serve_app.graph.replicas import GRPC_MAX_BYTES, NobodyThereError, ReplicaDiedError, Replicas
+from serve_app.graph.ray_internals import GRPC_MAX_BYTES
+from serve_app.graph.replicas import NobodyThereError, ReplicaDiedError, Replicas
 from tests.support.handles import Handle, Method
 
 

@@ -124,7 +124,6 @@ async def test_without_a_page_a_browser_is_welcomed_too(client: AsyncClient) -> 
 
 async def test_health(client: AsyncClient) -> None:
     response = await client.get("/health")
-    info = {"name": "detector", "revision": "1"}
     assert response.status_code == 200
     assert response.json() == {
         "status": "healthy",
@@ -132,18 +131,31 @@ async def test_health(client: AsyncClient) -> None:
         "processor_loaded": True,
         "detector_loaded": True,
         "version": __version__,
-        "models": {"detector": info, "classifier": info},
+        "models": {"detector": {"name": "detector", "revision": "1"}, "classifier": {"name": "classifier", "revision": "2"}},
         "faults": {},
     }
 
 
 async def test_health_of_a_service_that_cannot_answer(client: AsyncClient, service: FakeService) -> None:
-    service.healthy = False
+    service.classifier = None
     response = await client.get("/health")
     assert response.status_code == 503
-    assert response.json()["status"] == "unavailable"
-    assert response.json()["model_loaded"] is False
-    assert response.json()["models"]["classifier"] is None
+    assert response.json() == {
+        "status": "unavailable",
+        "model_loaded": False,
+        "processor_loaded": False,
+        "detector_loaded": True,
+        "version": __version__,
+        "models": {"detector": {"name": "detector", "revision": "1"}, "classifier": None},
+        "faults": {},
+    }
+
+
+async def test_health_tells_why_a_model_was_not_exchanged(client: AsyncClient, service: FakeService) -> None:
+    service.fault = "s3://bucket/model/: there is no model.safetensors"
+    response = await client.get("/health")
+    assert (response.status_code, response.json()["status"]) == (200, "healthy")
+    assert response.json()["faults"] == {"detector": service.fault}
 
 
 # --- POST /predict --------------------------------------------------------------------------------------------------

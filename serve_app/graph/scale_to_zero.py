@@ -1,4 +1,4 @@
-"""Deployments that were scaled to zero. A call would wake them, so who only wants to know how they are asks the controller."""
+"""Whether a deployment is scaled to zero. A call would wake it, so /health asks Serve's controller first."""
 
 import asyncio
 from collections.abc import Iterable
@@ -9,25 +9,25 @@ from ray import serve
 CONTROLLER_WAIT_S = 1.0
 
 
-class Sleep:
-    """Knows whether any of an application's deployments sleeps.
+class ScaleToZero:
+    """Watches an application's deployments.
 
     Args:
         application: its name.
-        deployments: names of those that may.
+        deployments: names of those that may be scaled to zero.
     """
 
     def __init__(self, application: str, deployments: Iterable[str]) -> None:
         self._application = application
         self._deployments = list(deployments)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sleep")  # Serve's call blocks, for long while the controller is away
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="scale-to-zero")  # Serve's call blocks while the controller is away
 
     async def any(self) -> bool:
-        """Whether one has no replica, not even one that starts; False when the controller does not say."""
+        """Whether one has no replica, not even a starting one; False when the controller does not answer."""
         try:
             async with asyncio.timeout(CONTROLLER_WAIT_S):
                 return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask)
-        except Exception:  # of the controller: what it cannot say, a call will find out
+        except Exception:  # whatever the controller's fault is, a call to the models will show their state
             return False
 
     def _ask(self) -> bool:

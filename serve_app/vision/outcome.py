@@ -1,0 +1,25 @@
+"""The outcome for one photo, the same from the pipeline and from the graph. It imports no model."""
+
+from dataclasses import dataclass, field
+
+from serve_app.codes import Code
+from serve_app.vision.people import DetectedPerson
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A photo's code, the people that count, and with OK the calibrated probabilities by label."""
+
+    code: Code
+    people: list[DetectedPerson] = field(default_factory=list)
+    probabilities: dict[str, float] | None = None
+
+    @property
+    def prediction(self) -> str | None:
+        """The more probable label."""
+        return max(self.probabilities, key=self.probabilities.__getitem__) if self.probabilities else None
+
+    @property
+    def confidence(self) -> float:
+        """The prediction's probability; 0.0 without a prediction."""
+        return max(self.probabilities.values()) if self.probabilities else 0.0

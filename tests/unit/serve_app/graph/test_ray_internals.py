@@ -1,0 +1,99 @@
+"""Ray's private names are still in the installed Ray. Each test names what breaks when one changes."""
+
+import inspect
+import logging
+import sys
+from pathlib import Path
+
+import grpc
+import pytest
+import ray.serve._private.constants as serve_constants
+from ray._common.usage.usage_constants import USAGE_STATS_ENABLED_ENV_VAR
+from ray.exceptions import ActorDiedError, ActorUnavailableError, ObjectLostError
+from ray.serve import batching
+from ray.serve._private import replica, replica_result
+from ray.serve._private.replica import SERVE_BUILD_ASGI_APP_METHOD
+from ray.serve.handle import DeploymentHandle
+
+from serve_app.graph import ray_internals
+from serve_app.graph.ray_internals import (
+    EVERYWHERE,
+    GRPC_MAX_BYTES,
+    IN_PODS,
+    AppOnReplica,
+    is_death,
+    on_this_machine,
+    quieten_batch_warning,
+)
+from serve_app.http.ingress import Ingress
+
+
+def test_a_calls_transport_can_be_chosen_or_large_photos_fail() -> None:
+    assert "_by_reference" in inspect.signature(DeploymentHandle.options).parameters
+
+
+def test_photos_over_grpc_fit_into_serves_messages_or_they_fail() -> None:
+    assert GRPC_MAX_BYTES < serve_constants.RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ActorDiedError(), ActorUnavailableError("gone", None), ObjectLostError("00", None, "")],
+    ids=repr,
+)
+def test_deaths_of_a_replica_are_retried_or_its_photos_are_internal(error: Exception) -> None:
+    assert is_death(error)
+
+
+@pytest.mark.parametrize(("code", "death"), [(grpc.StatusCode.UNAVAILABLE, True), (grpc.StatusCode.RESOURCE_EXHAUSTED, False)])
+def test_an_untranslated_grpc_error_is_a_death_only_when_the_replica_is_unavailable(code: grpc.StatusCode, death: bool) -> None:
+    assert is_death(grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata())) is death
+    assert "grpc.aio.AioRpcError" in inspect.getsource(replica_result)
+
+
+def test_the_app_is_built_on_the_replica_or_the_ingress_cannot_be_deployed() -> None:
+    assert SERVE_BUILD_ASGI_APP_METHOD in vars(AppOnReplica)
+    assert issubclass(Ingress, AppOnReplica)
+    assert "SERVE_BUILD_ASGI_APP_METHOD" in inspect.getsource(replica.UserCallableWrapper)
+
+
+def test_serves_warning_about_batches_is_dropped_or_it_is_in_every_log(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("ray.serve")
+    quieten_batch_warning()
+    try:
+        logger.warning("`max_batch_size` (64) * `max_concurrent_batches` (1024) is larger than `max_ongoing_requests` (5)")
+        logger.warning("another one")
+    finally:
+        logger.filters.pop()
+    assert [record.getMessage() for record in caplog.records] == ["another one"]
+    assert "* `max_concurrent_batches` " in inspect.getsource(batching)
+
+
+@pytest.mark.parametrize("name", sorted(IN_PODS | on_this_machine()))
+def test_ray_reads_the_variable_or_it_is_silently_ignored(name: str) -> None:
+    assert name == USAGE_STATS_ENABLED_ENV_VAR or f'"{name}"' in Path(serve_constants.__file__).read_text()
+
+
+def test_no_other_file_has_these_names() -> None:
+    names = ("_by_reference=", "__serve_build", "max_concurrent_batches`", "AioRpcError", '"RAY_SERVE_')
+    sources = Path(ray_internals.__file__).parents[1].rglob("*.py")
+    assert {path.name for path in sources if any(name in path.read_text() for name in names)} == {"ray_internals.py"}
+
+
+# --- the environment of Ray's processes -----------------------------------------------------------------------------
+
+
+def test_two_services_on_one_machine_have_ports_of_their_own() -> None:
+    one, other = ({name: value for name, value in on_this_machine().items() if name.endswith("_PORT")} for _ in range(2))
+    assert one.keys() == other.keys()
+    assert not set(one.values()) & set(other.values())
+
+
+def test_pods_have_all_that_is_for_everywhere_and_the_usual_ports() -> None:
+    assert EVERYWHERE.items() <= IN_PODS.items()
+    assert not [name for name in IN_PODS if name.endswith("_PORT")]
+
+
+def test_where_there_is_no_haproxy_it_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert on_this_machine() == EVERYWHERE
