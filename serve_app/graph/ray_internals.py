@@ -15,21 +15,20 @@ import logging
 import socket
 import sys
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import grpc
-from ray.exceptions import ObjectLostError, RayActorError
-from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp
 
-Handle = DeploymentHandle[Any]
+if TYPE_CHECKING:  # `make serve` wants the variables only, and Ray takes a second to import
+    from ray.serve.handle import DeploymentHandle
+
+    Handle = DeploymentHandle[Any]
+else:
+    Handle = Any
 
 # --- calls ----------------------------------------------------------------------------------------------------------
 
 GRPC_MAX_BYTES = 3_000_000  # of photos in one call: Serve's gRPC channels take messages of 4 MB
-
-# By reference a dead replica is an ActorDiedError and its results are lost objects; over gRPC it is an ActorUnavailableError.
-_DEATHS = (RayActorError, ObjectLostError)
 
 
 def over_grpc(handle: Handle) -> Handle:
@@ -44,9 +43,13 @@ def by_reference(handle: Handle) -> Handle:
 
 def is_death(error: Exception) -> bool:
     """Whether a call failed because its replica died."""
+    import grpc
+    from ray.exceptions import ObjectLostError, RayActorError
+
     if isinstance(error, grpc.aio.AioRpcError):  # Serve does not translate all of them
         return bool(error.code() is grpc.StatusCode.UNAVAILABLE)
-    return isinstance(error, _DEATHS)
+    # By reference a dead replica is an ActorDiedError and its results are lost objects; over gRPC it is an ActorUnavailableError.
+    return isinstance(error, (RayActorError, ObjectLostError))
 
 
 # --- deployments ----------------------------------------------------------------------------------------------------
