@@ -4,7 +4,7 @@ import csv
 import io
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import typer
@@ -22,6 +22,7 @@ from tune_training.data.report import write_report
 from tune_training.data.splitting import assign_splits, training_side
 from tune_training.io import storage
 from tune_training.io.errors import InputError
+from tune_training.io.options import expanded
 from tune_training.io.workers import Engine
 
 MANIFEST, REJECTS, REPORT, CACHE = "manifest.parquet", "rejects.csv", "report.html", "cache"
@@ -30,28 +31,28 @@ _BYTES_PER_PHOTO = 2000  # of manifest, cache and report together, generously
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """How a data set is checked.
+    """How a data set is checked and split; each field is an option of the command."""
 
-    Attributes:
-        labels: URI of a table with the labels; None: they are in the folders' or files' names.
-        person_filter: whether photos of nobody or several people are left out; without it each box is the whole photo.
-        close_up_sources: sources whose photos are faces from edge to edge: they are not filtered, and their box is the whole photo.
-        detector: URI of the detector; it should be the one of serving.
-        min_side: smallest shorter side, pixels.
-        val_share: of the photos without a given split that validate; likewise `test_share`. The rest is trained on.
-        seed: of the split.
-        engine: what runs the person filter.
-    """
-
-    labels: str | None = None
-    person_filter: bool = True
-    close_up_sources: Sequence[str] = tuple(CLOSE_UP_SOURCES)
-    detector: str = EMBEDDED_DETECTOR
-    min_side: int = 32
-    val_share: float = 0.1
-    test_share: float = 0.1
-    seed: int = 0
-    engine: Engine = Engine.RAY
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="Table (CSV or Parquet) with the columns path and label (or gender), and optionally split, source and others."
+            " Without it, labels are read from folders (male/x.jpg) or file names (x_female.png)."
+        ),
+    ] = None
+    person_filter: Annotated[bool, typer.Option(help="Leave out photos that do not show exactly one person.")] = True
+    close_up_sources: Annotated[
+        list[str],
+        typer.Option(
+            "--close-up-source", help="Sources whose photos are tightly cropped faces: not filtered, and their box is the whole photo."
+        ),
+    ] = field(default_factory=lambda: list(CLOSE_UP_SOURCES))
+    detector: Annotated[str, typer.Option(help="URI of the person detector; it should be the one that serves.")] = EMBEDDED_DETECTOR
+    min_side: Annotated[int, typer.Option(help="Smallest shorter side, pixels.", min=1)] = 32
+    val_share: Annotated[float, typer.Option(help="Share of the validation split, of photos without a given split.")] = 0.1
+    test_share: Annotated[float, typer.Option(help="Share of the test split, likewise.")] = 0.1
+    seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0
+    engine: Annotated[Engine, typer.Option(help="What runs the person filter: Ray Data, or processes of this machine.")] = Engine.RAY
 
     def __post_init__(self) -> None:
         if min(self.val_share, self.test_share) < 0 or self.val_share + self.test_share >= 1:
@@ -266,35 +267,20 @@ def _rejects_csv(rejects: Sequence[Reject]) -> bytes:
     return text.getvalue().encode()
 
 
+@expanded
 def prepare_command(
     source: Annotated[str, typer.Argument(help="Folder or s3://bucket/prefix/ of the photos.")],
+    options: PrepareOptions,
     out: Annotated[str, typer.Option(help="Folder or s3:// prefix of manifest.parquet, rejects.csv and report.html.")] = "runs/data",
-    labels: Annotated[
-        str | None,
-        typer.Option(
-            help="Table (CSV or Parquet) with the columns path and label (or gender), and where known split, source and others."
-            " Without it, labels are read from folders (male/x.jpg) or file names (x_female.png)."
-        ),
-    ] = None,
-    person_filter: Annotated[bool, typer.Option(help="Leave out photos of nobody or several people.")] = True,
-    close_up_source: Annotated[
-        list[str], typer.Option(help="Sources whose photos are faces from edge to edge: not filtered, their box is the whole photo.")
-    ] = CLOSE_UP_SOURCES,
-    detector: Annotated[str, typer.Option(help="URI of the detector of people; best the one of serving.")] = EMBEDDED_DETECTOR,
-    min_side: Annotated[int, typer.Option(help="Smallest shorter side, pixels.", min=1)] = PrepareOptions.min_side,
-    val_share: Annotated[float, typer.Option(help="Share of the photos to choose by, where no split is given.")] = PrepareOptions.val_share,
-    test_share: Annotated[float, typer.Option(help="Share of the photos to judge with at the end, likewise.")] = PrepareOptions.test_share,
-    seed: Annotated[int, typer.Option(help="Seed of the split.")] = PrepareOptions.seed,
-    engine: Annotated[Engine, typer.Option(help="What runs the person filter: Ray Data, or processes of this machine.")] = Engine.RAY,
 ) -> None:
     """Check photos, find their people and split them. Result: OUT/manifest.parquet, OUT/rejects.csv, OUT/report.html.
 
-    Photos that are broken, tiny, labelled in two ways, of nobody or of several people are left out and listed by name. Near-duplicates
-    stay in one split. What was found in a photo is kept in OUT/cache: a second run is quick, and one that was killed goes on.
+    Broken or tiny photos, photos with two labels, and photos of nobody or of several people are left out and listed by name.
+    Near-duplicates stay in one split. What was found in each photo is cached in OUT/cache, so a second run is quick and a killed one
+    resumes.
     """
-    options = PrepareOptions(labels, person_filter, close_up_source, detector, min_side, val_share, test_share, seed, engine)
     prepared = prepare(source, out, options)
     typer.echo(prepared.summary())
     if VAL not in prepared.manifest.splits:
-        typer.echo("There is no split called val, which `tune` chooses by.")
+        typer.echo("There is no split called val, which `tune` needs to compare trials.")
     typer.echo(f"Look at {storage.join(out, REPORT)}. Next: python -m tune_training tune {storage.join(out, MANIFEST)}")
