@@ -104,7 +104,7 @@ def read_manifest(uri: str) -> Manifest:
         manifest = Manifest(photos, about["source"], about["detector"], about["seed"])
     except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{uri!r}: this is no manifest ({error!r}). `prepare` writes one") from error
-    if unknown := {photo.label for photo in photos} - LABELS:
+    if unknown := {photo.label for photo in photos} - set(LABELS):
         raise InputError(f"{uri!r}: unknown labels {sorted(unknown)}; known are {sorted(LABELS)}")
     return manifest
 
