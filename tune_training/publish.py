@@ -20,8 +20,8 @@ from tqdm import tqdm
 from serve_app.checkpoints import MANIFEST_FILE, Checkpoint, Manifest, ManifestFile, is_taken, resolve
 from serve_app.checkpoints.decision import DECISION_FILE
 from serve_app.settings import get_settings
+from tune_training.data.manifest import TEST
 from tune_training.evaluate.card import CARD_FILE
-from tune_training.evaluate.evaluation import TEST
 from tune_training.evaluate.metrics_file import METRICS_FILE, Metrics, parse_metrics, read_metrics, sha256_of
 from tune_training.io import storage
 from tune_training.io.errors import InputError

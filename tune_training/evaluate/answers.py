@@ -16,7 +16,7 @@ from serve_app.codes import Code
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.detector import Detector
 from serve_app.vision.pipeline import Outcome, Pipeline
-from tune_training.data.labelled_photos import LabelledPhoto
+from tune_training.data.photo import Photo
 from tune_training.evaluate.metrics_file import weights_sha256
 from tune_training.evaluate.scores import FEMALE, MALE, Judged
 from tune_training.io import storage
@@ -75,7 +75,7 @@ def _pair(detector: Detector, classifier: Classifier) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def judge(photos: Sequence[LabelledPhoto], detector: Detector, classifier: Classifier, cache_dir: Path, doing: str = "judging") -> Judged:
+def judge(photos: Sequence[Photo], detector: Detector, classifier: Classifier, cache_dir: Path, doing: str = "judging") -> Judged:
     """Asks the pipeline about each photo that is not in the cache.
 
     Raises:
@@ -87,11 +87,11 @@ def judge(photos: Sequence[LabelledPhoto], detector: Detector, classifier: Class
     known = [cache.get(photo.sha256) if photo.sha256 else None for photo in photos]
     todo = [index for index, answer in enumerate(known) if answer is None]
     for part in batches(todo, doing=doing, done=len(photos) - len(todo)):
-        images = [storage.read_bytes(photos[index].location) for index in part]
+        images = [storage.read_bytes(photos[index].uri) for index in part]
         digests = [hashlib.sha256(image).hexdigest() for image in images]
         for index, digest in zip(part, digests, strict=True):
             if photos[index].sha256 not in ("", digest):
-                raise InputError(f"{photos[index].location}: the photo has changed since the manifest was made. Run `prepare` again")
+                raise InputError(f"{photos[index].uri}: the photo has changed since the manifest was made. Run `prepare` again")
         new = {digest: image for digest, image in zip(digests, images, strict=True) if cache.get(digest) is None}
         outcomes = pipeline(list(new.values()))
         cache.add({digest: _raw(outcome, classifier) for digest, outcome in zip(new, outcomes, strict=True)})

@@ -11,7 +11,7 @@ from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.cropping import crop_person
 from serve_app.vision.detector import Detector
-from tune_training.data.labelled_photos import LabelledPhoto
+from tune_training.data.photo import Photo
 from tune_training.evaluate.gated_photos import gated
 from tune_training.evaluate.scores import FEMALE, MALE, balanced_accuracy
 from tune_training.io.batches import batches
@@ -23,7 +23,7 @@ MARGINS = (0.0, 0.1, 0.2)
 ASPECTS = (1.0, 1.5, 10.0)
 
 
-def best_crop(photos: Sequence[LabelledPhoto], detector: Detector, classifier: Classifier) -> ClassifierDecision:
+def best_crop(photos: Sequence[Photo], detector: Detector, classifier: Classifier) -> ClassifierDecision:
     """The classifier's decision with the crop that has the best balanced accuracy, averaged over the sources.
 
     Raises:

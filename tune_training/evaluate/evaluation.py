@@ -20,7 +20,9 @@ from serve_app.codes import Code
 from serve_app.settings import EMBEDDED_DETECTOR, get_settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.detector import Detector
-from tune_training.data.labelled_photos import LabelledPhoto, LabelledPhotos, read_labelled, sample_by_source
+from tune_training.data.labelled_photos import read_labelled, sample_by_source
+from tune_training.data.manifest import TEST, VAL, Manifest
+from tune_training.data.photo import Photo
 from tune_training.data.table import SOURCE
 from tune_training.evaluate.answers import judge
 from tune_training.evaluate.calibration import fit_temperature, negative_log_likelihood, reliability
@@ -34,13 +36,10 @@ from tune_training.evaluate.risk_coverage import at_threshold, risk_coverage
 from tune_training.evaluate.scores import DRAWS, Judged, calibration_error, scores
 from tune_training.io import storage
 from tune_training.io.errors import InputError
-from tune_training.io.models import Threads, decode_limits, load_classifier, load_detector, set_threads
-
-__all__ = ["decode_limits", "evaluate"]
+from tune_training.io.models import Threads, load_classifier, load_detector, set_threads
 
 logger = logging.getLogger(__name__)
 
-VAL, TEST = "val", "test"
 REPORT_FILE = "report.html"
 CROP_CHOICE_PER_SOURCE = 300  # nine crops of each are judged
 CURVE_POINTS = 50
@@ -88,7 +87,7 @@ def evaluate(
     if not writable and out is None:
         raise InputError(f"{model}: nothing is written beside published weights. Name a folder for the report: --out FOLDER")
     photos = read_labelled(data)
-    chosen = {name: photos.split(name) for name in split or ([TEST] if TEST in photos.splits else photos.splits)}
+    chosen = {name: photos.split(name) for name in split or ([TEST] if TEST in photos.splits else sorted(photos.splits))}
     finder, teller = load_detector(detector, threads), load_classifier(model, threads)
     cache = get_settings().model_cache_dir.expanduser() / "answers"
     if choose_crop:
@@ -127,7 +126,7 @@ def check_answered(data: str, detector: str) -> str:
     refused: Counter[Code] = Counter()
     for each in gated(photos, load_detector(detector, 0)):
         if each.code is Code.OK:
-            return f"{each.photo.location} is answered"
+            return f"{each.photo.uri} is answered"
         refused[each.code] += 1
     reasons = ", ".join(f"{code}: {count}" for code, count in refused.most_common())
     raise InputError(
@@ -144,7 +143,7 @@ def _summary(found: Metrics) -> str:
 
 
 def split_metrics(
-    photos: Sequence[LabelledPhoto],
+    photos: Sequence[Photo],
     judged: Judged,
     validation: Judged | None,
     error_rate: float,
@@ -167,7 +166,8 @@ def split_metrics(
         }
         metrics["risk_coverage"] = _risk_coverage(judged, validation, error_rate)
     names = {name for photo in photos for name in photo.columns}
-    columns = {name: [photo.columns.get(name, "") for photo in photos] for name in [SOURCE, *sorted(names - {SOURCE})]}
+    columns = {SOURCE: [photo.source for photo in photos]}
+    columns |= {name: [photo.columns.get(name, "") for photo in photos] for name in sorted(names)}
     if unknown := sorted(set(by or ()) - columns.keys()):
         raise InputError(f"there is no column {', '.join(unknown)}, only {', '.join(columns)}")
     metrics["by"] = {name: by_group(judged, groups, draws) for name, groups in group_columns(columns, by).items()}
@@ -190,7 +190,7 @@ def _risk_coverage(judged: Judged, validation: Judged | None, error_rate: float)
     }
 
 
-def _validation(photos: LabelledPhotos, detector: Detector, classifier: Classifier, cache: Path) -> Judged | None:
+def _validation(photos: Manifest, detector: Detector, classifier: Classifier, cache: Path) -> Judged | None:
     if VAL not in photos.splits:
         return None
     judged = judge(photos.split(VAL), detector, classifier, cache, f"judging {VAL}")
@@ -203,9 +203,9 @@ def _take_up(decision: ClassifierDecision, model: str, threads: int) -> Classifi
     return load_classifier(model, threads)
 
 
-def _digest(photos: Sequence[LabelledPhoto]) -> str:
+def _digest(photos: Sequence[Photo]) -> str:
     """Of the labels and contents, in any order: the same for two data sets whose numbers can be compared."""
-    lines = sorted(f"{photo.sha256 or photo.location.rpartition('/')[2]} {photo.label}" for photo in photos)
+    lines = sorted(f"{photo.sha256 or photo.name.rpartition('/')[2]} {photo.label}" for photo in photos)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -9,7 +9,7 @@ from serve_app.vision.decoding import ImageRefused, decode
 from serve_app.vision.detector import Detector
 from serve_app.vision.images import RGB, Box
 from serve_app.vision.people import gate, people_that_count
-from tune_training.data.labelled_photos import LabelledPhoto
+from tune_training.data.photo import Photo
 from tune_training.io import storage
 from tune_training.io.batches import batches
 from tune_training.io.models import decode_limits
@@ -28,21 +28,21 @@ class GatedPhoto:
         box: of its person, if the code is OK.
     """
 
-    photo: LabelledPhoto
+    photo: Photo
     code: Code
     pixels: RGB | None = None
     box: Box | None = None
 
 
-def gated(photos: Sequence[LabelledPhoto], detector: Detector) -> Iterator[GatedPhoto]:
+def gated(photos: Sequence[Photo], detector: Detector) -> Iterator[GatedPhoto]:
     """Asks about the photos, a batch at a time as the answers are taken, in any order."""
     for part in batches(photos, doing="finding people"):
         decoded = []
         for photo in part:
             try:
-                decoded.append((photo, decode(storage.read_bytes(photo.location), decode_limits())))
+                decoded.append((photo, decode(storage.read_bytes(photo.uri), decode_limits())))
             except ImageRefused as refused:
-                logger.warning("%s is left out: %s", photo.location, refused.code.value)
+                logger.warning("%s is left out: %s", photo.uri, refused.code.value)
                 yield GatedPhoto(photo, refused.code)
         for (photo, pixels), found in zip(decoded, detector([pixels for _, pixels in decoded]), strict=True):
             counted = people_that_count(found, detector.decision)
