@@ -13,12 +13,13 @@ from typing import NamedTuple
 import numpy as np
 
 from serve_app.codes import Code
+from serve_app.runtimes.base import FEMALE, LABELS
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.detector import Detector
 from serve_app.vision.pipeline import Outcome, Pipeline
 from tune_training.data.photo import Photo
 from tune_training.evaluate.metrics_file import weights_sha256
-from tune_training.evaluate.scores import FEMALE, MALE, Judged
+from tune_training.evaluate.scores import Judged
 from tune_training.io import storage
 from tune_training.io.batches import batches
 from tune_training.io.errors import InputError
@@ -109,5 +110,5 @@ def judge(photos: Sequence[Photo], detector: Detector, classifier: Classifier, c
 def _raw(outcome: Outcome, classifier: Classifier) -> RawAnswer:
     if outcome.probabilities is None:
         return RawAnswer(outcome.code, None)
-    female, male = (max(outcome.probabilities[label], _SMALLEST) for label in (FEMALE, MALE))
+    female, male = (max(outcome.probabilities[label], _SMALLEST) for label in LABELS)
     return RawAnswer(outcome.code, classifier.decision.temperature * (math.log(female) - math.log(male)))

@@ -12,10 +12,11 @@ import typer
 from safetensors import safe_open
 
 from serve_app.checkpoints import Checkpoint
+from serve_app.runtimes.base import LABELS
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR
 from tune_training.data.table import SOURCE
 from tune_training.evaluate.metrics_file import Metrics, plain, read_metrics
-from tune_training.evaluate.scores import ORDER, Estimate
+from tune_training.evaluate.scores import Estimate
 from tune_training.io.errors import InputError
 
 CARD_FILE = "MODEL_CARD.md"
@@ -176,7 +177,7 @@ def _group_rows(groups: Metrics) -> Iterator[list[str]]:
 def _figures(found: Metrics) -> list[Any]:
     """What a row shows of a set of photos; None for what could not be measured."""
     recall = found.get("recall", {})
-    return [found["answered"], found.get("balanced_accuracy"), *(recall.get(label) for label in ORDER), found.get("ece")]
+    return [found["answered"], found.get("balanced_accuracy"), *(recall.get(label) for label in LABELS), found.get("ece")]
 
 
 def percent_of(found: Mapping[str, float] | Estimate | None) -> str:

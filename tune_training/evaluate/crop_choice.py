@@ -8,12 +8,13 @@ from itertools import product
 import numpy as np
 
 from serve_app.checkpoints.decision import ClassifierDecision
+from serve_app.runtimes.base import FEMALE, MALE
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.cropping import crop_person
 from serve_app.vision.detector import Detector
 from tune_training.data.photo import Photo
 from tune_training.evaluate.gated_photos import gated
-from tune_training.evaluate.scores import FEMALE, MALE, balanced_accuracy
+from tune_training.evaluate.scores import balanced_accuracy
 from tune_training.io.batches import batches
 from tune_training.io.errors import InputError
 
