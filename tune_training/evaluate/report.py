@@ -19,7 +19,7 @@ def write_report(metrics: Metrics, model: str) -> str:
     """The page's text.
 
     Args:
-        metrics: what `evaluate` found.
+        metrics: the result of `evaluate`.
         model: the checkpoint's name.
     """
     measured = plain(metrics)
@@ -50,7 +50,7 @@ def estimate(found: Mapping[str, float] | None) -> Markup:
 
 
 def _plots(split: Mapping[str, Any]) -> dict[str, Markup]:
-    """SVG by name, of whatever the split has answers for."""
+    """SVG by name; none for a split without answers."""
     if "calibration" not in split:
         return {}
     plots = {
