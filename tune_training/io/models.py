@@ -20,7 +20,7 @@ def load_detector(uri: str, threads: int = 0, overrides: Mapping[str, Any] | Non
     """The detector at a URI; `overrides` replace values of its decision.
 
     Raises:
-        CheckpointError, DecisionError: it cannot be had.
+        CheckpointError, DecisionError: it cannot be loaded.
     """
     return Detector.load(resolve(uri, get_settings().model_cache_dir), _options(threads), overrides)
 
@@ -29,13 +29,13 @@ def load_classifier(uri: str, threads: int = 0) -> Classifier:
     """The classifier at a URI.
 
     Raises:
-        CheckpointError, DecisionError: it cannot be had.
+        CheckpointError, DecisionError: it cannot be loaded.
     """
     return Classifier.load(resolve(uri, get_settings().model_cache_dir), _options(threads))
 
 
 def _options(threads: int) -> RunOptions:
-    """PyTorch always: OpenVINO and training in one process have been seen to crash, and both give the same answers."""
+    """PyTorch always: OpenVINO and training in one process have crashed, and both give the same answers."""
     return RunOptions(get_settings().device, "torch", threads)
 
 
