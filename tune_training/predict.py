@@ -1,4 +1,4 @@
-"""A folder or bucket of photos through both models, as the service answers: a row for each photo, whatever is wrong with it.
+"""A folder or bucket of photos through both models, as the service answers: a row for each photo, faulty or not.
 
 from tune_training.predict import predict_all_images_in_folder
 answers = predict_all_images_in_folder("photos")
@@ -11,27 +11,25 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 import pyarrow as pa
 import typer
-from tqdm import tqdm
 
 from serve_app.checkpoints import Checkpoint, resolve
 from serve_app.codes import Code, error_text
-from serve_app.runtimes.base import LABELS, RunOptions, has_cuda
+from serve_app.runtimes.base import LABELS, RunOptions
 from serve_app.settings import get_settings
 from serve_app.vision.classifier import Classifier
-from serve_app.vision.decoding import DecodeLimits
 from serve_app.vision.detector import Detector
 from serve_app.vision.pipeline import Outcome, Pipeline
-from tune_training.data.examine import ON_CPU, ON_GPU, READERS, read_each
 from tune_training.data.labelling import is_photo
 from tune_training.io import storage
+from tune_training.io.batches import BatchReader
 from tune_training.io.errors import InputError
+from tune_training.io.models import decode_limits
 from tune_training.io.parts import Parts, write_parquet
 from tune_training.io.storage import StoredFile
 from tune_training.io.workers import Engine, work_on
@@ -42,14 +40,14 @@ FORMATS = (".parquet", ".csv", ".jsonl")
 UNREADABLE = "The file cannot be read"
 
 _PERSON = pa.struct([("box", pa.list_(pa.float64())), ("score", pa.float64())])
-# The keys of the service's answers, but for the request's id; and the file, and both models as name@revision.
+# The keys of the service's answers except the request's id, and the file and both models as name@revision.
 SCHEMA = pa.schema(
     [
         ("path", pa.string()),
         ("code", pa.string()),
         ("prediction", pa.string()),
         ("confidence", pa.float64()),
-        ("probabilities", pa.struct([(label, pa.float64()) for label in sorted(LABELS)])),
+        ("probabilities", pa.struct([(label, pa.float64()) for label in LABELS])),
         ("person_count", pa.int32()),
         ("people", pa.list_(_PERSON)),
         ("error", pa.string()),
@@ -57,7 +55,7 @@ SCHEMA = pa.schema(
         ("classifier", pa.string()),
     ]
 )
-_KEPT = SCHEMA.append(pa.field("version", pa.string()))  # of the file: one that was replaced is asked about again
+_KEPT = SCHEMA.append(pa.field("version", pa.string()))  # of the file: a replaced one is answered anew
 
 
 def predict_all_images_in_folder(
@@ -71,14 +69,14 @@ def predict_all_images_in_folder(
 
     Args:
         folder: of the photos.
-        out: file to write, .parquet, .csv or .jsonl, local or s3://. The same call goes on where one that was killed was stopped, by
-            what that one has kept in OUT.parts/. None: nothing is written.
+        out: file to write, .parquet, .csv or .jsonl, local or s3://. After a kill the same call resumes from the answers kept in
+            OUT.parts/. None: nothing is written.
         detector: URI of the detector; None: the one that the service uses (DETECTOR_URI). Likewise `classifier`.
         engine: what runs the models; auto is Ray Data on a Ray cluster, and processes of this machine otherwise.
 
     Raises:
         InputError: there are no photos, or nothing can be written.
-        CheckpointError, DecisionError: a model cannot be had.
+        CheckpointError, DecisionError: a model cannot be loaded.
     """
     answers: list[dict[str, Any]] = predict(folder, out, detector, classifier, engine).to_pylist()
     return answers
@@ -112,13 +110,12 @@ def predict(
     too_large = [name for name, file in files.items() if name not in known and file.size > settings.max_image_bytes]
     tables = [done, _with_version([_refusal(name, Code.IMAGE_TOO_LARGE, models) for name in too_large], files)]
     load = partial(Predictor, source, *(model.uri for model in models))
-    with tqdm(total=len(files), initial=len(files) - len(todo), unit="photo", desc="predicting", disable=None) as bar:
-        for answers in work_on(todo, load, lambda name: _table([_refusal(name, Code.CORRUPT_IMAGE, models)]), engine):
-            table = _with_version(answers.to_pylist(), files)
-            tables.append(table)
-            if parts:
-                parts.add(table)
-            bar.update(len(table))
+    crashed = partial(_crashed, models)
+    for answers in work_on(todo, load, crashed, engine, "predicting", len(files) - len(todo)):
+        table = _with_version(answers.to_pylist(), files)
+        tables.append(table)
+        if parts:
+            parts.add(table)
     result = pa.concat_tables(tables).drop_columns("version").sort_by("path")
     if out and parts:
         _write(result, out)
@@ -131,23 +128,18 @@ class Predictor:
 
     def __init__(self, source: str, detector: str, classifier: str) -> None:
         settings = get_settings()
-        self._source = source
-        self._batch = ON_GPU if has_cuda(settings.device) else ON_CPU
-        self._readers = ThreadPoolExecutor(READERS)
-        models = [resolve(uri, settings.model_cache_dir) for uri in (detector, classifier)]
-        options = RunOptions.of(settings, threads=1)  # processes are as many as cores
-        limits = DecodeLimits(settings.image_formats, settings.max_image_pixels)
-        self._models = models
-        self._pipeline = Pipeline(Detector.load(models[0], options), Classifier.load(models[1], options), limits)
+        self._read = BatchReader(source)
+        self._models = [resolve(uri, settings.model_cache_dir) for uri in (detector, classifier)]
+        options = RunOptions.of(settings, threads=1)  # there is a process for each core
+        finder, teller = Detector.load(self._models[0], options), Classifier.load(self._models[1], options)
+        self._pipeline = Pipeline(finder, teller, decode_limits())
 
     def __call__(self, names: Sequence[str]) -> pa.Table:
         """A row of `SCHEMA` for each name."""
-        contents = read_each(self._readers, self._source, names)
         rows = []
-        for start in range(0, len(names), self._batch):
-            part = names[start : start + self._batch]
-            images = {name: content for name in part if (content := next(contents)) is not None}
-            rows += [_refusal(name, Code.NOT_FOUND, self._models, UNREADABLE) for name in part if name not in images]
+        for part in self._read(names):
+            images = {name: content for name, content in part if content is not None}
+            rows += [_refusal(name, Code.NOT_FOUND, self._models, UNREADABLE) for name, content in part if content is None]
             outcomes = self._ask(list(images.values()))
             rows += [_answer(name, outcome, self._models) for name, outcome in zip(images, outcomes, strict=True)]
         return _table(rows)
@@ -156,7 +148,7 @@ class Predictor:
         try:
             return self._pipeline(images)
         except Exception:
-            # A fault of one photo takes nothing from the others of its batch.
+            # One photo that fails must not cost the others of its batch their answers.
             if len(images) > 1:
                 return [outcome for image in images for outcome in self._ask([image])]
             logger.exception("a photo could not be answered")
@@ -188,6 +180,10 @@ def _refusal(name: str, code: Code, models: Sequence[Checkpoint], error: str | N
     }
 
 
+def _crashed(models: Sequence[Checkpoint], name: str) -> pa.Table:
+    return _table([_refusal(name, Code.CORRUPT_IMAGE, models)])
+
+
 def _table(rows: Sequence[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), SCHEMA)
 
@@ -197,7 +193,7 @@ def _with_version(rows: Sequence[dict[str, Any]], files: dict[str, StoredFile]) 
 
 
 def _kept(parts: Parts, files: dict[str, StoredFile], models: Sequence[Checkpoint]) -> pa.Table:
-    """What an earlier run that was stopped has found, of the files as they are now, with these models."""
+    """The answers that a killed run kept, if they are of the present files and models."""
     described = tuple(f"{model.name}@{model.revision}" for model in models)
     rows = {
         row["path"]: row
@@ -226,12 +222,12 @@ def _write(table: pa.Table, out: str) -> None:
 
 
 def summary(table: pa.Table) -> str:
-    """How many answers of which code there are, and of which prediction."""
+    """The number of answers by code and by prediction."""
     codes = Counter(table["code"].to_pylist())
     predictions = Counter(each for each in table["prediction"].to_pylist() if each)
     lines = [f"{len(table)} photos"]
     for code, count in codes.most_common():
-        more = f" ({', '.join(f'{predictions[label]} {label}' for label in sorted(LABELS))})" if code == Code.OK else ""
+        more = f" ({', '.join(f'{predictions[label]} {label}' for label in LABELS)})" if code == Code.OK else ""
         lines.append(f"  {code}: {count}{more}")
     return "\n".join(lines)
 
@@ -239,15 +235,15 @@ def summary(table: pa.Table) -> str:
 def predict_command(
     source: Annotated[str, typer.Argument(help="Folder or s3://bucket/prefix/ of the photos.")],
     out: Annotated[str, typer.Option(help=f"File to write, local or s3://: {', '.join(FORMATS)}.")] = "answers.parquet",
-    detector: Annotated[str | None, typer.Option(help="URI of the detector; without it, the service's (DETECTOR_URI).")] = None,
-    classifier: Annotated[str | None, typer.Option(help="URI of the classifier; without it, the service's (CLASSIFIER_URI).")] = None,
+    detector: Annotated[str | None, typer.Option(help="URI of the detector; by default the service's (DETECTOR_URI).")] = None,
+    classifier: Annotated[str | None, typer.Option(help="URI of the classifier; by default the service's (CLASSIFIER_URI).")] = None,
     engine: Annotated[
         Engine, typer.Option(help="auto: Ray Data where RAY_ADDRESS names a cluster, processes of this machine otherwise.")
     ] = Engine.AUTO,
 ) -> None:
-    """Answer about each photo as the service would. Result: OUT, a row for each photo; one that is broken is a row with its code.
+    """Answer for each photo as the service would. Result: OUT, a row for each photo; a broken photo has a row with its error code.
 
-    Killed at any moment, the same command goes on: what was answered is kept in OUT.parts/ until OUT is there.
+    After a kill the same command resumes: answers are kept in OUT.parts/ until OUT is written.
     """
     started = time.monotonic()
     table = predict(source, out, detector, classifier, engine)

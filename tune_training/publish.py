@@ -1,11 +1,11 @@
-"""Publishes a judged classifier in the layout that serving loads, so that no reader ever takes a mixture of two for a model.
+"""Publishes an evaluated classifier in the layout that serving loads; no reader ever loads a mixture of two models.
 
     TARGET/                 config.json, model.safetensors, preprocessor_config.json, decision.json, metrics.json, MODEL_CARD.md,
                             manifest.json: the model that was published last
-    TARGET/REVISION/        the same files; never written again, so whoever names it has this model, today and when a replica starts later
+    TARGET/REVISION/        the same files; never changed, so that a replica that starts later loads the same model
 
-Both are written in this order: a `manifest.json` that names no file, with which readers refuse whatever else is there; the files; the
-`manifest.json` with their sizes and sha256. Whatever is stopped half-way is refused by readers, and mended by the same command again.
+Each is written in this order: a `manifest.json` without files, which makes readers refuse the folder; the files; the `manifest.json` with
+their sizes and sha256. Readers refuse a model that was published half-way; the same command again completes it.
 """
 
 import logging
@@ -20,8 +20,8 @@ from tqdm import tqdm
 from serve_app.checkpoints import MANIFEST_FILE, Checkpoint, Manifest, ManifestFile, is_taken, resolve
 from serve_app.checkpoints.decision import DECISION_FILE
 from serve_app.settings import get_settings
+from tune_training.data.manifest import TEST
 from tune_training.evaluate.card import CARD_FILE
-from tune_training.evaluate.evaluation import TEST
 from tune_training.evaluate.metrics_file import METRICS_FILE, Metrics, parse_metrics, read_metrics, sha256_of
 from tune_training.io import storage
 from tune_training.io.errors import InputError
@@ -35,16 +35,16 @@ JUDGED = (DECISION_FILE, METRICS_FILE, CARD_FILE)
 
 
 def publish(
-    model: Annotated[str, typer.Argument(help="URI of the classifier, evaluated: mostly the folder RUN_DIR/best of `tune`.")],
+    model: Annotated[str, typer.Argument(help="URI of an evaluated classifier, usually RUN_DIR/best of `tune`.")],
     target: Annotated[str, typer.Argument(help="s3://bucket/prefix/, or a folder.")],
-    metric: Annotated[Metric, typer.Option(help="What must not be worse than that of the model published there.")] = "balanced_accuracy",
-    margin: Annotated[float, typer.Option(help="How much worse it may be, as a share: 0.01 is one point of percent.", min=0)] = 0.0,
-    split: Annotated[str, typer.Option(help="The split of both metrics.json that is compared.")] = TEST,
+    metric: Annotated[Metric, typer.Option(help="Metric that must not be worse than that of the published model.")] = "balanced_accuracy",
+    margin: Annotated[float, typer.Option(help="How much worse it may be: 0.01 is one percentage point.", min=0)] = 0.0,
+    split: Annotated[str, typer.Option(help="The split whose metrics are compared.")] = TEST,
     force: Annotated[bool, typer.Option("--force", help="Publish it even if it is worse.")] = False,
 ) -> str:
     """Publish a classifier with its metrics, decision and card, unless the one published there is better.
 
-    The files go to TARGET and, to stay, to TARGET/REVISION. Prints the line that makes the running service take it up.
+    The files go to TARGET/REVISION, where they stay, and to TARGET. Prints the command with which a running service loads the model.
     """
     target = storage.absolute(target)
     checkpoint = resolve(model, get_settings().model_cache_dir)
@@ -57,18 +57,18 @@ def publish(
     for place in (version, target):
         _put(checkpoint.path, manifest, place)
     uri = f"{version}/"
-    typer.echo(f"Published: {uri} (also {target}/, until the next one). The running service takes it up with:\n{take_up_line(uri)}")
+    typer.echo(f"Published: {uri} (also {target}/, until the next one). A running service loads it with:\n{deploy_command(uri)}")
     return uri
 
 
-def take_up_line(uri: str) -> str:
-    """The shell command that makes the running service exchange its classifier: Serve acts on a `user_config` that has changed."""
+def deploy_command(uri: str) -> str:
+    """The shell command with which a running service exchanges its classifier: Serve applies a changed `user_config`."""
     edit = f"/name: GenderClassifier/,/model_uri:/ s|model_uri: .*|model_uri: {uri}|"
     return f"sed -i.bak {shlex.quote(edit)} serve_config.yaml && RAY_AUTH_MODE=token .venv/bin/serve deploy serve_config.yaml"
 
 
 def _judged(checkpoint: Checkpoint) -> Metrics:
-    """Its metrics, if they are of exactly this checkpoint."""
+    """The metrics of a checkpoint, if they are of exactly this revision."""
     missing = [name for name in JUDGED if not (checkpoint.path / name).exists()]
     if missing:
         raise InputError(f"{checkpoint.uri}: it lacks {', '.join(missing)}. Run `evaluate --calibrate` first")
@@ -88,18 +88,18 @@ def _check_not_worse(new: Metrics, old: Metrics | None, metric: Metric, margin: 
     if ours is None:
         raise InputError(f"the model has no {metric} on the split {split!r}. Evaluate it there, or choose others: --metric, --split")
     if old is None:
-        logger.info("nothing was published at %s that this model could be compared with", target)
+        logger.info("no model is published at %s yet that this one could be compared with", target)
         return
     theirs = _value(old, metric, split)
     if theirs is None:
         raise InputError(
-            f"the model published at {target} has no {metric} on the split {split!r}, so nobody can say which is better. --force publishes"
+            f"the model published at {target} has no {metric} on the split {split!r}, so they cannot be compared. --force publishes"
         )
     same = new["splits"][split].get("photos_sha256") == old["splits"][split].get("photos_sha256")
     comparison = f"{metric} {ours:.4f} on {split}, and the one published at {target} {theirs:.4f}" + ("" if same else ", on other photos")
     worse = ours - theirs if metric in LOWER_IS_BETTER else theirs - ours
     if worse > margin:
-        raise InputError(f"the model is worse than the one published: it has {comparison}. --margin allows more, --force publishes")
+        raise InputError(f"the model is worse than the one published: it has {comparison}. --margin allows a difference, --force publishes")
     logger.info("the model has %s", comparison)
 
 
@@ -114,7 +114,7 @@ def _manifest(folder: Path) -> Manifest:
 
 
 def _put(folder: Path, manifest: Manifest, place: str) -> None:
-    """Writes the files and then their manifest; does nothing where that is there already."""
+    """Writes the files and then their manifest; does nothing if they are there already."""
     path = storage.join(place, MANIFEST_FILE)
     if _is_there(path, manifest, place):
         return

@@ -15,7 +15,7 @@ from tests.serve.conftest import until_healthy
 from tests.support import photos
 from tests.support.checkpoints import write_tiny_classifier
 from tests.support.service import RunningService, UserConfigs
-from tune_training.publish import publish, take_up_line
+from tune_training.publish import deploy_command, publish
 
 Answer = dict[str, Any]
 Deploy = Callable[[UserConfigs], Any]
@@ -114,7 +114,7 @@ async def test_the_line_that_publishing_prints_makes_the_service_take_the_model_
     judged = write_tiny_classifier(tmp_path / "judged")
     for temperature in (1.0, 3.0):
         uri = publish(write_judgement(judged, temperature), str(tmp_path / "published" / "vit"))
-        await asyncio.to_thread(service.run_in_checkout, take_up_line(uri))
+        await asyncio.to_thread(service.run_in_checkout, deploy_command(uri))
         wanted = f"vit@{Path(uri).name}"
         while (answer := await ask(client))["model"]["classifier"] != wanted:
             pass  # each poll is a request

@@ -1,119 +1,77 @@
 """Which files of a folder are photos, and what is known of them before anyone looks inside: label, split, source and further columns."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from serve_app.runtimes.base import LABELS
 from tune_training.data.manifest import TRAIN
+from tune_training.data.photo import Photo
+from tune_training.data.rejects import Reason, Reject
 from tune_training.data.table import read_table
 from tune_training.io.storage import StoredFile
 
-CLOSE_UP_SOURCES = ["utkface", "gender_dataset_face"]  # of the research photos: faces from edge to edge
+CLOSE_UP_SOURCES = ["utkface", "gender_dataset_face"]  # of the research photos: tightly cropped faces
 
-# Those that are read, and those of cameras and pages that are not: they are refused by name instead of being overlooked.
+# The formats that serving reads, and those of cameras and web pages that it does not: the latter are refused by name, not overlooked.
 _SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
     *(".heic", ".heif", ".avif", ".jxl", ".svg"),
 )
 
 
-class Reason(StrEnum):
-    """Why a photo is left out, besides the codes of serving (`serve_app.codes`)."""
-
-    UNLABELLED = "unlabelled"
-    MISSING = "missing"
-    TOO_SMALL = "too_small"
-    CONFLICTING_LABELS = "conflicting_labels"
-    DUPLICATE = "duplicate"
-    NEAR_DUPLICATE = "near_duplicate"
-
-
-@dataclass(frozen=True)
-class Reject:
-    """A photo that is left out.
-
-    Attributes:
-        uri: relative to the source.
-        reason: a `Reason`, or a code of serving.
-        detail: what it is about in this case; may be empty.
-    """
-
-    uri: str
-    reason: str
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A labelled file; `split` is empty where none is given."""
-
-    file: StoredFile
-    label: str
-    split: str = ""
-    source: str = ""
-    columns: Mapping[str, str] = field(default_factory=dict)
-
-
 def is_photo(name: str) -> bool:
-    """Whether a file's name is that of a photo, or says nothing: keys in S3 often have no ending."""
+    """Whether a file name has a photo's suffix, or none: keys in S3 often have none."""
     suffix = PurePosixPath(name).suffix.lower()
     return not suffix or suffix in _SUFFIXES
 
 
 def labels_in(name: str) -> frozenset[str]:
-    """The labels among the folders of a photo and the words of its name: male/x.jpg, x_female.png."""
+    """The labels among a photo's folders and the words of its file name: male/x.jpg, x_female.png."""
     *folders, file = name.lower().split("/")
     return frozenset(LABELS) & {*folders, *re.split(r"[^a-z]+", file.rpartition(".")[0] or file)}
 
 
-def by_names(files: Sequence[StoredFile]) -> tuple[list[Candidate], list[Reject]]:
-    """Labels from folders and file names.
+def by_names(root: str, files: Sequence[StoredFile]) -> tuple[list[Photo], list[Reject]]:
+    """Labels from folders and file names; the files are below `root`.
 
-    Where a top-level folder is called train, the top-level folders are the splits. The first other folder that is no label is the source.
+    If a top-level folder is called train, the top-level folders are the splits. The first other folder that is no label is the source.
     """
     split_by_folder = any(file.name.startswith(f"{TRAIN}/") for file in files)
-    candidates, rejects = [], []
+    photos, rejects = [], []
     for file in files:
         found = labels_in(file.name)
         if len(found) == 1:
             folders = file.name.split("/")[:-1]
             split = folders.pop(0) if split_by_folder and folders else ""
             source = next((folder for folder in folders if folder.lower() not in LABELS), "")
-            candidates.append(Candidate(file, next(iter(found)), split, source))
+            photos.append(Photo(root, file.name, next(iter(found)), split, source, bytes=file.size))
         elif is_photo(file.name):
             reason = Reason.CONFLICTING_LABELS if found else Reason.UNLABELLED
             rejects.append(Reject(file.name, reason, " and ".join(sorted(found))))
-    return candidates, rejects
+    return photos, rejects
 
 
-def by_table(source: str, files: Sequence[StoredFile], table: str) -> tuple[list[Candidate], list[Reject]]:
-    """Labels from a table, see `photo_table`; its paths are relative to `source`, or whole.
+def by_table(root: str, files: Sequence[StoredFile], table: str) -> tuple[list[Photo], list[Reject]]:
+    """Labels from a table (see `read_table`); its paths are relative to `root`, or absolute.
 
     Raises:
         InputError: it cannot be read or lacks a column.
     """
-    by_name = {file.name: file for file in files}
-    found: dict[str, Candidate] = {}
+    sizes = {file.name: file.size for file in files}
+    found: dict[str, Photo] = {}
     rejects: dict[str, Reject] = {}
     for row in read_table(table):
-        name, label = _relative(row.path, source), row.label
-        if name not in by_name:
+        name = row.path.removeprefix(root).lstrip("/") if row.path.startswith(f"{root}/") else row.path.removeprefix("./")
+        if name not in sizes:
             rejects[name] = Reject(name, Reason.MISSING, "it is in the table only")
-        elif label not in LABELS:
-            rejects[name] = Reject(name, Reason.UNLABELLED, f"the table says {label!r}")
-        elif name in found and found[name].label != label:
+        elif row.label not in LABELS:
+            rejects[name] = Reject(name, Reason.UNLABELLED, f"the table says {row.label!r}")
+        elif name in found and found[name].label != row.label:
             rejects[name] = Reject(name, Reason.CONFLICTING_LABELS, "the table has it twice")
         else:
-            found[name] = Candidate(by_name[name], label, row.split, row.source, row.columns)
+            found[name] = Photo(root, name, row.label, row.split, row.source, bytes=sizes[name], columns=row.columns)
     for file in files:
         if file.name not in found and is_photo(file.name):
             rejects.setdefault(file.name, Reject(file.name, Reason.UNLABELLED, "it is not in the table"))
     return [found[name] for name in sorted(found.keys() - rejects.keys())], list(rejects.values())
-
-
-def _relative(path: str, source: str) -> str:
-    """Tables have paths relative to the source, or whole ones."""
-    return path.removeprefix(source).lstrip("/") if path.startswith(f"{source}/") else path.removeprefix("./")

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -32,16 +33,16 @@ _SCHEMA = pa.schema(
         *[(f"box_{edge}", pa.float64()) for edge in ("x0", "y0", "x1", "y1")],
     ]
 )
-COLUMNS = frozenset(_SCHEMA.names)  # a user's column of one of these names is what it says, or is replaced by what was measured
-_KEY = b"prepared"  # of what is said once for all rows: in the metadata of Parquet, in the first line of CSV
+COLUMNS = frozenset(_SCHEMA.names)  # names that further columns cannot have
+_KEY = b"prepared"  # of the facts about the whole data set: in the metadata of Parquet, in the first line of CSV
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A checked data set.
+    """A labelled data set.
 
     Attributes:
-        photos: ordered by name.
+        photos: ordered by name if `prepare` checked them.
         source: folder or s3:// prefix that their names are relative to.
         detector: revision of the detector that found the boxes; empty without a person filter.
         seed: of the split.
@@ -60,8 +61,13 @@ class Manifest:
         """
         photos = [photo for photo in self.photos if photo.split == name]
         if not photos:
-            raise InputError(f"the manifest has no photos of the split {name!r}, only of {sorted(self.splits)}")
+            raise InputError(f"{self.name}: there are no photos of the split {name!r}, only of {', '.join(sorted(self.splits))}")
         return photos
+
+    @property
+    def name(self) -> str:
+        """What reports call it: the last part of its source, because reports travel and full paths are private."""
+        return PurePosixPath(self.source.replace("\\", "/")).name or self.source
 
     @property
     def splits(self) -> Mapping[str, int]:
@@ -92,7 +98,7 @@ def read_manifest(uri: str) -> Manifest:
     """Reads what `write_manifest` wrote.
 
     Raises:
-        InputError: there is none, or it is none.
+        InputError: the file is missing, or is no manifest.
     """
     try:
         content = storage.read_bytes(uri)
@@ -105,12 +111,12 @@ def read_manifest(uri: str) -> Manifest:
     except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{uri!r}: this is no manifest ({error!r}). `prepare` writes one") from error
     if unknown := {photo.label for photo in photos} - set(LABELS):
-        raise InputError(f"{uri!r}: unknown labels {sorted(unknown)}; known are {sorted(LABELS)}")
+        raise InputError(f"{uri!r}: unknown labels {sorted(unknown)}; known are {list(LABELS)}")
     return manifest
 
 
 def is_manifest(uri: str) -> bool:
-    """Whether a file, if there is one, was written by `write_manifest`: other tables of photos end alike."""
+    """Whether a file exists and was written by `write_manifest`: other tables of photos have the same suffixes."""
     if not storage.exists(uri):
         return False
     content = storage.read_bytes(uri)

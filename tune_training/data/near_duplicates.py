@@ -1,7 +1,7 @@
 """Photos that look alike: resized, recompressed or slightly changed copies of one another.
 
 The perceptual hash is the signs of a photo's lowest frequencies (Zauner 2010, Implementation and Benchmarking of Perceptual Image Hash
-Functions), here of 16 x 16 of them: the usual 8 x 8 take aligned portraits of different people for one another.
+Functions), here of 16 x 16 of them: the usual 8 x 8 confuse aligned portraits of different people.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,9 +13,9 @@ from PIL import Image
 from serve_app.vision.images import RGB
 
 FREQUENCIES = 16  # along each side
-SAMPLES = 4 * FREQUENCIES  # pixels along each side that they are computed from
+SAMPLES = 4 * FREQUENCIES  # pixels along each side that the hash is computed from
 # Of 256. Of 200 research photos, half-size copies differed in at most 26 bits and JPEGs of quality 30 in at most 12. Of all pairs among
-# 28,000 that differed in 16 to 35 bits, some sixty were looked at: all were the same photo. From 44 bits on, different ones are among them.
+# 28,000 that differed in 16 to 35 bits, some sixty were inspected: each showed the same photo. From 44 bits on, some show different ones.
 MOST_BITS = 32
 _BLOCK = 512  # photos that are compared with all others at a time
 
@@ -45,7 +45,7 @@ def near_pairs(hashes: Sequence[str], most_bits: int = MOST_BITS) -> Iterator[tu
 
 
 def groups_of(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
-    """For each of `count` photos the lowest index that it is connected with, over however many pairs."""
+    """For each of `count` photos the lowest index that pairs connect it with, directly or through others."""
     parent = list(range(count))
 
     def root(index: int) -> int:

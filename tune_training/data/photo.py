@@ -7,7 +7,7 @@ from serve_app.vision.images import Box
 from tune_training.io import storage
 
 WHOLE_PHOTO: Box = (0.0, 0.0, 1.0, 1.0)
-CLOSE_UP_AREA = 0.85
+CLOSE_UP_AREA = 0.85  # share of the photo
 
 
 @dataclass(frozen=True)

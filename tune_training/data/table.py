@@ -1,4 +1,4 @@
-"""A table of labelled photos, CSV or Parquet: the columns path, label (or gender), and where known split, source and whatever else."""
+"""A table of labelled photos, CSV or Parquet: the columns path, label (or gender), and optionally split, source and others."""
 
 import csv
 import io
@@ -19,13 +19,13 @@ _TAKEN = frozenset({PATH, SPLIT, SOURCE, *_LABELS, *COLUMNS})
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row as it stands: nobody has looked yet whether the photo is there and the label a known one.
+    """A row as it stands: neither the file nor the label is checked.
 
     Attributes:
-        path: relative to what the reader of the table says, or whole.
+        path: absolute, or relative to a folder that is up to the caller.
         label: in lower case.
         split: empty if not given; likewise `source`.
-        columns: the others, but for those of a manifest.
+        columns: all others, except those that a manifest has itself.
     """
 
     path: str

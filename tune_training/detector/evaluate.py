@@ -131,5 +131,5 @@ def _choose(uri: str, people: Path, portraits: str | None, threads: int) -> None
     photos = read_coco(people / "val.json")
     single = sample_by_source(read_labelled(portraits).split("val"), PORTRAITS_PER_SOURCE) if portraits else []
     found = detections([str(photo.path) for photo in photos], finder)
-    rule = choose_detector_decision(photos, found, detections([photo.location for photo in single], finder))
+    rule = choose_detector_decision(photos, found, detections([photo.uri for photo in single], finder))
     rule.write(finder.checkpoint.path)

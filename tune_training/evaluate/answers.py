@@ -1,60 +1,98 @@
-"""What the pipeline as served says of labelled photos. Each photo is asked once for each pair of models, and remembered by its content.
+"""The answers of the pipeline as served, for labelled photos; cached by pair of models and content of the photo.
 
-Photos that are refused (nobody or several people seen, no image) are answers too: the share that is answered is part of the result.
+Refusals (nobody or several people seen, no image) count: the share of photos that is answered is part of the result.
 """
 
 import hashlib
 import json
+import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from serve_app.codes import Code
+from serve_app.runtimes.base import FEMALE, LABELS
 from serve_app.vision.classifier import Classifier
+from serve_app.vision.decoding import ImageRefused, decode
 from serve_app.vision.detector import Detector
+from serve_app.vision.images import RGB, Box
+from serve_app.vision.people import gate, people_that_count
 from serve_app.vision.pipeline import Outcome, Pipeline
-from tune_training.data.labelled_photos import LabelledPhoto
+from tune_training.data.photo import Photo
 from tune_training.evaluate.metrics_file import weights_sha256
-from tune_training.evaluate.scores import FEMALE, MALE, Judged
+from tune_training.evaluate.scores import Judged
 from tune_training.io import storage
 from tune_training.io.batches import batches
 from tune_training.io.errors import InputError
 from tune_training.io.models import decode_limits
 
-_SMALLEST = 1e-45  # of a float32: a probability of zero stands for less than this
+logger = logging.getLogger(__name__)
+
+_SMALLEST = 1e-45  # positive float32: a probability of zero stands for less than this
+
+
+class GatedPhoto(NamedTuple):
+    """A photo, and whether the person rule lets it through to the classifier.
+
+    Attributes:
+        code: OK, or why it is refused.
+        pixels: (H, W, 3) uint8; None for what is no photo.
+        box: of its person, if the code is OK.
+    """
+
+    photo: Photo
+    code: Code
+    pixels: RGB | None = None
+    box: Box | None = None
+
+
+def gated(photos: Sequence[Photo], detector: Detector) -> Iterator[GatedPhoto]:
+    """Applies detector and person rule to the photos, lazily and a batch at a time; the order within a batch may change."""
+    for part in batches(photos, doing="finding people"):
+        decoded = []
+        for photo in part:
+            try:
+                decoded.append((photo, decode(storage.read_bytes(photo.uri), decode_limits())))
+            except ImageRefused as refused:
+                logger.warning("%s is left out: %s", photo.uri, refused.code.value)
+                yield GatedPhoto(photo, refused.code)
+        for (photo, pixels), found in zip(decoded, detector([pixels for _, pixels in decoded]), strict=True):
+            people = people_that_count(found, detector.decision)
+            code = gate(people)
+            yield GatedPhoto(photo, code, pixels, people[0].box if code is Code.OK else None)
 
 
 class RawAnswer(NamedTuple):
-    """A code and, with `ok`, the logit of female less the logit of male, before any temperature."""
+    """A code and, if it is `ok`, the logit of female less the logit of male, before any temperature."""
 
     code: Code
     margin: float | None
 
 
 class AnswerCache:
-    """Answers of one pair of models by the sha256 of the photo, in a file that grows with each batch: what was asked is never lost."""
+    """Answers of one pair of models by the sha256 of the photo, in a file that each batch is appended to, so a killed run loses none."""
 
     def __init__(self, folder: Path, detector: Detector, classifier: Classifier) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"{_pair(detector, classifier)}.jsonl"
         self._known: dict[str, RawAnswer] = {}
         lines = self._path.read_text(encoding="ascii").split("\n") if self._path.exists() else []
-        for line in lines[:-1]:  # whatever follows the last line's end was cut off by a crash
+        for line in lines[:-1]:  # what follows the last newline was cut off by a crash
             try:
                 sha256, code, margin = json.loads(line)
-            except ValueError:  # two processes have written at once
+            except ValueError:  # two processes wrote at once
                 continue
             self._known[sha256] = RawAnswer(Code(code), margin)
 
     def get(self, sha256: str) -> RawAnswer | None:
-        """The answer for this photo, if it was asked before."""
+        """The answer for this photo, if it is cached."""
         return self._known.get(sha256)
 
     def add(self, answers: dict[str, RawAnswer]) -> None:
-        """Remembers answers by sha256."""
+        """Caches answers by sha256."""
         self._known |= answers
         lines = "".join(json.dumps([sha256, *answer]) + "\n" for sha256, answer in answers.items())
         with self._path.open("a", encoding="ascii") as file:
@@ -62,7 +100,7 @@ class AnswerCache:
 
 
 def _pair(detector: Detector, classifier: Classifier) -> str:
-    """What decides a raw answer: the detector with its rule, and all of the classifier but its temperature."""
+    """A digest of all that determines a raw answer: the detector with its rule, and the classifier without its temperature."""
     files = [(classifier.checkpoint.path / name).read_bytes() for name in ("config.json", "preprocessor_config.json")]
     parts = [
         detector.checkpoint.revision,
@@ -75,11 +113,11 @@ def _pair(detector: Detector, classifier: Classifier) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def judge(photos: Sequence[LabelledPhoto], detector: Detector, classifier: Classifier, cache_dir: Path, doing: str = "judging") -> Judged:
-    """Asks the pipeline about each photo that is not in the cache.
+def judge(photos: Sequence[Photo], detector: Detector, classifier: Classifier, cache_dir: Path, doing: str = "evaluating") -> Judged:
+    """Runs the pipeline on each photo whose answer is not cached.
 
     Raises:
-        InputError: a photo is not what it was when the manifest was made.
+        InputError: a photo has changed since the manifest was made.
         OSError: a photo cannot be read.
     """
     cache = AnswerCache(cache_dir, detector, classifier)
@@ -87,11 +125,11 @@ def judge(photos: Sequence[LabelledPhoto], detector: Detector, classifier: Class
     known = [cache.get(photo.sha256) if photo.sha256 else None for photo in photos]
     todo = [index for index, answer in enumerate(known) if answer is None]
     for part in batches(todo, doing=doing, done=len(photos) - len(todo)):
-        images = [storage.read_bytes(photos[index].location) for index in part]
+        images = [storage.read_bytes(photos[index].uri) for index in part]
         digests = [hashlib.sha256(image).hexdigest() for image in images]
         for index, digest in zip(part, digests, strict=True):
             if photos[index].sha256 not in ("", digest):
-                raise InputError(f"{photos[index].location}: the photo has changed since the manifest was made. Run `prepare` again")
+                raise InputError(f"{photos[index].uri}: the photo has changed since the manifest was made. Run `prepare` again")
         new = {digest: image for digest, image in zip(digests, images, strict=True) if cache.get(digest) is None}
         outcomes = pipeline(list(new.values()))
         cache.add({digest: _raw(outcome, classifier) for digest, outcome in zip(new, outcomes, strict=True)})
@@ -109,5 +147,5 @@ def judge(photos: Sequence[LabelledPhoto], detector: Detector, classifier: Class
 def _raw(outcome: Outcome, classifier: Classifier) -> RawAnswer:
     if outcome.probabilities is None:
         return RawAnswer(outcome.code, None)
-    female, male = (max(outcome.probabilities[label], _SMALLEST) for label in (FEMALE, MALE))
+    female, male = (max(outcome.probabilities[label], _SMALLEST) for label in LABELS)
     return RawAnswer(outcome.code, classifier.decision.temperature * (math.log(female) - math.log(male)))

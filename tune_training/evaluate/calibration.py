@@ -1,4 +1,4 @@
-"""Whether confidence means what it says: temperature scaling, and how far confidence and accuracy are apart."""
+"""Whether confidence is accuracy: temperature scaling, and the distance between the two."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -33,7 +33,7 @@ def probability_of_female(margins: Floats, temperature: float) -> Floats:
 def fit_temperature(margins: Floats, female: Bools) -> float:
     """The temperature with the least negative log-likelihood (Guo et al. 2017, On Calibration of Modern Neural Networks).
 
-    It stays between 1 / `MAX_TEMPERATURE` and `MAX_TEMPERATURE`: for few photos that are all right, or mostly wrong, there is no least.
+    It stays between 1 / `MAX_TEMPERATURE` and `MAX_TEMPERATURE`: if all answers are right, or most are wrong, there is no minimum.
 
     Args:
         margins: the logit of female less the logit of male, (n,).
@@ -55,7 +55,7 @@ def negative_log_likelihood(margins: Floats, female: Bools, temperature: float) 
 
 
 def expected_calibration_error(confidence: Floats, right: Bools, bins: int = BINS) -> Floats:
-    """Mean distance of confidence and accuracy over equal-width bins (Naeini et al. 2015); (..., n) in, (...) out."""
+    """Mean distance between confidence and accuracy over equal-width bins (Naeini et al. 2015); (..., n) in, (...) out."""
     index = np.minimum((confidence * bins).astype(int), bins - 1)
     difference = np.where(right, 1.0, 0.0) - confidence
     total = np.zeros(confidence.shape[:-1])
@@ -66,7 +66,7 @@ def expected_calibration_error(confidence: Floats, right: Bools, bins: int = BIN
 
 
 def reliability(confidence: Floats, right: Bools, bins: int = BINS) -> Sequence[Bin]:
-    """The bins of the calibration error that hold answers."""
+    """The non-empty bins of the calibration error."""
     index = np.minimum((confidence * bins).astype(int), bins - 1)
     return [
         Bin(

@@ -1,4 +1,4 @@
-"""Renders `metrics.json` as Markdown, writes model cards, and keeps the tables of cards and README equal to what was measured."""
+"""Renders `metrics.json` as Markdown, writes model cards, and keeps the tables of cards and README up to date with it."""
 
 import json
 import math
@@ -12,10 +12,11 @@ import typer
 from safetensors import safe_open
 
 from serve_app.checkpoints import Checkpoint
+from serve_app.runtimes.base import LABELS
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR
 from tune_training.data.table import SOURCE
 from tune_training.evaluate.metrics_file import Metrics, plain, read_metrics
-from tune_training.evaluate.scores import ORDER, Estimate
+from tune_training.evaluate.scores import Estimate
 from tune_training.io.errors import InputError
 
 CARD_FILE = "MODEL_CARD.md"
@@ -28,7 +29,7 @@ _CARD = Template("""\
 # $name
 
 Guesses, from a crop of one person, which of two gender presentations (`male`, `female`) most people would see in it. It says nothing about
-anyone's gender identity, knows no third answer, and must not be used for decisions about people.
+anyone's gender identity, has no third answer, and must not be used for decisions about people.
 
 | | |
 |---|---|
@@ -37,23 +38,22 @@ anyone's gender identity, knows no third answer, and must not be used for decisi
 
 ## How good it is
 
-Through the service's own pipeline, on photos that the model was not trained on. *Answered* is the share in which the detector counted
-exactly one person; everything else is about the answered photos. Brackets hold 95 % confidence intervals: Wilson's for shares, a
-bootstrap's for balanced accuracy, the gap and ECE (expected calibration error).
+Measured through the service's own pipeline, on photos that the model was not trained on. *Answered* is the share of photos in which the
+detector counted exactly one person; all other metrics are about these. Brackets hold 95 % confidence intervals: Wilson's for shares, the
+percentile bootstrap's for balanced accuracy, the gap and ECE (expected calibration error).
 
 $block
 
 ## Limits
 
-- The labels are what somebody once wrote down about a photo, in two words.
-- People who are rare in the training photos are misread more often. The tables tell of groups that the photos had labels for, and of no
-  others.
+- Each label is one of two words that somebody once chose for a photo.
+- The model errs more often on people who are rare in the training photos. The tables cover only groups that the photos had labels for.
 - Confidence is calibrated on photos like those of the validation split. On others it may be too high.
 """)
 
 
 def metrics_table(metrics: Metrics) -> str:
-    """A Markdown table of what was measured of a detector or a classifier, by source; shares in percent, to one decimal."""
+    """A Markdown table of the metrics of a detector or a classifier, by source; shares in percent, to one decimal."""
     if "person_count" in metrics:
         return _table(["people counted rightly", "split", "photos", "accuracy"], _count_rows(metrics["person_count"]), named=2)
     header = ["photos of one person each", "split", "photos", "answered", "balanced accuracy", "recall female", "recall male", "ECE"]
@@ -61,20 +61,20 @@ def metrics_table(metrics: Metrics) -> str:
 
 
 def metrics_block(folders: Sequence[Path]) -> str:
-    """The markers with the table of each model between them."""
+    """The tables of the models, between the markers."""
     return _block(metrics_table(read_metrics(folder)) for folder in folders)
 
 
 def card_block(metrics: Metrics) -> str:
-    """The markers with all that a card tells of a model between them: the table and, of a classifier, its calibration and its groups."""
+    """The metrics on a card, between the markers: the table and, for a classifier, its calibration and its groups."""
     return _block([metrics_table(metrics), *(part for name, split in metrics.get("splits", {}).items() for part in _details(name, split))])
 
 
 def with_block(text: str, block: str, document: object) -> str:
-    """The text with this block instead of its own.
+    """The text with its block replaced by this one.
 
     Raises:
-        InputError: it does not have exactly one.
+        InputError: it does not have exactly one block.
     """
     if len(_BLOCK.findall(text)) != 1:
         raise InputError(f"{document}: it must contain {BEGIN} and, after it, {END} once")
@@ -82,7 +82,7 @@ def with_block(text: str, block: str, document: object) -> str:
 
 
 def card_of(checkpoint: Checkpoint, metrics: Metrics, text: str | None = None) -> str:
-    """The card of a classifier that was evaluated: the present one (`text`) brought up to date, or a new one."""
+    """The card of an evaluated classifier: the present one (`text`) with the new metrics, or a new one."""
     block = card_block(plain(metrics))
     if text is not None:
         return with_block(text, block, CARD_FILE)
@@ -103,7 +103,7 @@ def model_card(
     classifier: Annotated[Path, typer.Option(help="Folder of the classifier.")] = Path(EMBEDDED_CLASSIFIER),
     readme: Annotated[Path, typer.Option(help="Document that shows the metrics of both.")] = Path("README.md"),
 ) -> None:
-    """Bring the tables between the metrics markers, in both MODEL_CARD.md and in the README, up to date with metrics.json."""
+    """Update the tables between the metrics markers, in both MODEL_CARD.md and in the README, from metrics.json."""
     for folder in (detector, classifier):
         card = (folder / CARD_FILE).read_text(encoding="utf-8")
         (folder / CARD_FILE).write_text(with_block(card, card_block(read_metrics(folder)), folder / CARD_FILE), encoding="utf-8")
@@ -140,7 +140,7 @@ def _answer_rows(splits: Metrics) -> Iterator[list[str]]:
 
 
 def _details(name: str, split: Metrics) -> Iterator[str]:
-    """Of one split: calibration, risk and coverage, and a table for each column that photos were grouped by."""
+    """For one split: calibration, risk and coverage, and a table for each column that photos are grouped by."""
     if "calibration" not in split:
         return
     before, after = split["calibration"]["before"], split["calibration"]["after"]
@@ -174,9 +174,9 @@ def _group_rows(groups: Metrics) -> Iterator[list[str]]:
 
 
 def _figures(found: Metrics) -> list[Any]:
-    """What a row shows of a set of photos; None for what could not be measured."""
+    """The metrics in a row of a table; None for those that could not be measured."""
     recall = found.get("recall", {})
-    return [found["answered"], found.get("balanced_accuracy"), *(recall.get(label) for label in ORDER), found.get("ece")]
+    return [found["answered"], found.get("balanced_accuracy"), *(recall.get(label) for label in LABELS), found.get("ece")]
 
 
 def percent_of(found: Mapping[str, float] | Estimate | None) -> str:

@@ -8,12 +8,13 @@ from itertools import product
 import numpy as np
 
 from serve_app.checkpoints.decision import ClassifierDecision
+from serve_app.runtimes.base import FEMALE, MALE
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.cropping import crop_person
 from serve_app.vision.detector import Detector
-from tune_training.data.labelled_photos import LabelledPhoto
-from tune_training.evaluate.gated_photos import gated
-from tune_training.evaluate.scores import FEMALE, MALE, balanced_accuracy
+from tune_training.data.photo import Photo
+from tune_training.evaluate.answers import gated
+from tune_training.evaluate.scores import balanced_accuracy
 from tune_training.io.batches import batches
 from tune_training.io.errors import InputError
 
@@ -23,15 +24,15 @@ MARGINS = (0.0, 0.1, 0.2)
 ASPECTS = (1.0, 1.5, 10.0)
 
 
-def best_crop(photos: Sequence[LabelledPhoto], detector: Detector, classifier: Classifier) -> ClassifierDecision:
+def best_crop(photos: Sequence[Photo], detector: Detector, classifier: Classifier) -> ClassifierDecision:
     """The classifier's decision with the crop that has the best balanced accuracy, averaged over the sources.
 
     Raises:
-        InputError: the gate lets no photo through.
+        InputError: the person rule lets no photo through.
     """
-    people = [(each.photo, each.pixels, each.box) for each in gated(photos, detector) if each.pixels is not None and each.box is not None]
+    people = [(photo, pixels, box) for photo, _, pixels, box in gated(photos, detector) if pixels is not None and box is not None]
     if not people:
-        raise InputError("the gate lets no validation photo through: the classifier cannot be judged with this detector")
+        raise InputError("the person rule lets no validation photo through: the classifier cannot be evaluated with this detector")
     female = np.array([photo.label == FEMALE for photo, _, _ in people])
     sources = np.array([photo.source for photo, _, _ in people])
     values: dict[tuple[float, float], float] = {}

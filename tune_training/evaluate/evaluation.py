@@ -1,7 +1,7 @@
-"""Judges a classifier behind a detector, through the pipeline as served: `metrics.json`, a report, the card, and the temperature.
+"""Evaluates a classifier behind a detector, through the pipeline as served: `metrics.json`, a report, the card, and the temperature.
 
-The temperature, the crop and the threshold for a stated error rate come from the split `val`; everything else is measured on photos
-that nothing was fitted to.
+The temperature, the crop and the threshold for a given error rate are chosen on the split `val`; all else is measured on photos that
+nothing was fitted to.
 """
 
 import hashlib
@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from serve_app.checkpoints import MANIFEST_FILE
@@ -20,30 +19,27 @@ from serve_app.codes import Code
 from serve_app.settings import EMBEDDED_DETECTOR, get_settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.detector import Detector
-from tune_training.data.labelled_photos import LabelledPhoto, LabelledPhotos, read_labelled, sample_by_source
+from tune_training.data.labelled_photos import read_labelled, sample_by_source
+from tune_training.data.manifest import TEST, VAL, Manifest
+from tune_training.data.photo import Photo
 from tune_training.data.table import SOURCE
-from tune_training.evaluate.answers import judge
+from tune_training.evaluate.answers import gated, judge
 from tune_training.evaluate.calibration import fit_temperature, negative_log_likelihood, reliability
 from tune_training.evaluate.card import CARD_FILE, card_of, percent_of
 from tune_training.evaluate.crop_choice import best_crop
-from tune_training.evaluate.gated_photos import gated
 from tune_training.evaluate.groups import by_group, group_columns
 from tune_training.evaluate.metrics_file import METRICS_FILE, Metrics, to_json, weights_sha256
 from tune_training.evaluate.report import write_report
-from tune_training.evaluate.risk_coverage import at_threshold, risk_coverage
+from tune_training.evaluate.risk_coverage import selective_metrics
 from tune_training.evaluate.scores import DRAWS, Judged, calibration_error, scores
 from tune_training.io import storage
 from tune_training.io.errors import InputError
-from tune_training.io.models import Threads, decode_limits, load_classifier, load_detector, set_threads
-
-__all__ = ["decode_limits", "evaluate"]
+from tune_training.io.models import Threads, load_classifier, load_detector, set_threads
 
 logger = logging.getLogger(__name__)
 
-VAL, TEST = "val", "test"
 REPORT_FILE = "report.html"
-CROP_CHOICE_PER_SOURCE = 300  # nine crops of each are judged
-CURVE_POINTS = 50
+CROP_CHOICE_PER_SOURCE = 300  # each is classified with nine crops
 
 
 def evaluate(
@@ -51,35 +47,33 @@ def evaluate(
     data: Annotated[
         str,
         typer.Argument(
-            help="The photos, local or s3://: a manifest of `prepare`, a table with the columns path, label and whatever else, or a folder "
-            "with labels in folders or names."
+            help="The photos, local or s3://: a manifest of `prepare`, a table with the columns path, label and optionally others, or a"
+            " folder with labels in folder or file names."
         ),
     ],
     out: Annotated[str | None, typer.Option(help="Folder or s3:// prefix of metrics.json and report.html; by default the model's.")] = None,
     detector: Annotated[str, typer.Option(help="URI of the detector.")] = EMBEDDED_DETECTOR,
     split: Annotated[
-        list[str] | None, typer.Option(help="Splits to report on; by default test, or all where there is no such split.")
+        list[str] | None, typer.Option(help="Splits to report on; by default test, or all splits if there is no test split.")
     ] = None,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="First fit the temperature on val, and write it to decision.json.")
     ] = False,
-    choose_crop: Annotated[bool, typer.Option("--choose-crop", help="Before that, choose the crop on val, likewise.")] = False,
+    choose_crop: Annotated[bool, typer.Option("--choose-crop", help="Before that, choose the crop on val, and write it, too.")] = False,
     by: Annotated[
-        list[str] | None, typer.Option(help="Columns whose groups are compared; by default the source and all that make 2 to 20 groups.")
+        list[str] | None, typer.Option(help="Columns to compare groups by; by default the source, and all that make 2 to 20 groups.")
     ] = None,
     error_rate: Annotated[
         float,
-        typer.Option(
-            help="Share of wrong answers for which a threshold on confidence is chosen (on val, where there is one).", min=0, max=1
-        ),
+        typer.Option(help="Share of wrong answers for which a confidence threshold is chosen (on val, if there is one).", min=0, max=1),
     ] = 0.02,
     threads: Threads = 0,
-    draws: Annotated[int, typer.Option(help="Draws of the bootstraps that intervals come from.", min=100)] = DRAWS,
+    draws: Annotated[int, typer.Option(help="Bootstrap draws for the confidence intervals.", min=100)] = DRAWS,
 ) -> Metrics:
-    """Judge a classifier through the pipeline as served: metrics.json, report.html and MODEL_CARD.md.
+    """Evaluate a classifier through the pipeline as served: metrics.json, report.html and MODEL_CARD.md.
 
-    Each photo is asked once for each pair of models and remembered by its content: a run that was stopped goes on, and a second one is
-    quick. metrics.json and MODEL_CARD.md also go beside the weights, if those are in a folder or prefix and were not published yet.
+    Answers are cached by pair of models and content of the photo: a stopped run resumes, and a second one is quick. metrics.json and
+    MODEL_CARD.md are also written beside the weights, if those are in a folder or prefix and not published yet.
     """
     set_threads(threads)
     writable = _is_unpublished(model)
@@ -88,20 +82,20 @@ def evaluate(
     if not writable and out is None:
         raise InputError(f"{model}: nothing is written beside published weights. Name a folder for the report: --out FOLDER")
     photos = read_labelled(data)
-    chosen = {name: photos.split(name) for name in split or ([TEST] if TEST in photos.splits else photos.splits)}
+    chosen = {name: photos.split(name) for name in split or ([TEST] if TEST in photos.splits else sorted(photos.splits))}
     finder, teller = load_detector(detector, threads), load_classifier(model, threads)
     cache = get_settings().model_cache_dir.expanduser() / "answers"
     if choose_crop:
         decision = best_crop(sample_by_source(photos.split(VAL), CROP_CHOICE_PER_SOURCE), finder, teller)
-        teller = _take_up(decision, model, threads)
+        teller = _adopt(decision, model, threads)
     if calibrate:
         answered = _validation(photos, finder, teller, cache)
         if answered is None:
             raise InputError(f"{photos.name}: no photo of the split {VAL!r} is answered, so there is nothing to fit the temperature to")
         temperature = fit_temperature(answered.margins[answered.answered], answered.female[answered.answered])
-        teller = _take_up(teller.decision.model_copy(update={"temperature": temperature}), model, threads)
+        teller = _adopt(teller.decision.model_copy(update={"temperature": temperature}), model, threads)
     validation = _validation(photos, finder, teller, cache)
-    judged = {name: judge(rows, finder, teller, cache, f"judging {name}") for name, rows in chosen.items()}
+    judged = {name: judge(rows, finder, teller, cache, f"evaluating {name}") for name, rows in chosen.items()}
     metrics: Metrics = {
         "weights_sha256": weights_sha256(teller.checkpoint.path),
         "revision": teller.checkpoint.revision,
@@ -118,22 +112,22 @@ def evaluate(
 
 
 def check_answered(data: str, detector: str) -> str:
-    """Whether the photos of val can calibrate a classifier, asked before there is one; gives that in words.
+    """Checks, before there is a classifier, that the photos of val can calibrate it; returns a line that says so.
 
     Raises:
-        InputError: the gate lets none of them through, whatever the classifier.
+        InputError: the person rule lets none of them through.
     """
     photos = read_labelled(data).split(VAL)
     refused: Counter[Code] = Counter()
-    for each in gated(photos, load_detector(detector, 0)):
-        if each.code is Code.OK:
-            return f"{each.photo.location} is answered"
-        refused[each.code] += 1
+    for photo, code, _, _ in gated(photos, load_detector(detector, 0)):
+        if code is Code.OK:
+            return f"{photo.uri} is answered"
+        refused[code] += 1
     reasons = ", ".join(f"{code}: {count}" for code, count in refused.most_common())
     raise InputError(
         f"{data}: of the {len(photos)} photos of the split {VAL!r} none would be answered ({reasons}), so the step `evaluate` could not fit"
-        f" the temperature, nor judge the model; nothing was trained. The detector {detector} must see exactly one person in some of them:"
-        " add such photos, or name another one by --detector"
+        f" the temperature, nor evaluate the model; nothing was trained. The detector {detector} must see exactly one person in some of"
+        " them: add such photos, or name another detector with --detector"
     )
 
 
@@ -144,14 +138,14 @@ def _summary(found: Metrics) -> str:
 
 
 def split_metrics(
-    photos: Sequence[LabelledPhoto],
+    photos: Sequence[Photo],
     judged: Judged,
     validation: Judged | None,
     error_rate: float,
     by: Sequence[str] | None,
     draws: int = DRAWS,
 ) -> Metrics:
-    """What is reported of a split: `scores`, and beside them calibration, risk and coverage, and the scores by group."""
+    """The metrics of a split: `scores`, calibration, risk and coverage, and the scores by group."""
     metrics = scores(judged, draws) | {"photos_sha256": _digest(photos)}
     answered = judged.only(judged.answered)
     if answered.codes:
@@ -165,47 +159,32 @@ def split_metrics(
             }
             for name, each in (("before", raw), ("after", answered))
         }
-        metrics["risk_coverage"] = _risk_coverage(judged, validation, error_rate)
+        metrics["risk_coverage"] = selective_metrics(judged, validation, error_rate)
     names = {name for photo in photos for name in photo.columns}
-    columns = {name: [photo.columns.get(name, "") for photo in photos] for name in [SOURCE, *sorted(names - {SOURCE})]}
+    columns = {SOURCE: [photo.source for photo in photos]}
+    columns |= {name: [photo.columns.get(name, "") for photo in photos] for name in sorted(names)}
     if unknown := sorted(set(by or ()) - columns.keys()):
         raise InputError(f"there is no column {', '.join(unknown)}, only {', '.join(columns)}")
     metrics["by"] = {name: by_group(judged, groups, draws) for name, groups in group_columns(columns, by).items()}
     return metrics
 
 
-def _risk_coverage(judged: Judged, validation: Judged | None, error_rate: float) -> Metrics:
-    curve = risk_coverage(judged)
-    threshold = risk_coverage(validation or judged).threshold_for(error_rate)
-    coverage, risk = at_threshold(judged, threshold) if threshold is not None else (None, None)
-    points = np.unique(np.linspace(0, len(curve.risk) - 1, CURVE_POINTS).astype(int))
-    return {
-        "area": curve.area,
-        "error_rate": error_rate,
-        "threshold": threshold,
-        "chosen_on": VAL if validation else "the same photos",
-        "coverage": coverage,
-        "risk": risk,
-        "curve": [[curve.threshold[i], curve.coverage[i], curve.risk[i]] for i in points.tolist()],
-    }
-
-
-def _validation(photos: LabelledPhotos, detector: Detector, classifier: Classifier, cache: Path) -> Judged | None:
+def _validation(photos: Manifest, detector: Detector, classifier: Classifier, cache: Path) -> Judged | None:
     if VAL not in photos.splits:
         return None
-    judged = judge(photos.split(VAL), detector, classifier, cache, f"judging {VAL}")
+    judged = judge(photos.split(VAL), detector, classifier, cache, f"evaluating {VAL}")
     return judged if judged.answered.any() else None
 
 
-def _take_up(decision: ClassifierDecision, model: str, threads: int) -> Classifier:
+def _adopt(decision: ClassifierDecision, model: str, threads: int) -> Classifier:
     storage.write_bytes(storage.join(model, DECISION_FILE), decision.to_json().encode())
     logger.info("chosen on %s: %s", VAL, decision)
     return load_classifier(model, threads)
 
 
-def _digest(photos: Sequence[LabelledPhoto]) -> str:
-    """Of the labels and contents, in any order: the same for two data sets whose numbers can be compared."""
-    lines = sorted(f"{photo.sha256 or photo.location.rpartition('/')[2]} {photo.label}" for photo in photos)
+def _digest(photos: Sequence[Photo]) -> str:
+    """A digest of labels and contents, in any order: equal for data sets whose metrics can be compared."""
+    lines = sorted(f"{photo.sha256 or photo.name.rpartition('/')[2]} {photo.label}" for photo in photos)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

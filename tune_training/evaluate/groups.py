@@ -1,4 +1,4 @@
-"""The same metrics by group: which group is worst served, and how far the best and the worst are apart."""
+"""The same metrics by group: which group fares worst, and how far it is behind the best."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tune_training.data.table import SOURCE
-from tune_training.evaluate.scores import DRAWS, Estimate, Judged, Metrics, balanced_accuracy, bootstrap, interval, scores
+from tune_training.evaluate.calibration import Floats
+from tune_training.evaluate.scores import DRAWS, Judged, Metrics, balanced_accuracy, estimates, scores
 
 AGE = "age"
 AGE_BANDS = (0, 13, 20, 30, 40, 50, 60, 70)  # the first year of each; the last band is open
 QUARTERS = 4  # of the values of any other number
-MOST_GROUPS = 20  # a column with more values names photos rather than groups
-FEWEST_ANSWERS = 30  # of a group that can be called worst; smaller ones are listed only
+MOST_GROUPS = 20  # a column with more values identifies photos rather than groups
+FEWEST_ANSWERS = 30  # of a group that may be called worst or best; smaller ones are only listed
 
 Names = NDArray[np.str_]
 
@@ -21,7 +22,7 @@ Names = NDArray[np.str_]
 def grouping(column: str, values: Sequence[str]) -> Names:
     """The group of each photo: its value, or the band that its number lies in; empty where the value is.
 
-    Ages are put in bands of ten years with children and teenagers apart, other numbers with many values in quarters of equal size.
+    Ages are put in bands of ten years, with bands of their own for children and teenagers; other numbers with many values in quartiles.
     """
     given = [value for value in values if value]
     numbers = [_number(value) for value in given]
@@ -53,19 +54,19 @@ def _text(number: float) -> str:
 
 
 def group_columns(columns: Mapping[str, Sequence[str]], wanted: Sequence[str] | None = None) -> dict[str, Names]:
-    """The columns that photos are grouped by: those wanted, or the source and all others that make 2 to `MOST_GROUPS` groups."""
+    """The columns to group by: those wanted; by default the source, and all others that make 2 to `MOST_GROUPS` groups."""
     groups = {name: grouping(name, values) for name, values in columns.items() if not wanted or name in wanted}
     if wanted:
         return groups
-    fewest = {SOURCE: 1}  # tables show what photos were measured on, be it one collection
+    fewest = {SOURCE: 1}  # tables name the collection of the photos even if there is only one
     return {name: names for name, names in groups.items() if fewest.get(name, 2) <= len(set(names.tolist()) - {""}) <= MOST_GROUPS}
 
 
 def by_group(judged: Judged, names: Names, draws: int = DRAWS) -> Metrics:
     """The metrics of each group, the group with the lowest balanced accuracy, and the largest gap of it between two groups.
 
-    Groups with fewer than `FEWEST_ANSWERS` answers, or with one label only, are never the worst or the best. The gap's interval comes
-    from bootstraps of the two groups that it lies between.
+    Groups with fewer than `FEWEST_ANSWERS` answers, or with one label only, are never the worst or the best. For the gap's interval both
+    groups are resampled independently.
     """
     chosen = {name: judged.only(names == name) for name in _in_order(names)}
     groups = {name: scores(part, draws) for name, part in chosen.items()}
@@ -74,11 +75,12 @@ def by_group(judged: Judged, names: Names, draws: int = DRAWS) -> Metrics:
     if len(comparable) < 2:
         return result
     worst, best = min(comparable, key=comparable.__getitem__), max(comparable, key=comparable.__getitem__)
-    drawn = {
-        name: bootstrap(chosen[name].only(chosen[name].answered), {"value": balanced_accuracy}, draws)["value"] for name in (worst, best)
-    }
-    rng = np.random.default_rng(draws)  # both groups were drawn with one seed: pairs of draws would go together
-    gap = Estimate(comparable[best] - comparable[worst], *interval(drawn[best] - rng.permutation(drawn[worst])))
+
+    def differences(high: NDArray[np.int_], low: NDArray[np.int_], axis: int = -1) -> Floats:
+        one, other = (balanced_accuracy(judged.female[photos], judged.margins[photos]) for photos in (high, low))
+        return np.stack([one - other])
+
+    (gap,) = estimates(differences, *(np.flatnonzero((names == name) & judged.answered) for name in (best, worst)), draws=draws)
     return result | {"worst": worst, "best": best, "gap": gap}
 
 
@@ -88,7 +90,7 @@ def _is_comparable(metrics: Metrics) -> bool:
 
 
 def _in_order(names: Names) -> Iterator[str]:
-    """Bands by their first number, other names by the alphabet; photos without a value are in no group."""
+    """Bands by their first number, other names alphabetically; photos without a value are in no group."""
 
     def key(name: str) -> tuple[float, str]:
         number = _number(name.rstrip("+").partition("-")[0])

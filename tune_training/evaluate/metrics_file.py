@@ -1,4 +1,4 @@
-"""`metrics.json`: what was measured of a checkpoint, beside its weights."""
+"""`metrics.json`: the metrics of a checkpoint, beside its weights."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ def sha256_of(path: Path) -> str:
 
 
 def weights_sha256(folder: Path) -> str:
-    """Digest of a checkpoint's weights: of the one file, or over the digests of its shards in their order."""
+    """Digest of a checkpoint's weights: of the one file, or of the digests of its shards in order."""
     files = sorted(folder.glob("model*.safetensors"))
     if len(files) == 1:
         return sha256_of(files[0])
@@ -33,7 +33,7 @@ def to_json(metrics: Metrics) -> str:
 
 
 def write_metrics(folder: Path, metrics: Metrics, data: str) -> None:
-    """Writes `metrics.json` with the digest of the weights that it speaks of and the name of the data that it was measured on."""
+    """Writes `metrics.json` with the digest of the evaluated weights and the name of the data."""
     document = {"weights_sha256": weights_sha256(folder), "data": data, **metrics}
     (folder / METRICS_FILE).write_text(to_json(document), encoding="utf-8")
 
@@ -42,7 +42,7 @@ def read_metrics(folder: Path) -> Metrics:
     """Reads `metrics.json`.
 
     Raises:
-        InputError: there is none, or it is not JSON.
+        InputError: it is missing, or no JSON object.
     """
     path = folder / METRICS_FILE
     if not path.exists():
@@ -59,14 +59,14 @@ def parse_metrics(content: bytes, name: str) -> Metrics:
     try:
         metrics = json.loads(content)
     except ValueError as error:
-        raise InputError(f"{name}: this is no JSON ({error})") from error
+        raise InputError(f"{name}: this is not JSON ({error})") from error
     if not isinstance(metrics, dict):
         raise InputError(f"{name}: this is no JSON object")
     return metrics
 
 
 def plain(value: Any) -> Any:
-    """What JSON can say: four decimals, None for what is no number, and an `Estimate` as an object of value, low and high."""
+    """The value as JSON has it: floats to four decimals, null for NaN and infinity, an `Estimate` as an object of value, low and high."""
     if isinstance(value, float):
         return round(value, 4) if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -1,45 +1,39 @@
-"""`metrics.json` as one HTML page that opens anywhere: no script, no other file, no photo."""
+"""`metrics.json` as one HTML page; it shows no photos."""
 
-import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import matplotlib as mpl
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from serve_app.runtimes.base import LABELS
 from tune_training.evaluate.groups import FEWEST_ANSWERS
 from tune_training.evaluate.metrics_file import Metrics, plain
-from tune_training.evaluate.scores import DRAWS, ORDER
+from tune_training.evaluate.scores import DRAWS
+from tune_training.pages import BLUE, GRID, INK, ORANGE, render, svg
 
 NOTHING = Markup("\N{EN DASH}")
-INK, GRID, BLUE, ORANGE = "#24313f", "#d5dce3", "#2f6fb0", "#d9822b"
-STYLE: Any = {
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": GRID,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "font.size": 9,
-    "svg.hashsalt": "evaluation",
-}
 
 
 def write_report(metrics: Metrics, model: str) -> str:
     """The page's text.
 
     Args:
-        metrics: what `evaluate` found.
+        metrics: the result of `evaluate`.
         model: the checkpoint's name.
     """
-    environment = Environment(loader=PackageLoader("tune_training"), autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"percent": percent, "estimate": estimate}
     measured = plain(metrics)
-    plots = {name: _plots(split) for name, split in measured["splits"].items()}
-    page = environment.get_template("evaluation.html")
-    return page.render(metrics=measured, model=model, plots=plots, order=ORDER, draws=DRAWS, fewest=FEWEST_ANSWERS)
+    return render(
+        "evaluation.html",
+        metrics=measured,
+        model=model,
+        plots={name: _plots(split) for name, split in measured["splits"].items()},
+        labels=LABELS,
+        draws=DRAWS,
+        fewest=FEWEST_ANSWERS,
+        percent=percent,
+        estimate=estimate,
+    )
 
 
 def percent(share: float | None) -> str:
@@ -56,30 +50,18 @@ def estimate(found: Mapping[str, float] | None) -> Markup:
 
 
 def _plots(split: Mapping[str, Any]) -> dict[str, Markup]:
-    """SVG by name, of whatever the split has answers for."""
+    """SVG by name; none for a split without answers."""
     if "calibration" not in split:
         return {}
     plots = {
-        "reliability": _svg((4.4, 3.8), lambda axes: _reliability(axes, split["calibration"])),
-        "risk_coverage": _svg((4.4, 3.8), lambda axes: _risk_coverage(axes, split["risk_coverage"])),
-        "confusion": _svg((3.6, 3.2), lambda axes: _confusion(axes, split["confusion"])),
+        "reliability": svg((4.4, 3.8), lambda axes: _reliability(axes, split["calibration"])),
+        "risk_coverage": svg((4.4, 3.8), lambda axes: _risk_coverage(axes, split["risk_coverage"])),
+        "confusion": svg((3.6, 3.2), lambda axes: _confusion(axes, split["confusion"])),
     }
     for column, compared in split["by"].items():
         groups = compared["groups"]
-        plots[f"by {column}"] = _svg((7.2, 0.8 + 0.32 * len(groups)), lambda axes, groups=groups: _groups(axes, groups, split))  # type: ignore[misc]
+        plots[f"by {column}"] = svg((7.2, 0.8 + 0.32 * len(groups)), lambda axes, groups=groups: _groups(axes, groups, split))  # type: ignore[misc]
     return plots
-
-
-def _svg(size: tuple[float, float], draw: Callable[[Axes], None]) -> Markup:
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots()
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.set_axisbelow(True)
-        draw(axes)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return Markup(text.getvalue()[text.getvalue().index("<svg") :])  # noqa: S704 - matplotlib's own, and it escapes
 
 
 def _reliability(axes: Axes, calibration: Mapping[str, Any]) -> None:
@@ -98,7 +80,7 @@ def _reliability(axes: Axes, calibration: Mapping[str, Any]) -> None:
 
 def _risk_coverage(axes: Axes, measured: Mapping[str, Any]) -> None:
     axes.plot([coverage for _, coverage, _ in measured["curve"]], [risk for _, _, risk in measured["curve"]], color=BLUE)
-    axes.axhline(measured["error_rate"], color=ORANGE, linestyle="--", label=f"wanted: {measured['error_rate']:.1%}")
+    axes.axhline(measured["error_rate"], color=ORANGE, linestyle="--", label=f"target: {measured['error_rate']:.1%}")
     if measured["risk"] is not None:
         at = f"confidence {measured['threshold']:.3f} and above"
         axes.plot(measured["coverage"]["value"], measured["risk"]["value"], "o", color=ORANGE, label=at)
@@ -112,12 +94,13 @@ def _risk_coverage(axes: Axes, measured: Mapping[str, Any]) -> None:
 def _confusion(axes: Axes, confusion: list[list[int]]) -> None:
     shares = [[count / max(1, sum(row)) for count in row] for row in confusion]
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for label in range(len(ORDER)):
-        for answer in range(len(ORDER)):
+    for label in range(len(LABELS)):
+        for answer in range(len(LABELS)):
             share = shares[label][answer]
             text = f"{confusion[label][answer]}\n{share:.1%}"
             axes.text(answer, label, text, ha="center", va="center", color="white" if share > 0.5 else INK)
-    axes.set(xlabel="answer", ylabel="label", xticks=range(len(ORDER)), yticks=range(len(ORDER)), xticklabels=ORDER, yticklabels=ORDER)
+    ticks = range(len(LABELS))
+    axes.set(xlabel="answer", ylabel="label", xticks=ticks, yticks=ticks, xticklabels=LABELS, yticklabels=LABELS)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
 

@@ -1,20 +1,23 @@
-"""Answering only when sure enough: the share of photos that still get an answer, and the share of those answers that are wrong.
+"""Selective classification: with a threshold on confidence, the share of photos that get an answer, and the share of wrong answers.
 
-Geifman and El-Yaniv 2017, Selective Classification for Deep Neural Networks. Coverage is of all photos: one that is refused, because
-nobody or several people were seen, is not covered at any threshold.
+Geifman and El-Yaniv 2017, Selective Classification for Deep Neural Networks. Coverage is of all photos: a refused one, in which nobody or
+several people were seen, is not covered at any threshold.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from tune_training.data.manifest import VAL
 from tune_training.evaluate.calibration import Floats
-from tune_training.evaluate.scores import Estimate, Judged, share
+from tune_training.evaluate.scores import Estimate, Judged, Metrics, share
+
+CURVE_POINTS = 50
 
 
 @dataclass(frozen=True)
 class Curve:
-    """From the surest answers alone to all of them; all arrays have one item for each confidence that occurs.
+    """From the most confident answers alone to all of them; all arrays have one item for each confidence that occurs.
 
     Attributes:
         threshold: answers with at least this confidence are given.
@@ -28,14 +31,14 @@ class Curve:
 
     @property
     def area(self) -> float:
-        """Mean risk over the coverages that can be had (AURC): lower is better."""
+        """Mean risk over the coverages that occur (AURC): lower is better."""
         steps = np.diff(self.coverage, prepend=0.0)
         return float((self.risk * steps).sum() / steps.sum()) if len(steps) else 0.0
 
     def threshold_for(self, error_rate: float) -> float | None:
         """The lowest threshold at which no more than `error_rate` of the answers are wrong; None if there is none."""
-        fine = np.flatnonzero(self.risk <= error_rate)
-        return float(self.threshold[fine[-1]]) if len(fine) else None
+        allowed = np.flatnonzero(self.risk <= error_rate)
+        return float(self.threshold[allowed[-1]]) if len(allowed) else None
 
 
 def risk_coverage(judged: Judged) -> Curve:
@@ -51,8 +54,25 @@ def risk_coverage(judged: Judged) -> Curve:
 
 
 def at_threshold(judged: Judged, threshold: float) -> tuple[Estimate, Estimate | None]:
-    """Coverage and risk of the answers with at least this confidence; no risk where there is no answer."""
+    """Coverage and risk of the answers with at least this confidence; no risk if there are none."""
     given = judged.answered & (np.nan_to_num(judged.confidence, nan=-1.0) >= threshold)
     count = int(given.sum())
     coverage = share(count, len(judged.codes))
     return coverage, share(int((given & ~judged.right).sum()), count) if count else None
+
+
+def selective_metrics(judged: Judged, validation: Judged | None, error_rate: float) -> Metrics:
+    """The curve, and coverage and risk at the threshold that keeps the error rate on the validation split, or on these photos if None."""
+    curve = risk_coverage(judged)
+    threshold = risk_coverage(validation or judged).threshold_for(error_rate)
+    coverage, risk = at_threshold(judged, threshold) if threshold is not None else (None, None)
+    points = np.unique(np.linspace(0, len(curve.risk) - 1, CURVE_POINTS).astype(int))
+    return {
+        "area": curve.area,
+        "error_rate": error_rate,
+        "threshold": threshold,
+        "chosen_on": VAL if validation else "the same photos",
+        "coverage": coverage,
+        "risk": risk,
+        "curve": [[curve.threshold[i], curve.coverage[i], curve.risk[i]] for i in points.tolist()],
+    }

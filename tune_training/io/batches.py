@@ -1,25 +1,53 @@
-"""Long work in parts, with a bar that shows how far it is."""
+"""Going over photos in batches: with a progress bar where the models run, and with reads ahead of them where the files are far away."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from tqdm import tqdm
 
+from serve_app.runtimes.base import has_cuda
+from serve_app.settings import get_settings
+from tune_training.io import storage
+from tune_training.io.errors import InputError
+
 BATCH = 16
+READERS = 8  # files that are read at a time: S3 takes a while to answer
 
 Row = TypeVar("Row")
 
 
 def batches(rows: Sequence[Row], what: str = "photo", doing: str | None = None, done: int = 0) -> Iterator[Sequence[Row]]:
-    """Parts of `BATCH` rows; the bar is on a terminal only.
+    """Batches of `BATCH` rows, with a progress bar if stderr is a terminal.
 
     Args:
         what: the rows' unit.
-        doing: what is written before the bar.
-        done: rows that were done before and are part of the bar's whole.
+        doing: text before the bar.
+        done: rows that were done earlier and count towards the bar's total.
     """
     with tqdm(total=done + len(rows), initial=done, unit=what, desc=doing, disable=None) as bar:
         for start in range(0, len(rows), BATCH):
             part = rows[start : start + BATCH]
             yield part
             bar.update(len(part))
+
+
+class BatchReader:
+    """Reads files in batches of the size that suits the device of serving; the next files are read while the first are used."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._batch = 32 if has_cuda(get_settings().device) else 4
+        self._readers = ThreadPoolExecutor(READERS)
+
+    def __call__(self, names: Sequence[str]) -> Iterator[list[tuple[str, bytes | None]]]:
+        """The names, in order, each with the content of its file below the source; None if it cannot be read."""
+        contents = zip(names, self._readers.map(self._read, names), strict=True)
+        for start in range(0, len(names), self._batch):
+            yield [next(contents) for _ in names[start : start + self._batch]]
+
+    def _read(self, name: str) -> bytes | None:
+        try:
+            return storage.read_bytes(storage.join(self._source, name))
+        except (OSError, InputError):
+            return None

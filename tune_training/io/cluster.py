@@ -1,4 +1,4 @@
-"""The Ray cluster that training runs on: the one that this process belongs to, else one of its own."""
+"""The Ray cluster that training runs on: the one that RAY_ADDRESS names, or a local one."""
 
 import logging
 import os
@@ -13,10 +13,10 @@ from tune_training.io.errors import InputError
 
 @contextmanager
 def ray_cluster() -> Iterator[bool]:
-    """Connects to Ray; gives whether the cluster is this process's own, on this machine alone.
+    """Connects to Ray; yields whether the cluster is a local one that was started here.
 
     RAY_ADDRESS names the cluster, and `ray job submit` sets it. Without it a local cluster is started, without a dashboard, and stopped
-    in the end. A Ray that was initialised before is used and left as it is.
+    at the end. If Ray is initialised already, it is used and left as it is.
     """
     if ray.is_initialized():
         yield False
@@ -34,7 +34,7 @@ def ray_cluster() -> Iterator[bool]:
 
 
 def check_resources(cpus: float, gpus: float) -> None:
-    """Raises an InputError when no node of the cluster can ever run a trial with so much."""
+    """Raises an InputError if no node of the cluster has these resources for a trial."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
         largest = ", ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes)

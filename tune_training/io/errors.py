@@ -1,5 +1,5 @@
-"""The one error that a user of the commands can mend."""
+"""The one error that a user of the commands can fix."""
 
 
 class InputError(ValueError):
-    """What was asked for cannot be done with what was given; the message says what to change."""
+    """The input does not allow what was asked for; the message says what to change."""

@@ -1,15 +1,14 @@
-"""The two models, loaded as the commands need them."""
+"""The two models and the decoder, set up as the commands need them."""
 
 import os
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import torch
 import typer
 
 from serve_app.checkpoints import resolve
 from serve_app.runtimes.base import RunOptions
-from serve_app.settings import Settings, get_settings
+from serve_app.settings import get_settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.decoding import DecodeLimits
 from serve_app.vision.detector import Detector
@@ -21,7 +20,7 @@ def load_detector(uri: str, threads: int = 0, overrides: Mapping[str, Any] | Non
     """The detector at a URI; `overrides` replace values of its decision.
 
     Raises:
-        CheckpointError, DecisionError: it cannot be had.
+        CheckpointError, DecisionError: it cannot be loaded.
     """
     return Detector.load(resolve(uri, get_settings().model_cache_dir), _options(threads), overrides)
 
@@ -30,22 +29,24 @@ def load_classifier(uri: str, threads: int = 0) -> Classifier:
     """The classifier at a URI.
 
     Raises:
-        CheckpointError, DecisionError: it cannot be had.
+        CheckpointError, DecisionError: it cannot be loaded.
     """
     return Classifier.load(resolve(uri, get_settings().model_cache_dir), _options(threads))
 
 
 def _options(threads: int) -> RunOptions:
-    """PyTorch always: OpenVINO and training in one process have been seen to crash, and both give the same answers."""
+    """PyTorch always: OpenVINO and training in one process have crashed, and both give the same answers."""
     return RunOptions(get_settings().device, "torch", threads)
 
 
 def set_threads(threads: int) -> None:
     """Threads of torch in this process; 0: one per core."""
+    import torch  # takes a second, which commands without torch save
+
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
 
 
 def decode_limits() -> DecodeLimits:
-    """The limits of serving, by its own defaults."""
-    settings = Settings()
+    """The limits of serving."""
+    settings = get_settings()
     return DecodeLimits(settings.image_formats, settings.max_image_pixels)

@@ -22,7 +22,7 @@ from serve_app.checkpoints import CheckpointError, explaining_s3
 from tune_training.io.errors import InputError
 
 S3 = "s3://"
-_CONNECTIONS = 32  # of one client; as many objects may be read at a time
+_CONNECTIONS = 32  # of one client: the most objects that are read at a time
 _DELETED_AT_ONCE = 1000  # S3's own limit
 
 
@@ -47,12 +47,12 @@ def is_s3(uri: str) -> bool:
 
 
 def absolute(uri: str) -> str:
-    """The URI in the form that still holds in another working directory; prefixes without the last slash."""
+    """The URI as it holds in any working directory; prefixes without the last slash."""
     return f"{S3}{uri[len(S3) :].rstrip('/')}" if is_s3(uri) else os.path.abspath(Path(uri).expanduser())
 
 
 def join(uri: str, name: str) -> str:
-    """The URI of what is called `name` below this one."""
+    """The URI of `name` below this one."""
     return f"{uri.rstrip('/')}/{name}" if is_s3(uri) else str(Path(uri) / name)
 
 
@@ -71,7 +71,7 @@ def list_files(uri: str) -> Sequence[StoredFile]:
 
 
 def find_files(uri: str) -> Sequence[StoredFile]:
-    """Likewise, where it is no fault that there are none.
+    """Like `list_files`, but there may be no files.
 
     Raises:
         InputError: there is no such bucket, or no access.
@@ -108,7 +108,7 @@ def read_bytes(uri: str) -> bytes:
 
 
 def write_bytes(uri: str, content: bytes) -> None:
-    """Writes a file; whoever reads it meanwhile sees the old one or the new one."""
+    """Writes a file atomically: readers see the old content or the new one."""
     if is_s3(uri):
         bucket, key = _parts(uri)
         with _explaining(uri):
@@ -116,7 +116,7 @@ def write_bytes(uri: str, content: bytes) -> None:
         return
     path = Path(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, because a rename is whole only within one file system; hidden, so that no listing takes it for a result.
+    # Beside the target, because a rename is atomic only within one file system; hidden, so that listings leave it out.
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         try:
             file.write(content)
@@ -130,7 +130,7 @@ def write_bytes(uri: str, content: bytes) -> None:
 
 
 def write_file(uri: str, source: Path) -> None:
-    """Copies a local file of any size there; in S3, large ones go in several parts."""
+    """Copies a local file of any size to a URI; to S3, large ones are sent in several parts."""
     if not is_s3(uri):
         write_bytes(uri, source.read_bytes())
         return
@@ -140,7 +140,7 @@ def write_file(uri: str, source: Path) -> None:
 
 
 def delete(uri: str) -> None:
-    """Removes a file; none is fine too."""
+    """Removes a file, if it exists."""
     if not is_s3(uri):
         Path(uri).unlink(missing_ok=True)
         return
@@ -150,7 +150,7 @@ def delete(uri: str) -> None:
 
 
 def delete_folder(uri: str) -> None:
-    """Removes a folder, or all objects under a prefix; none is fine too."""
+    """Removes a folder, or all objects under a prefix, if there are any."""
     if not is_s3(uri):
         shutil.rmtree(uri, ignore_errors=True)
         return
@@ -162,10 +162,10 @@ def delete_folder(uri: str) -> None:
 
 
 def check_writable(folder: str) -> None:
-    """Tries to write there before any work is done.
+    """Tries to write to a folder or prefix, before any work is done.
 
     Raises:
-        InputError: that fails.
+        InputError: nothing can be written there.
     """
     probe = join(folder, "writable")
     try:
@@ -176,7 +176,7 @@ def check_writable(folder: str) -> None:
 
 
 def check_space(folder: str, needed: int) -> None:
-    """Whether `needed` bytes fit on the disk of a local folder, which need not be there yet; S3 has no end.
+    """Checks that `needed` bytes fit on the disk of a local folder, which need not exist yet; S3 has no limit.
 
     Raises:
         InputError: they do not.
@@ -195,7 +195,7 @@ def check_space(folder: str, needed: int) -> None:
 
 
 def _list_folder(root: Path) -> Iterator[StoredFile]:
-    seen = set()  # linked folders are followed, each once: links may lead in circles
+    seen = set()  # links to folders are followed, each folder once: links may form cycles
     for folder, below, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
         below[:] = [] if real in seen else [name for name in below if not name.startswith(".")]
@@ -215,7 +215,7 @@ def _list_s3(uri: str) -> Iterator[StoredFile]:
         objects = [item for page in pages for item in page.get("Contents", [])]
     for item in objects:
         name = item["Key"].removeprefix(prefix)
-        # Consoles mark an empty folder by an object whose key ends with a slash.
+        # S3 consoles mark an empty folder with an object whose key ends with a slash.
         if not name.endswith("/") and not any(part.startswith(".") for part in name.split("/")):
             yield StoredFile(name, item["Size"], item["ETag"].strip('"'))
 

@@ -1,4 +1,4 @@
-"""One piece of work over many files, in processes that each load their models once: on this machine, or with Ray Data on a cluster.
+"""One task over many files, in worker processes that each load their models once: on this machine, or with Ray Data on a cluster.
 
 Ray Data is for many machines. On one, plain processes start ten seconds sooner and leave the cores to the models.
 """
@@ -15,12 +15,13 @@ from enum import StrEnum
 from multiprocessing import get_context, parent_process
 
 import pyarrow as pa
+from tqdm import tqdm
 
 from serve_app.runtimes.base import has_cuda
 from serve_app.settings import get_settings
 
 NAME = "name"  # column
-TASK = 32  # files that a worker is given at a time
+TASK = 32  # files that a worker gets at a time
 
 Work = Callable[[Sequence[str]], pa.Table]  # names of files to a row for each
 
@@ -33,15 +34,26 @@ class Engine(StrEnum):
     RAY = "ray"
 
 
-def work_on(names: Sequence[str], load: Callable[[], Work], crashed: Callable[[str], pa.Table], engine: Engine) -> Iterator[pa.Table]:
-    """Yields the rows of tasks as they are done, in any order.
+def work_on(
+    names: Sequence[str], load: Callable[[], Work], crashed: Callable[[str], pa.Table], engine: Engine, doing: str = "", done: int = 0
+) -> Iterator[pa.Table]:
+    """Yields the rows of tasks as they finish, in any order, with a progress bar if stderr is a terminal.
 
     Args:
         names: of the files.
         load: makes the work; it is called once in each worker, so both must survive pickling.
-        crashed: the row of a file that kills the process that works on it; only on this machine.
+        crashed: makes the row of a file that kills the process working on it; only on this machine.
         engine: auto is Ray where there is a cluster (RAY_ADDRESS, or Ray is initialised), processes of this machine otherwise.
+        doing: text before the bar.
+        done: files that were done earlier and count towards the bar's total.
     """
+    with tqdm(total=done + len(names), initial=done, unit="photo", desc=doing, disable=None) as bar:
+        for rows in _tables(names, load, crashed, engine):
+            yield rows
+            bar.update(len(rows))
+
+
+def _tables(names: Sequence[str], load: Callable[[], Work], crashed: Callable[[str], pa.Table], engine: Engine) -> Iterator[pa.Table]:
     tasks = [names[start : start + TASK] for start in range(0, len(names), TASK)]
     if not tasks:
         return iter(())
@@ -51,7 +63,7 @@ def work_on(names: Sequence[str], load: Callable[[], Work], crashed: Callable[[s
 
 
 def _is_on_a_cluster() -> bool:
-    # An initialised Ray is an imported one, and importing it takes a second.
+    # Looks in sys.modules because importing Ray takes a second, and only an imported one can be initialised.
     return bool(os.environ.get("RAY_ADDRESS")) or ("ray" in sys.modules and sys.modules["ray"].is_initialized())
 
 
@@ -60,7 +72,7 @@ def _on_this_machine(tasks: Sequence[Sequence[str]], load: Callable[[], Work], c
     waiting = list(tasks)
     while waiting:
         suspects = yield from _in_processes(waiting, load, processes)
-        # Whichever file killed a process is among those that were worked on: each of them is tried alone.
+        # The file that killed a process is among those in flight: each of them is tried alone.
         alone: list[Sequence[str]] = [[name] for task in suspects for name in task]
         while alone:
             if culprit := (yield from _in_processes(alone, load, 1)):
@@ -68,8 +80,8 @@ def _on_this_machine(tasks: Sequence[Sequence[str]], load: Callable[[], Work], c
 
 
 def _in_processes(waiting: list[Sequence[str]], load: Callable[[], Work], processes: int) -> Generator[pa.Table, None, list[Sequence[str]]]:
-    """Takes tasks from `waiting` until it is empty or a process dies; returns those that were worked on when one died."""
-    # One task more than processes, so that none waits for the next; when they are tried alone, that would blame the wrong one.
+    """Takes tasks from `waiting` until it is empty or a process dies; returns the tasks that were in flight then."""
+    # One task more than processes, so that none idles; but files that are tried alone must be alone, to blame the right one.
     at_a_time = processes + 1 if processes > 1 else 1
     running: dict[Future[pa.Table], Sequence[str]] = {}
     with ProcessPoolExecutor(min(processes, len(waiting)), get_context("spawn"), initializer=_end_with_parent) as pool:
@@ -99,7 +111,7 @@ def _run(load: Callable[[], Work], task: Sequence[str]) -> pa.Table:
 
 
 def _end_with_parent() -> None:
-    """A process whose parent was killed would wait for ever, with its models in memory."""
+    """Without this, a process whose parent was killed would wait for ever, with its models in memory."""
     parent = parent_process()
     assert parent
 
@@ -118,7 +130,7 @@ def _on_ray(tasks: Sequence[Sequence[str]], load: Callable[[], Work]) -> Iterato
 
     with ray_cluster():
         context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False  # the caller has one
+        context.enable_progress_bars = False  # `work_on` has one
         context.print_on_execution_start = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         resources = ray.cluster_resources()
@@ -136,7 +148,7 @@ def _on_ray(tasks: Sequence[Sequence[str]], load: Callable[[], Work]) -> Iterato
 
 
 def _actor(load: Callable[[], Work]) -> type:
-    """The work as a class of its own, as Ray Data takes it. Arguments of a constructor would be lost with the node that holds them."""
+    """The work as a class, which is what Ray Data takes. Constructor arguments would be lost with the node that holds them."""
 
     class Actor:
         def __init__(self) -> None:

@@ -17,7 +17,7 @@ from tests.support.s3 import S3Server, s3_server
 from tune_training.evaluate.metrics_file import to_json, weights_sha256
 from tune_training.io import storage
 from tune_training.io.errors import InputError
-from tune_training.publish import publish, take_up_line
+from tune_training.publish import deploy_command, publish
 
 TARGET = "s3://models/vit"
 
@@ -87,7 +87,7 @@ def test_what_is_published_is_what_serving_loads(first: str, tmp_path: Path, pla
         assert {"decision.json", "metrics.json", "MODEL_CARD.md"} <= {path.name for path in found.path.iterdir()}
         assert Classifier.load(found, ON_TORCH)
     assert uri == f"{target.rstrip('/')}/{revision(first, tmp_path)}/"
-    assert take_up_line(uri) in capsys.readouterr().out
+    assert deploy_command(uri) in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("before", ["nothing", "plain", "published"])

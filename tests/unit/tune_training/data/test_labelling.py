@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tune_training.data.labelling import Reject, by_names, by_table, is_photo, labels_in
+from tune_training.data.labelling import by_names, by_table, is_photo, labels_in
+from tune_training.data.rejects import Reject
 from tune_training.io.errors import InputError
 from tune_training.io.storage import StoredFile
 
@@ -39,17 +40,17 @@ def test_photos_are_told_by_their_names(name: str, photo: bool) -> None:
 
 
 def test_top_level_folders_are_splits_where_one_is_called_train() -> None:
-    candidates, _ = by_names(files("train/lfw/male/1.jpg", "val_x/female/1.jpg"))
-    assert [(each.split, each.source, each.label) for each in candidates] == [("train", "lfw", "male"), ("val_x", "", "female")]
+    photos, _ = by_names("photos", files("train/lfw/male/1.jpg", "val_x/female/1.jpg"))
+    assert [(each.split, each.source, each.label) for each in photos] == [("train", "lfw", "male"), ("val_x", "", "female")]
 
 
 def test_the_first_folder_that_is_no_label_is_the_source() -> None:
-    candidates, _ = by_names(files("lfw/male/1.jpg", "female/shop/1.jpg", "male_1.jpg"))
-    assert [(each.split, each.source) for each in candidates] == [("", "lfw"), ("", "shop"), ("", "")]
+    photos, _ = by_names("photos", files("lfw/male/1.jpg", "female/shop/1.jpg", "male_1.jpg"))
+    assert [(each.split, each.source) for each in photos] == [("", "lfw"), ("", "shop"), ("", "")]
 
 
 def test_photos_without_one_label_are_named_and_other_files_are_not() -> None:
-    _, rejects = by_names(files("a.jpg", "female/male.jpg", "notes.txt"))
+    _, rejects = by_names("photos", files("a.jpg", "female/male.jpg", "notes.txt"))
     assert rejects == [Reject("a.jpg", "unlabelled"), Reject("female/male.jpg", "conflicting_labels", "female and male")]
 
 
@@ -61,15 +62,15 @@ def table(folder: Path, text: str) -> str:
 def test_a_table_gives_label_split_source_and_whatever_else_it_has(tmp_path: Path) -> None:
     index = table(tmp_path, 'path,split,gender,source,age,width\n"a, 1.jpg",test,Male,lfw,7,12\nphotos/b.jpg,,female,,,\n')
     [first, second], rejects = by_table("photos", files("a, 1.jpg", "b.jpg"), index)
-    assert (first.file.name, first.label, first.split, first.source, first.columns) == ("a, 1.jpg", "male", "test", "lfw", {"age": "7"})
-    assert (second.file.name, second.label, second.split, second.columns) == ("b.jpg", "female", "", {"age": ""})
+    assert (first.name, first.label, first.split, first.source, first.columns) == ("a, 1.jpg", "male", "test", "lfw", {"age": "7"})
+    assert (second.name, second.label, second.split, second.columns) == ("b.jpg", "female", "", {"age": ""})
     assert rejects == []
 
 
 def test_what_a_table_leaves_unclear_is_named(tmp_path: Path) -> None:
     index = table(tmp_path, "path,label\ngone.jpg,male\ndog.jpg,dog\ntwo.jpg,male\ntwo.jpg,female\ngood.jpg,male\ngood.jpg,male\n")
-    candidates, rejects = by_table("photos", files("dog.jpg", "extra.jpg", "good.jpg", "index.csv", "two.jpg"), index)
-    assert [each.file.name for each in candidates] == ["good.jpg"]
+    photos, rejects = by_table("photos", files("dog.jpg", "extra.jpg", "good.jpg", "index.csv", "two.jpg"), index)
+    assert [each.name for each in photos] == ["good.jpg"]
     assert sorted((each.uri, each.reason) for each in rejects) == [
         ("dog.jpg", "unlabelled"),
         ("extra.jpg", "unlabelled"),
