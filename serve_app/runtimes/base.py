@@ -15,7 +15,8 @@ from serve_app.settings import Device, RuntimeChoice, Settings
 
 Role = Literal["detector", "classifier"]
 PERSON = "person"  # the class that a detector is asked for
-LABELS = frozenset({"male", "female"})  # of a classifier, in any order
+FEMALE, MALE = "female", "male"
+LABELS = (FEMALE, MALE)  # of a classifier; a checkpoint may have its logits in either order
 Floats = NDArray[np.float32]
 # Pixels (n, H, W, 3) uint8 to the network's outputs, each with n rows; to be called from one thread.
 Run = Callable[[NDArray[np.uint8]], tuple[Floats, ...]]

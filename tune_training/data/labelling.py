@@ -66,7 +66,7 @@ def is_photo(name: str) -> bool:
 def labels_in(name: str) -> frozenset[str]:
     """The labels among the folders of a photo and the words of its name: male/x.jpg, x_female.png."""
     *folders, file = name.lower().split("/")
-    return LABELS & {*folders, *re.split(r"[^a-z]+", file.rpartition(".")[0] or file)}
+    return frozenset(LABELS) & {*folders, *re.split(r"[^a-z]+", file.rpartition(".")[0] or file)}
 
 
 def by_names(files: Sequence[StoredFile]) -> tuple[list[Candidate], list[Reject]]:

@@ -139,7 +139,7 @@ def read_manifest(uri: str) -> Manifest:
         manifest = Manifest(rows, about["source"], about["detector"], about["seed"])
     except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{uri!r}: this is no manifest ({error!r}). `prepare` writes one") from error
-    if unknown := {row.label for row in rows} - LABELS:
+    if unknown := {row.label for row in rows} - set(LABELS):
         raise InputError(f"{uri!r}: unknown labels {sorted(unknown)}; known are {sorted(LABELS)}")
     return manifest
 

@@ -140,7 +140,7 @@ def _check_labels(source: str, candidates: Sequence[Candidate], options: Prepare
             " (--labels index.csv)"
         )
         raise InputError(f"{source!r}: {where}")
-    if missing := LABELS - found:
+    if missing := set(LABELS) - found:
         raise InputError(
             f"{source!r}: all {len(candidates)} labelled photos are {', '.join(found)}; there must be some of {', '.join(missing)} too"
         )

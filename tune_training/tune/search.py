@@ -229,7 +229,7 @@ def _checked(manifest: str, run_dir: str, options: TuneOptions) -> _Plan:
     table = read_manifest(manifest)
     training, validation = (examples_of_manifest(table, split) for split in (TRAIN, VAL))
     for split, examples in ((TRAIN, training), (VAL, validation)):
-        if missing := LABELS - {each.label for each in examples}:
+        if missing := set(LABELS) - {each.label for each in examples}:
             raise InputError(f"{manifest}: all {len(examples)} photos of {split!r} have one label; there is none of {min(missing)!r}")
     start = options.start if "://" in options.start else storage.absolute(options.start)
     image_size, parameters = _check_start(start, space, options.image_size)
