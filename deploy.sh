@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 # From an AWS account to the page and the API on one https address, and back. `./deploy.sh help` lists the commands.
-# Each step can be run again: what is there is found, and what is missing is made.
+# Each step can be repeated: it keeps what exists and creates what is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 CONFIG=deploy-config.env
 SETTINGS=(NAME AWS_REGION ACCOUNT_ID PROFILE DETECTOR_URI CLASSIFIER_URI IMAGE S3_BUCKET_UI S3_UI_PREFIX CLOUDFRONT_ID)
 NAMESPACE=gender-presentation
-READY=last-ready # annotation of the RayService: the settings that it was last ready with
+READY=last-ready # annotation of the RayService: the settings of its last ready version
 SERVICE=gender-presentation # the RayService
-BUILD=build/deploy # and then a folder of its own for each deployment
+BUILD=build/deploy # plus a folder for each deployment
 
-# Tools, each of which the environment may name another way.
+# Tools; the environment may name others.
 : "${AWS:=aws}" "${TERRAFORM:=terraform}" "${KUBECTL:=kubectl}" "${CONTAINER_TOOL:=docker}" "${NPM:=npm}" "${PYTHON:=python3}"
-: "${READY_TIMEOUT:=30m}"  # of the service: nodes, images and models must come first
-: "${AWAKE_TIMEOUT:=1200}" # seconds; with profile lean the first photo waits for a machine
+: "${READY_TIMEOUT:=30m}"  # for the service: nodes, images and models take time
+: "${AWAKE_TIMEOUT:=1200}" # seconds; with profile lean, the first photo waits for a machine
 
 step=
 initialised= # Terraform's roots
@@ -40,28 +40,28 @@ help() {
   cat << HELP
 usage: ./deploy.sh COMMAND
 
-  deploy          all of it: infrastructure, build, the service, deploy-ui, a try through the public address
-  build           makes the image and pushes it (nothing to do when this commit's is there)
-  plan            says what infrastructure would change, and keeps it for apply
-  apply           makes the changes of the last plan, and no others
-  infrastructure  makes or changes what Terraform describes: bootstrap, aws, platform
-  outputs         what Terraform made, as JSON
+  deploy          all steps: infrastructure, build, the service, deploy-ui, a smoke test of the public address
+  build           builds and pushes the image (unless this commit's exists)
+  plan            shows the changes of infrastructure, and keeps the plan for apply
+  apply           applies the last plan
+  infrastructure  applies Terraform: bootstrap, aws, platform
+  outputs         Terraform's outputs, as JSON
   build-ui        builds the page
-  deploy-ui       builds the page, puts it in its bucket and has CloudFront forget the old one
+  deploy-ui       builds and uploads the page, and invalidates CloudFront's cache
   serve-ui        serves the page on this machine, against SERVICE_URL (http://localhost:8000)
-  status          how the service is
+  status          the state of the service
   logs            follows the service's log
-  pause, resume   deletes the pods and so the machines, and brings them back
+  pause, resume   deletes the pods, and so the machines; starts them again
   tune MANIFEST RUN_DIR [NAME=VALUE ...]
-                  searches hyper-parameters; both are s3:// addresses, the last ones settings of the search (TRIALS=20, or OPTIONS='--minutes 60')
-  destroy         takes all of it back, data too; asks first
+                  searches hyperparameters; both are s3:// addresses, the rest settings of the search (TRIALS=20, or OPTIONS='--minutes 60')
+  destroy         deletes everything, data too; asks first
 
-Settings: $CONFIG.example. The environment beats the file. A change that deletes something asks first.
+Settings: $CONFIG.example. Environment variables override the file. A change that deletes something asks first.
 READY_TIMEOUT=$READY_TIMEOUT is how long a service may take to become ready, AWAKE_TIMEOUT=$AWAKE_TIMEOUT (seconds) its sleeping models to answer.
 HELP
 }
 
-# --- what everything needs -------------------------------------------------------------------------------------------------------------
+# --- common functions ------------------------------------------------------------------------------------------------------------------
 
 load_config() {
   local line name value given=' '
@@ -91,7 +91,7 @@ need() {
   done
 }
 
-# Which account this is about, and that it is the one that is meant.
+# Finds the account and checks that it is the intended one.
 account() {
   begin "asking AWS who you are"
   need "$AWS" "$PYTHON"
@@ -101,7 +101,7 @@ account() {
   ACCOUNT_ID=$found
   STATE_BUCKET=$NAME-$ACCOUNT_ID-$AWS_REGION-state
   BUILD+=/$NAME-$ACCOUNT_ID-$AWS_REGION
-  # Terraform would believe the file rather than us.
+  # In Terraform, the file would override our variables.
   if grep -sE '^[[:space:]]*(name|account_id|region|profile)[[:space:]]*=' terraform/*/terraform.tfvars >&2; then
     fail "these belong into $CONFIG, as NAME, ACCOUNT_ID, AWS_REGION and PROFILE"
   fi
@@ -122,7 +122,7 @@ init() { # ROOT
   initialised+=" $1 "
 }
 
-# Kubernetes' API lets in who deploys, unless it was said who.
+# Lets the deployer's address reach Kubernetes' API, unless the addresses are configured.
 default_api_access() {
   [[ -n ${TF_VAR_api_access_cidrs:-} ]] && return
   grep -qs '^api_access_cidrs' terraform/aws/terraform.tfvars && return
@@ -159,7 +159,7 @@ cluster_exists() {
 
 connect() {
   need "$KUBECTL"
-  export KUBECONFIG=$PWD/$BUILD/kubeconfig # not the user's own, whose current context stays what it is
+  export KUBECONFIG=$PWD/$BUILD/kubeconfig # leaves the user's own file and its current context unchanged
   "$AWS" eks update-kubeconfig --name "$NAME" --kubeconfig "$KUBECONFIG" > /dev/null
 }
 
@@ -176,7 +176,7 @@ bootstrap() {
   "$AWS" s3api wait bucket-exists --bucket "$STATE_BUCKET"
 }
 
-# The state of the bucket of the state: a file, and one for each deployment, or a second one would take the place of the first.
+# The state of root bootstrap is a local file, one for each deployment, or a second deployment would replace the first.
 init_bootstrap() {
   BOOTSTRAP_STATE=-state=$STATE_BUCKET.tfstate
   in_root bootstrap init > "$BUILD/init.log" || fail "terraform init of bootstrap failed: $BUILD/init.log"
@@ -221,7 +221,7 @@ plan_root() { # ROOT STEP
   init "$1"
   local status=0
   in_root "$1" plan -detailed-exitcode -out="$PWD/$BUILD/$1.tfplan" || status=$?
-  # 0: nothing to do. 2: something is.
+  # Exit status 0: no changes. 2: changes.
   case $status in
     0) rm "$BUILD/$1.tfplan" ;;
     2) ;;
@@ -229,7 +229,7 @@ plan_root() { # ROOT STEP
   esac
 }
 
-# Whoever applies a plan has read it. A plan that nobody has read may add and change, but not take away.
+# A plan that nobody has read may add and change, but not delete.
 apply_unless_it_deletes() { # ROOT
   [[ -e $BUILD/$1.tfplan ]] || return 0
   in_root "$1" show -json "$PWD/$BUILD/$1.tfplan" > "$BUILD/$1.json"
@@ -263,7 +263,7 @@ outputs() {
 
 # --- the image -------------------------------------------------------------------------------------------------------------------------
 
-# Sets IMAGE, by digest. A tag is a commit, or this minute's uncommitted work.
+# Sets IMAGE, by digest. A tag names a commit, or the minute of uncommitted work.
 build() {
   [[ -z $IMAGE ]] || return 0
   begin "making the image"
@@ -304,7 +304,7 @@ service() {
   "$KUBECTL" apply --kustomize "$BUILD/k8s"
   begin "waiting until the service is ready, each step at most $READY_TIMEOUT"
   ready || not_ready "$before"
-  # What to go back to, should the next one not become ready.
+  # The version to roll back to if the next one does not become ready.
   in_namespace annotate rayservice "$SERVICE" --overwrite \
     "$READY=PROFILE=$PROFILE IMAGE=$IMAGE DETECTOR_URI=$DETECTOR_URI CLASSIFIER_URI=$CLASSIFIER_URI" > /dev/null
 }
@@ -319,7 +319,7 @@ running_image() {
     --output 'jsonpath={.spec.rayClusterConfig.headGroupSpec.template.spec.containers[?(@.name=="ray")].image}'
 }
 
-# The operator has seen this very version of the service; no other cluster is still being prepared; and it answers.
+# The operator has observed this version of the service, no other cluster is being prepared, and the service answers.
 ready() {
   local generation
   generation=$(in_namespace get rayservice "$SERVICE" --output 'jsonpath={.metadata.generation}')
@@ -337,7 +337,7 @@ not_ready() { # SETTINGS THAT IT WAS READY WITH
   fail "the service is not ready"
 }
 
-# Made once, here and not by Terraform, so that it is in no state file. It goes by a file that only you can read, never by an argument.
+# Created once, not by Terraform, so that it is in no state file; passed in a file that only you can read, never as an argument.
 ray_token() {
   local secret token=$BUILD/token
   secret=$(output ray_token_secret_arn)
@@ -378,8 +378,8 @@ deploy_ui() {
   [[ -n $bucket ]] || bucket=$(output page_bucket)
   [[ -n $distribution ]] || distribution=$(output distribution_id)
   target=s3://$bucket/${S3_UI_PREFIX:+${S3_UI_PREFIX%/}/}
-  # What pages name comes before the pages: whoever asks meanwhile gets a whole one, old or new. Files in assets/ have their content's
-  # hash in their names, so they are kept for ever, and the old ones stay for pages that are open.
+  # Assets are uploaded before the pages that name them, so a page is always complete, old or new. Names in assets/ contain a hash of the
+  # content, so they are cached for ever, and old ones stay for pages that are open.
   "$AWS" s3 sync ui/dist/assets "${target}assets" --cache-control 'public, max-age=31536000, immutable' --only-show-errors
   "$AWS" s3 cp ui/dist "$target" --recursive --exclude 'assets/*' --exclude config.json --exclude index.html --cache-control no-cache \
     --only-show-errors
@@ -433,7 +433,7 @@ status() {
   "$PYTHON" -c 'import sys, urllib.error, urllib.request
 try:
     answer = urllib.request.urlopen(sys.argv[1], timeout=20)
-except urllib.error.HTTPError as error:  # asleep or paused is a state, too
+except urllib.error.HTTPError as error:  # asleep or paused is a valid state
     answer = error
 except OSError as error:
     sys.exit(f"{sys.argv[1]} cannot be reached: {error}")
@@ -458,12 +458,12 @@ tune() {
   done
   "$PYTHON" k8s/configure.py --profile tune --image "$image" "${settings[@]}" "$BUILD/tune" < "$BUILD/outputs.json"
   namespace
-  in_namespace delete rayjob tune --ignore-not-found # one that ended; with the same RUN_DIR the new one goes on where it was
+  in_namespace delete rayjob tune --ignore-not-found # a finished one; with the same RUN_DIR the new one resumes
   "$KUBECTL" apply --kustomize "$BUILD/tune"
   say "Follow it: $KUBECTL --kubeconfig $KUBECONFIG --namespace $NAMESPACE get rayjob tune --watch"
 }
 
-# --- back to nothing -------------------------------------------------------------------------------------------------------------------
+# --- destroy ---------------------------------------------------------------------------------------------------------------------------
 
 destroy() {
   say "This deletes the service, the cluster, the images, and the buckets with all photos, models and runs. It cannot be undone."
@@ -478,7 +478,7 @@ destroy() {
   if cluster_exists; then
     begin "deleting what runs"
     connect
-    # Whoever holds machines or targets goes before what they are in; otherwise those could not be deleted.
+    # The owners of machines and targets go first; otherwise network and target group could not be deleted.
     "$KUBECTL" delete namespace "$NAMESPACE" --ignore-not-found --timeout=15m
     begin "deleting what is in the cluster"
     init platform
@@ -501,7 +501,7 @@ destroy() {
   rm -rf "$BUILD"
 }
 
-# Lets go what refuses to be deleted, and makes nothing again that an earlier try has deleted.
+# Turns deletion protection off, without recreating what an earlier attempt has deleted.
 unprotect() {
   local address targets=()
   in_root aws state list > "$BUILD/state" 2> "$BUILD/state.log" || grep -q 'No state file' "$BUILD/state.log" ||

@@ -1,4 +1,4 @@
-"""What is compared between the bare loop and a server: the decision, and the probabilities where there are any."""
+"""Compares the answers of the bare loop and of a server: the code and, if any, the probabilities."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from serve_app.codes import Code
 
 if TYPE_CHECKING:
-    from serve_app.vision.pipeline import Outcome  # the client, which starts beside a loaded server, is to do without torch
+    from serve_app.vision.pipeline import Outcome  # keeps torch out of the client, which runs beside a loaded server
 
 TOLERANCE = 5e-3  # of probabilities
 
@@ -21,16 +21,16 @@ class GivenAnswer:
 
     @classmethod
     def of_outcome(cls, outcome: "Outcome") -> "GivenAnswer":
-        """What the bare loop or the pipeline gave."""
+        """The answer of the bare loop or the pipeline."""
         return cls(str(outcome.code), outcome.probabilities)
 
     @classmethod
     def of_body(cls, status: int, body: Mapping[str, Any]) -> "GivenAnswer":
-        """What came over HTTP; servers of the original's contract say no code."""
+        """The answer of a server; one with the original's contract sends no code."""
         return cls(code_of(status, body), body.get("probabilities"))
 
     def agrees_with(self, other: "GivenAnswer") -> bool:
-        """The same decision, and the same probabilities within the tolerance."""
+        """Whether the codes are equal, and the probabilities within the tolerance."""
         ours, theirs = self.probabilities or {}, other.probabilities or {}
         return (
             self.code == other.code
@@ -40,7 +40,7 @@ class GivenAnswer:
 
 
 def code_of(status: int, body: Mapping[str, Any]) -> str:
-    """The answer's code, or what it would be: from the original's fields, or the status."""
+    """The answer's code, or the equivalent of the original's fields or of the status."""
     if "code" in body:
         return str(body["code"])
     if status != 200:

@@ -1,7 +1,7 @@
-"""Replicas over time under a burst: the detector's autoscaling settings of serve_config.yaml, seen to work over HTTP.
+"""Replicas over time under a burst over HTTP, with the detector's autoscaling settings of serve_config.yaml.
 
-Idle, then four times what one replica can do, then idle again, with simulated models. Two settings are changed so that there is
-something to see within two minutes: more replicas than two cores could use, and a short wait before they go.
+The load is idle, then four times the capacity of one replica, then idle again, on simulated models. Two settings differ, to show the
+effect within two minutes: more replicas than two cores could use, and a short delay before downscaling.
 """
 
 import argparse
@@ -27,13 +27,13 @@ from serve_app.settings import Settings
 
 APPLICATION, DEPLOYMENT = "autoscaling", "PersonDetector"
 PACE = Pace(batch_s=0.1, photo_s=0.0875, max_batch_size=8)  # 10 photos a second, so that the cores are free for replicas to start
-IDLE = 0.05  # of what one replica can do
+IDLE = 0.05  # of the capacity of one replica
 SAMPLE_EVERY_S = 0.25
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The replicas at a time, in seconds from the start."""
+    """The replicas at one time, in seconds from the start."""
 
     at: float
     replicas: ReplicaCount
@@ -41,7 +41,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Second:
-    """What happened to the photos sent within one second from `at`; `p99_s` is the latency of those answered, None without any."""
+    """The outcomes of the photos sent within one second from `at`; `p99_s` is the latency of answered ones, None without any."""
 
     at: int
     offered: int
@@ -53,12 +53,12 @@ class Second:
 
 @dataclass(frozen=True)
 class Run:
-    """What was seen.
+    """The measurements of a run.
 
     Attributes:
-        capacity: photos per second that one replica can do.
+        capacity: photos per second of one replica.
         settings: the autoscaling_config.
-        phases: what was offered.
+        phases: the offered load.
         outcomes: number of answers by HTTP status.
         seconds_to_decision: from the burst's start until Serve wanted another replica; None if it never did.
         seconds_to_second_replica: until that one took requests.
@@ -84,7 +84,7 @@ def detector_settings(config: Path) -> dict[str, Any]:
 
 
 async def drive(url: str, phases: Sequence[Phase]) -> tuple[list[Reply], list[Sample], float]:
-    """Offers the phases and watches the replicas; gives the replies, the samples, and when it began (`time.monotonic`)."""
+    """Offers the phases and watches the replicas; returns the replies, the samples, and the start (`time.monotonic`)."""
     samples: list[Sample] = []
     async with Traffic(url, small_photo()) as traffic:
         while (await traffic.ask()).status != 200:
@@ -105,7 +105,7 @@ async def drive(url: str, phases: Sequence[Phase]) -> tuple[list[Reply], list[Sa
 
 
 def summarise(settings: dict[str, Any], phases: Sequence[Phase], replies: Sequence[Reply], samples: Sequence[Sample], began: float) -> Run:
-    """What the run showed; the burst is the second phase."""
+    """Summarises a run whose second phase is the burst."""
     burst = phases[0].seconds
     during = [sample for sample in samples if burst <= sample.at < burst + phases[1].seconds]
 
@@ -137,7 +137,7 @@ def by_second(replies: Sequence[Reply], began: float) -> Iterator[Second]:
 
 
 def plot(run: Run, path: Path) -> None:
-    """Offered load and what became of it, replicas, and latency, over time."""
+    """Plots offered load and outcomes, replicas, and latency over time."""
     figure = Figure(figsize=(8, 7), layout="constrained")
     photos, replicas, latency = figure.subplots(3, 1, sharex=True)
     at = [second.at for second in run.seconds]
@@ -163,7 +163,7 @@ def plot(run: Run, path: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Makes the run, prints what it showed, and writes autoscaling.json and autoscaling.png."""
+    """Runs it, prints a summary, and writes autoscaling.json and autoscaling.png."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks autoscaling", description="Shows replicas over time under a burst.")
     parser.add_argument("--config", type=Path, default=Path("serve_config.yaml"), help="whose autoscaling settings are tried")
     parser.add_argument("--max-replicas", type=int, default=6, help="more than the config's, which fit on two cores that compute")

@@ -1,7 +1,7 @@
-"""Runs a loop over the models, with nothing around them, on all cores, and finds how it does best.
+"""Runs a loop over the bare models on all cores, and finds its fastest configuration.
 
 Two loops are measured: the eager one of `bare_loop`, and the pipeline of `serve_app`, which runs its models as the service does. The
-service's share of the first says what a user gains or loses by it; of the second, what the way through the graph costs.
+service's throughput relative to the first says what a user gains or loses by it; relative to the second, what the graph costs.
 """
 
 import itertools
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class Runtime(StrEnum):
-    """What the models run on."""
+    """The runtime of the models."""
 
     EAGER = "eager"
     AS_SERVED = "as served"
@@ -46,7 +46,7 @@ class Runtime(StrEnum):
 
 @dataclass(frozen=True)
 class Way:
-    """How a loop runs: in so many processes, each with so many threads, on batches of this size."""
+    """A configuration of a loop: the number of processes, the threads of each, and the batch size."""
 
     processes: int
     threads: int
@@ -66,7 +66,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class OneByOne:
-    """A single process, one photo at a time: what it answers to each photo, and the median time."""
+    """A single process, one photo at a time: its answers, and the median latency."""
 
     threads: int
     p50_ms: float
@@ -103,7 +103,7 @@ def try_ways(
     batch_sizes: Sequence[int] = BATCH_SIZES,
     splits: Sequence[tuple[int, int]] | None = None,
 ) -> list[Speed]:
-    """The speed of each split of the cores with each batch size, measured for so many seconds each."""
+    """Measures each split of the cores with each batch size, for `seconds` each."""
     speeds = []
     for processes, threads in splits or core_splits(cores()):
         results = _in_processes(processes, _run_batches, runtime, models, photos, seconds, tuple(batch_sizes), threads)
@@ -113,13 +113,13 @@ def try_ways(
 
 
 def one_by_one(runtime: Runtime, models: ModelSet, photos: Sequence[bytes], seconds: float, threads: int) -> OneByOne:
-    """Goes over all photos, again while there is time, one at a time in one process."""
+    """Runs all photos one at a time in one process, repeatedly until `seconds` have passed."""
     [(milliseconds, answers)] = _in_processes(1, _run_one_by_one, runtime, models, photos, seconds, threads)
     return OneByOne(threads, float(np.median(milliseconds)), answers)
 
 
 def total_rate(finished: Sequence[Sequence[float]], batch_size: int) -> float:
-    """Photos per second of all processes together, while all of them were at work.
+    """Photos per second of all processes together, while all of them were running.
 
     Args:
         finished: for each process, when each of its batches was done, seconds after the common start.
@@ -153,7 +153,7 @@ def _run_batches(
         turns = itertools.cycle(photos)
         loop(list(itertools.islice(turns, batch_size)))
         assert _barrier
-        _barrier.wait()  # the processes start together, or one would have the cores to itself
+        _barrier.wait()  # start together, or one process would have all cores to itself
         started = time.monotonic()
         finished: list[float] = []
         while len(finished) < LEAST_BATCHES or finished[-1] < seconds:

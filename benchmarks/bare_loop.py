@@ -1,7 +1,7 @@
-"""The bare loop: the two models over the photos in plain transformers, with nothing around them.
+"""The bare loop: the two models in plain transformers, the baseline of the service.
 
-It is what the service is measured against. It shares decoding, cropping, the classifier's normalisation and the person rule with the
-service, so that the answers are the same; the model calls are written out.
+It shares decoding, cropping, the classifier's normalisation and the person rule with the service, so that the answers are the same; the
+model calls are written out.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ from serve_app.vision.pipeline import Outcome
 
 
 class BareLoop:
-    """Bytes of photos in, outcomes out, in the same order. Both models are folders."""
+    """Encoded photos in, outcomes out, in the same order. Both models are folders."""
 
     def __init__(self, detector: Path, classifier: Path, limits: DecodeLimits) -> None:
         options = {"dtype": torch.float32, "local_files_only": True}

@@ -1,9 +1,8 @@
-"""The two pairs of models that are measured: the embedded ones, and ones of the size that production would run.
+"""The two measured pairs of models: the embedded ones, and a pair of production size.
 
 The full-size ones are DETR with ResNet-50 (800 pixels on the short side, as facebook/detr-resnet-50) and ViT-B/16 (224 pixels). Their
-weights are random, from a fixed seed: the arithmetic, and so the time, is that of trained ones. What random weights find has to be
-arranged, or the classifier would never run: a bias makes each of DETR's 100 queries call its box a person, and as those boxes lie on
-each other around the middle of the photo, the strictest rule for duplicates leaves exactly one.
+weights are random, from a fixed seed: they take as long as trained ones. So that the classifier runs at all, a bias makes each of
+DETR's 100 queries detect a person; these boxes overlap around the middle of the photo, and the strictest `max_overlap` keeps exactly one.
 """
 
 import tempfile
@@ -27,7 +26,7 @@ from serve_app.checkpoints.decision import DetectorDecision
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR
 
 SEED = 20260101
-PERSON = 1  # its number among COCO's 91 classes
+PERSON = 1  # its index in COCO's 91 classes
 PERSON_BIAS = 10.0  # random logits are a tenth of it, so every query is sure
 
 
@@ -67,7 +66,7 @@ def model_set(size: Size, folder: Path) -> ModelSet:
     return ModelSet(size, home / "detr-resnet-50", home / "vit-base-patch16-224", FULL_SIZE_SETTINGS)
 
 
-# A photo takes a second or two: what is let in must be answerable within the deadline.
+# A photo takes a second or two, and every admitted photo must be answered within the deadline.
 FULL_SIZE_SETTINGS = {"MAX_PHOTOS_IN_FLIGHT": "24", "REQUEST_DEADLINE_S": "50"}
 
 

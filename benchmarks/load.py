@@ -1,4 +1,4 @@
-"""The client: keeps a server busy in one of two ways, and writes down what came back.
+"""The client: loads a server in a closed or an open loop, and records the answers.
 
 A closed loop has so many clients, and each sends its next photo when it has the answer to the last one: it finds out what a server can
 do. An open loop sends at random times of a given rate, whatever comes back: it shows what a server does when asked for more than it can.
@@ -31,7 +31,7 @@ LARGE = 2**20  # bytes; aiohttp takes larger bodies as files
 
 @dataclass(frozen=True)
 class ClosedLoop:
-    """So many clients; one that is refused waits as long as Retry-After says."""
+    """A number of clients; a refused one waits as long as Retry-After says."""
 
     clients: int
 
@@ -41,7 +41,7 @@ class ClosedLoop:
 
 @dataclass(frozen=True)
 class OpenLoop:
-    """Poisson arrivals, photos per second. What is refused is not sent again."""
+    """Poisson arrivals, photos per second. Refused photos are not sent again."""
 
     rate: float
     seed: int = 1
@@ -68,7 +68,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class LoadRecord:
-    """What a load got: all its requests, the warm-up's too, and the CPU time that the client took while it was measured."""
+    """All requests of a load, warm-up included, and the client's CPU time during the measurement."""
 
     samples: Sequence[Sample]
     start: float
@@ -77,7 +77,7 @@ class LoadRecord:
 
 
 def run_load(load: ClosedLoop | OpenLoop, upload: Upload, photos: Sequence[bytes], warm_up: float, seconds: float) -> LoadRecord:
-    """Loads a server from a process of its own: `warm_up` seconds that are not measured, then `seconds` that are."""
+    """Loads a server from a separate process: an unmeasured warm-up of `warm_up` seconds, then `seconds` that are measured."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(_run, load, upload, photos, warm_up, seconds).result()
 
@@ -87,7 +87,7 @@ def _run(load: ClosedLoop | OpenLoop, upload: Upload, photos: Sequence[bytes], w
 
 
 async def drive(load: ClosedLoop | OpenLoop, upload: Upload, photos: Sequence[bytes], warm_up: float, seconds: float) -> LoadRecord:
-    """`run_load` in the running event loop. Returns when everything that was sent is answered, so that loads do not mix."""
+    """`run_load` in the running event loop. Returns once all requests are answered, so that loads do not overlap."""
     async with _Client.open(upload, photos) as client:
         cpu = asyncio.create_task(_cpu_seconds(warm_up, seconds))
         if isinstance(load, ClosedLoop):
@@ -107,7 +107,7 @@ def arrivals(load: OpenLoop, seconds: float) -> Iterator[float]:
 
 
 class _Client:
-    """Sends photos in turn; `samples` are those that have been answered."""
+    """Sends photos in turn; `samples` are the finished requests."""
 
     def __init__(self, session: aiohttp.ClientSession, upload: Upload, photos: Sequence[bytes]) -> None:
         self.samples: list[Sample] = []
@@ -141,7 +141,7 @@ class _Client:
                     self.samples.append(Sample(0, at, self._now(), 0, "not sent: too many are outstanding"))
 
     async def _send(self, scheduled: float) -> float:
-        """Sends the next photo; gives the seconds to wait before another one."""
+        """Sends the next photo; returns the seconds to wait before another one."""
         photo, body, headers = next(self._requests)
         self._outstanding += 1
         try:
@@ -150,7 +150,7 @@ class _Client:
                 status, outcome = response.status, code_of(response.status, parse_body(await response.read()))
                 wait = float(response.headers.get("Retry-After", 1)) if status in REFUSALS else 0.0
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            status, outcome, wait = 0, type(error).__name__, 0.1  # not at once: that would only measure failures
+            status, outcome, wait = 0, type(error).__name__, 0.1  # an immediate retry would only measure failures
         finally:
             self._outstanding -= 1
         self.samples.append(Sample(photo, scheduled, self._now(), status, outcome))

@@ -1,4 +1,4 @@
-"""A Ray cluster of our own with Serve's proxy on a free port, and what runs on it."""
+"""A local Ray cluster with Serve's proxy on a free port, and the replicas on it."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from serve_app.graph.ray_internals import free_port
 
 @contextmanager
 def local_serve() -> Iterator[str]:
-    """Starts Ray and Serve for the length of the block; gives the proxy's address."""
+    """Starts Ray and Serve for the duration of the block; yields the proxy's address."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     port = free_port()
     ray.init(address="local", num_cpus=8, include_dashboard=False, log_to_driver=False, object_store_memory=200_000_000)
@@ -28,18 +28,18 @@ def local_serve() -> Iterator[str]:
 
 @dataclass(frozen=True)
 class ReplicaCount:
-    """How many replicas of a deployment take requests, and how many are about to."""
+    """How many replicas of a deployment are running, and how many are starting."""
 
     running: int
     starting: int
 
     @property
     def wanted(self) -> int:
-        """As many as Serve has decided on, as soon as it has asked for them."""
+        """The number that Serve has decided on, counted as soon as it has started them."""
         return self.running + self.starting
 
 
 def replica_count(application: str, deployment: str) -> ReplicaCount:
-    """The replicas of a deployment now."""
+    """The current replicas of a deployment."""
     states = serve.status().applications[application].deployments[deployment].replica_states
     return ReplicaCount(states.get(ReplicaState.RUNNING, 0), states.get(ReplicaState.STARTING, 0))

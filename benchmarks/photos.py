@@ -1,4 +1,4 @@
-"""The photos that are sent: photographs with nobody, one person and several people, always the same ones in the same order."""
+"""The input: photographs of nobody, one person and several people, always the same in the same order."""
 
 import io
 import json
@@ -42,7 +42,7 @@ def benchmark_photos() -> PhotoSet:
         by_kind: dict[str, list[str]] = {kind: [] for kind in KINDS}
         for image in sorted(document["images"], key=lambda image: str(image["file_name"])):
             by_kind[KINDS[min(people[image["id"]], 2)]].append(image["file_name"])
-        # Taken in turn, so that each stretch of requests has all three kinds.
+        # Interleaved, so that any run of requests has all three kinds.
         names = [name for each in zip(*(names[:PER_KIND] for names in by_kind.values()), strict=True) for name in each]
         return PhotoSet("person.tar, test split", [_member(tar, name).read() for name in names])
 

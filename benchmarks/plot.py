@@ -1,4 +1,4 @@
-"""The plot of a pair of models: latency and goodput over the load that was offered in open loops."""
+"""The plot of a pair of models: latency and goodput over the offered load of open loops."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from benchmarks.results import Results, ServerResult, SetResult
 
 
 def write_plots(results: Results, folder: Path) -> list[Path]:
-    """Writes one PNG for each pair of models that was loaded in open loops; gives the files."""
+    """Writes one PNG for each pair of models with open loops; returns the files."""
     files = []
     for each in results.sets:
         if any(server.overload() for server in each.servers):

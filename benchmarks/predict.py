@@ -24,13 +24,13 @@ from tune_training.predict import predict as predict_photos
 
 log = logging.getLogger(__name__)
 
-BATCH = 4  # what the bare loop does best with on two cores
+BATCH = 4  # the fastest for the bare loop on two cores
 A_FEW = 32
 
 
 @dataclass(frozen=True)
 class PredictSpeed:
-    """What was measured.
+    """The measurements.
 
     Attributes:
         bare: photos per second of the bare models, before and after `predict`.

@@ -20,7 +20,7 @@ def print_report(results: Results, console: Console) -> None:
 
 
 def print_soak(result: SoakResult, console: Console) -> None:
-    """Prints what came out of a soak."""
+    """Prints the results of a soak."""
     table = _table(f"{sum(result.outcomes.values())} requests in {result.seconds:.0f} s", "outcome", "requests", "")
     for outcome, count in result.outcomes.most_common():
         table.add_row(outcome, str(count), "[red]unexpected[/red]" if outcome in result.unexpected else "")

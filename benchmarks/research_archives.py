@@ -1,4 +1,4 @@
-"""Where the photos lie that may be used for research and not shipped: NAME.tar in GENDER_DATA_DIR."""
+"""Finds photos that are licensed for research and cannot be shipped: NAME.tar in GENDER_DATA_DIR."""
 
 import os
 from pathlib import Path

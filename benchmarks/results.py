@@ -1,4 +1,4 @@
-"""What was measured, as it is written to JSON, and what follows from it. `SCHEMA` changes when the meaning of a field does."""
+"""The measurements as JSON, and values derived from them. `SCHEMA` changes whenever the meaning of a field does."""
 
 import dataclasses
 import json
@@ -23,7 +23,7 @@ PACKAGES = ("torch", "transformers", "ray", "pillow", "aiohttp")
 
 @dataclass(frozen=True)
 class Machine:
-    """What it was measured on."""
+    """The machine of a measurement."""
 
     cores: int
     processor: str
@@ -60,14 +60,14 @@ class Point:
 
 
 def mean_batches(photos: Mapping[str, int], before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, float]:
-    """Mean batch size by model: of so many photos, in the batches that ran between two counts."""
+    """Mean batch size by model: photos per batch between two counts."""
     batches = {model: count - before.get(model, 0) for model, count in after.items()}
     return {model: photos[model] / count for model, count in batches.items() if count > 0 and photos.get(model)}
 
 
 @dataclass
 class ServerResult:
-    """Of one server: seconds to the first right answer, photos that it answered differently than the bare loop, and its loads."""
+    """One server: seconds to the first correct answer, photos answered differently from the bare loop, and its loads."""
 
     name: str
     first_answer_s: float | None = None
@@ -75,15 +75,15 @@ class ServerResult:
     points: list[Point] = field(default_factory=list)
 
     def peak(self) -> float | None:
-        """Most answers per second of all loads."""
+        """Highest answers per second of all loads."""
         return max((point.summary.answers_per_s for point in self.points), default=None)
 
     def saturated(self) -> float | None:
-        """Most answers per second of the closed loops."""
+        """Highest answers per second of the closed loops."""
         return max((point.summary.answers_per_s for point in self.points if point.clients), default=None)
 
     def point(self, clients: int) -> Point | None:
-        """The closed loop of so many clients."""
+        """The closed loop with this number of clients."""
         return next((point for point in self.points if point.clients == clients), None)
 
     def overload(self) -> Point | None:
@@ -91,13 +91,13 @@ class ServerResult:
         return max((point for point in self.points if point.rate), key=lambda point: point.rate or 0, default=None)
 
     def memory_mb(self) -> float | None:
-        """Most memory of all loads."""
+        """Highest memory of all loads."""
         return max((point.memory_mb for point in self.points), default=None)
 
 
 @dataclass
 class BareResult:
-    """Of a bare loop on one runtime.
+    """A bare loop on one runtime.
 
     Attributes:
         tried: each way to run it, measured briefly.
@@ -114,13 +114,13 @@ class BareResult:
     disagreements: list[int] = field(default_factory=list)
 
     def photos_per_s(self) -> float | None:
-        """Mean of the measurements of the best way."""
+        """Mean of the measurements of the fastest configuration."""
         return sum(speed.photos_per_s for speed in self.best) / len(self.best) if self.best else None
 
 
 @dataclass
 class SetResult:
-    """Of one pair of models; the first server is the service, the others are peers."""
+    """One pair of models; the first server is the service, the others are peers."""
 
     models: str
     settings: Mapping[str, str]
@@ -129,12 +129,12 @@ class SetResult:
     errors: list[str] = field(default_factory=list)
 
     def ratio(self, server: ServerResult, bare: BareResult) -> float | None:
-        """Served over bare throughput."""
+        """Ratio of served to bare throughput."""
         served, alone = server.saturated(), bare.photos_per_s()
         return served / alone if served and alone else None
 
     def added_latency_ms(self, server: ServerResult, bare: BareResult) -> float | None:
-        """What the way through the server adds to a photo that comes alone."""
+        """The latency that the server adds to a single photo."""
         point = server.point(clients=1)
         if point is None or point.summary.p50_ms is None or bare.one_by_one_p50_ms is None:
             return None
@@ -151,7 +151,7 @@ class Results:
     sets: list[SetResult] = field(default_factory=list)
 
     def write(self, path: Path) -> None:
-        """Writes it as JSON; an earlier state is replaced at once."""
+        """Writes it as JSON, replacing an earlier state atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_suffix(".part")
         scratch.write_text(json.dumps(dataclasses.asdict(self), indent=1) + "\n")
@@ -159,12 +159,12 @@ class Results:
 
     @classmethod
     def read(cls, path: Path) -> "Results":
-        """Reads what `write` wrote."""
+        """Reads a file of `write`."""
         return TypeAdapter(cls).validate_json(path.read_text())
 
 
 def this_machine() -> Machine:
-    """The machine and what is installed on it."""
+    """This machine and its installed packages."""
     return Machine(
         cores=cores(),
         processor=_processor(),
@@ -185,7 +185,7 @@ def _processor() -> str:
 
 
 def _revision() -> str:
-    """The commit, with a plus when files differ from it."""
+    """The commit, with a plus if the work tree differs from it."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()

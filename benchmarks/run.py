@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and with what is measured; all times are seconds.
+    """The durations (seconds) and loads of a run.
 
     Attributes:
         seconds: of each load and of the best bare loop.
@@ -47,11 +47,11 @@ class Plan:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-MANY = 8  # clients that keep more than one replica busy
+MANY = 8  # enough clients to keep more than one replica busy
 
 
 def measure_set(models: ModelSet, photos: Sequence[bytes], peers: Sequence[Server], plan: Plan, save: Callable[[SetResult], None]) -> None:
-    """Measures one pair of models; `save` gets what there is so far, the same object each time."""
+    """Measures one pair of models; `save` gets the results so far, the same object each time."""
     result = SetResult(models.name, dict(models.settings) | dict(plan.settings))
     run = _SetRun(models, photos, plan, result, lambda: save(result))
     for runtime in Runtime:
@@ -75,11 +75,11 @@ class _SetRun:
         self._result = result
         self._save = save
         self._expected: Sequence[GivenAnswer] = []
-        self._batches: Mapping[str, int] = {}  # that the server has run up to now
+        self._batches: Mapping[str, int] = {}  # the server's count so far
 
     @contextmanager
     def noting_failure(self, step: str) -> Iterator[None]:
-        """Writes a failure down and goes on."""
+        """Records a failure and continues."""
         try:
             yield
         except Exception as error:
@@ -89,7 +89,7 @@ class _SetRun:
             self._save()
 
     def measure_bare(self, runtime: Runtime) -> None:
-        """Finds the best way to run a bare loop, and asks it about each photo. The eager one's answers are those expected of all."""
+        """Finds the fastest configuration of a bare loop, and runs each photo. The eager answers are expected of all servers."""
         bare_result = BareResult(runtime)
         self._result.bare.append(bare_result)
         with self.noting_failure(f"bare loop, {runtime}, one by one"):
@@ -110,7 +110,7 @@ class _SetRun:
         self.measure_best_again(bare_result)
 
     def measure_best_again(self, bare_result: BareResult) -> None:
-        """Measures the best way for as long as a load."""
+        """Measures the fastest configuration for as long as a load."""
         runtime = Runtime(bare_result.runtime)
         with self.noting_failure(f"bare loop, {runtime}, the best way"):
             way = max(bare_result.tried, key=lambda speed: speed.photos_per_s).way
@@ -173,6 +173,6 @@ class _SetRun:
 
 
 def photos_by_model(record: LoadRecord) -> dict[str, int]:
-    """How many photos went through each model and were answered, in the warm-up too."""
+    """How many answered photos went through each model, warm-up included."""
     codes = [sample.outcome for sample in record.samples if sample.status == ANSWERED]
     return {"detector": len(codes), "classifier": codes.count(Code.OK)}

@@ -1,4 +1,4 @@
-"""From single requests to what is said of a load: rates and percentiles."""
+"""From single requests to the rates and percentiles of a load."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class LoadSummary:
-    """What a load got. Rates are of what finished while it was measured, percentiles of what was sent then; None: there was nothing.
+    """The results of a load. Rates count requests that finished while measuring, percentiles those sent then; None without any.
 
     Attributes:
         others: how often each outcome that is neither an answer nor a refusal came.
@@ -57,7 +57,7 @@ class LoadSummary:
 
 
 def summarise(samples: Sequence[Sample], start: float, seconds: float, expected: Sequence[str] | None = None) -> LoadSummary:
-    """Of all requests of a load, what there is to say of the `seconds` after `start`; `expected` are the codes by photo."""
+    """Summarises the `seconds` after `start`, from all requests of a load; `expected` are the codes by photo."""
     finished = [sample for sample in samples if start <= sample.finished < start + seconds]
     sent = [sample for sample in samples if start <= sample.scheduled < start + seconds]
     answers = [sample for sample in finished if sample.status == ANSWERED]
@@ -78,6 +78,6 @@ def summarise(samples: Sequence[Sample], start: float, seconds: float, expected:
 
 
 def percentile_ms(samples: Sequence[Sample], statuses: Sequence[int], percent: float) -> float | None:
-    """A percentile of the latencies of those with one of these statuses, ms: the smallest that `percent` of them do not exceed."""
+    """A percentile of the latencies of requests with these statuses, ms: the smallest that `percent` of them do not exceed."""
     latencies = [sample.latency for sample in samples if sample.status in statuses]
     return float(np.percentile(latencies, percent, method="inverted_cdf")) * 1000 if latencies else None

@@ -1,4 +1,4 @@
-"""Photos per second by number of detector replicas, with simulated models at saturation: linear until the way to the models is the limit.
+"""Photos per second by number of detector replicas, with simulated models at saturation: linear until the graph is the bottleneck.
 
 Beside each throughput stands who used the cores meanwhile, so that the limit has a name.
 """
@@ -24,8 +24,8 @@ from serve_app.settings import Settings
 
 APPLICATION = "scaling"
 PACE = Pace(batch_s=0.1, photo_s=0.025, max_batch_size=8)  # 26.7 photos a second
-LINEAR = 0.9  # of as many times one replica's throughput as there are replicas
-MANY = 1024  # photos in flight and replicas' queues: not what is measured here
+LINEAR = 0.9  # of the replicas times the throughput of one
+MANY = 1024  # photos in flight, and in replicas' queues: not a limit here
 
 ROLES = {
     "proxy": r"ray::ProxyActor",
@@ -39,7 +39,7 @@ CLIENT, OTHERS = "client", "ray itself"
 
 @dataclass(frozen=True)
 class Point:
-    """Throughput, in photos per second, with so many replicas; `cores` is how many cores each role used on average."""
+    """Photos per second with a number of replicas; `cores` is the mean number of cores that each role used."""
 
     replicas: int
     photos_per_s: float
@@ -49,7 +49,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Scaling:
-    """What was measured.
+    """The measurements.
 
     Attributes:
         capacity: photos per second that one replica's model can do.
@@ -65,7 +65,7 @@ class Scaling:
 
 
 def cpu_seconds() -> dict[str, float]:
-    """CPU time of this process and of what it started, by role."""
+    """CPU time of this process and its children, by role."""
     spent: dict[str, float] = defaultdict(float)
     own = psutil.Process()
     for process in (own, *own.children(recursive=True)):

@@ -1,4 +1,4 @@
-"""A server in a process of its own: started, asked, watched, stopped. The service and its peers are all measured through this."""
+"""A server in a separate process: started, queried, watched, stopped. The service and its peers are all measured through this."""
 
 import contextlib
 import os
@@ -88,21 +88,21 @@ class RunningServer:
         self._process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_TIMEOUT_S)
-        for process in self._ever.values():  # psutil kills none that took over the number of one that ended
+        for process in self._ever.values():  # psutil never kills another process with a reused id
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self._process.wait()
         self._folder.cleanup()
 
     def upload(self, raw: bool = False) -> Upload:
-        """Where photos are sent, and how."""
+        """Where and how to send photos."""
         return Upload(f"{self.url}/predict", raw)
 
     def ask(self, photo: bytes) -> GivenAnswer:
         """Sends one photo.
 
         Raises:
-            OSError, HTTPException: there is no answer.
+            OSError, HTTPException: there was no answer.
         """
         upload = self.upload()
         body, headers = upload.request(photo)
@@ -115,10 +115,10 @@ class RunningServer:
                 return GivenAnswer.of_body(error.code, parse_body(error.read()))
 
     def wait_for_first_answer(self, photo: bytes, right: Callable[[GivenAnswer], bool]) -> float:
-        """Asks until the answer is right; gives the seconds since the start.
+        """Asks until the answer is right; returns the seconds since the start.
 
         Raises:
-            StartFailed: it ended, or there was no right answer in time.
+            StartFailed: the server ended, or gave no right answer in time.
         """
         last: object = "it has not answered"
         while time.monotonic() < self._started + START_TIMEOUT_S:
@@ -144,7 +144,7 @@ class RunningServer:
         return family
 
     def memory_mb(self) -> float:
-        """PSS of all its processes, MB: what they share is counted once."""
+        """PSS of all its processes, MB: shared memory is counted once."""
         total = 0
         for process in self.family():
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -152,7 +152,7 @@ class RunningServer:
         return total / 1e6
 
     def cpu_seconds(self) -> float:
-        """CPU time that its processes have taken, and those that they have waited for."""
+        """CPU time of its processes and of the children that they have waited for."""
         total = 0.0
         for process in self.family():
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -161,7 +161,7 @@ class RunningServer:
         return total
 
     def batches(self) -> Mapping[str, int]:
-        """How many batches its models have run, by model, once it has reported all of them; empty where it cannot be asked."""
+        """How many batches each model has run, after a full reporting interval; empty if the server cannot be asked."""
         if self.server.count_batches is None:
             return {}
         time.sleep(self.server.reports_every_s)

@@ -20,14 +20,14 @@ from serve_app.app import AppArgs
 from serve_app.settings import Settings
 
 NAME = "gender-presentation"
-REPORTS_EVERY_S = 12.0  # Ray's replicas do so every 10 seconds
+REPORTS_EVERY_S = 12.0  # Ray's replicas report every 10 seconds
 
-# Not the histogram's sum: Ray adds up the middles of its buckets, and a batch of one photo counts as a half.
+# Not the histogram's sum: Ray sums the midpoints of the buckets, so a batch of one photo counts as half.
 _METRIC = re.compile(r'^ray_gender_batch_size_count\{[^}]*\bmodel="(\w+)"[^}]*\} (\S+)', re.MULTILINE)
 
 
 def service(models: ModelSet, settings: Mapping[str, str] | None = None) -> Server:
-    """The service with these models; `settings` win over those of the model set."""
+    """The service with these models; `settings` override those of the model set."""
     environment = {
         "RAY_AUTH_MODE": "",  # token authentication, as users have it
         "RAY_ADDRESS": "",
@@ -41,12 +41,12 @@ def service(models: ModelSet, settings: Mapping[str, str] | None = None) -> Serv
 
 
 def prepare(server: Server) -> float:
-    """Exports the models into its cache, as `make setup` does before anybody starts it; gives the seconds that it took.
+    """Exports the models into its cache, as `make setup` does before the first start; returns the seconds that it took.
 
     Raises:
-        CalledProcessError: one cannot be had.
+        CalledProcessError: a model cannot be prepared.
     """
-    environment = server.environment_on(Settings.model_fields["api_port"].default, os.environ["HOME"])  # it listens nowhere
+    environment = server.environment_on(Settings.model_fields["api_port"].default, os.environ["HOME"])  # unused: it does not listen
     started = time.monotonic()
     subprocess.run([sys.executable, "-m", "serve_app.commands.prepare_models"], cwd=ROOT, env=environment, stdout=sys.stderr, check=True)
     return time.monotonic() - started
@@ -62,7 +62,7 @@ def count_batches(family: Family) -> dict[str, int]:
     """How many batches the replicas have reported, by model.
 
     Raises:
-        NoMetrics: Ray has not said yet where its metrics are.
+        NoMetrics: Ray has not published the addresses of its metrics yet.
     """
     counts: Counter[str] = Counter()
     for model, count in _METRIC.findall(_metrics(_session_dir(family))):

@@ -1,7 +1,7 @@
 """The service with models that wait instead of computing.
 
-Ingress, GraphClient, deployments and BatchWorker are the real ones; only the two models are not. Waiting takes no core, as if each
-replica had a machine of its own, so that many replicas can be watched on few cores, and what limits them is the service itself.
+All but the two models is real: Ingress, GraphClient, deployments and BatchWorker. Waiting needs no core, as if each replica had its own
+machine, so many replicas fit on few cores, and the service itself is the bottleneck.
 """
 
 import io
@@ -44,7 +44,7 @@ class Pace:
 
     @property
     def photos_per_s(self) -> float:
-        """What one replica can do: full batches, one after the other."""
+        """Capacity of one replica, with full batches one after another."""
         return self.max_batch_size / self.seconds(self.max_batch_size)
 
 
@@ -52,7 +52,7 @@ QUICK = Pace(batch_s=0.002, photo_s=0.0005, max_batch_size=16)
 
 
 class WaitingDetector:
-    """In the place of a `Detector`: waits, and then sees one person in each photo."""
+    """Stands in for `Detector`: waits, then detects one person in each photo."""
 
     checkpoint = Checkpoint("simulated", Path(), "waiting-detector", "1")
     decision = DetectorDecision()
@@ -61,7 +61,7 @@ class WaitingDetector:
         self._pace = pace
 
     def prepare(self, photo: RGB) -> RGB:
-        """The photo as it is."""
+        """The photo, unchanged."""
         return photo
 
     def detect(self, photos: Sequence[RGB]) -> list[list[DetectedPerson]]:
@@ -71,7 +71,7 @@ class WaitingDetector:
 
 
 class WaitingClassifier:
-    """In the place of a `Classifier`: waits, and then is not sure."""
+    """Stands in for `Classifier`: waits, then gives both labels the same probability."""
 
     checkpoint = Checkpoint("simulated", Path(), "waiting-classifier", "1")
     crop_spec = CropSpec(margin=0.0, aspect=1.0, size=16)
@@ -80,7 +80,7 @@ class WaitingClassifier:
         self._pace = pace
 
     def blank_crop(self) -> RGB:
-        """A crop to warm up with."""
+        """A crop to warm up the model."""
         return np.zeros((16, 16, 3), dtype=np.uint8)
 
     def __call__(self, crops: Sequence[RGB]) -> list[dict[str, float]]:
@@ -131,7 +131,7 @@ def build(
     defaults: dict[str, Any] = {
         "max_ongoing_requests": 512,
         "ray_actor_options": {"num_cpus": 0.01},
-    }  # they wait: as many as wanted fit on a machine
+    }  # they only wait: any number fits on a machine
     options_of = {name: defaults | options.get(name, {}) for name in ("Ingress", "PersonDetector", "GenderClassifier")}
     detectors = deployment(detector_class).options(name="PersonDetector", **options_of["PersonDetector"])
     classifiers = deployment(SimulatedClassifier).options(name="GenderClassifier", **options_of["GenderClassifier"])

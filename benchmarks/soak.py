@@ -1,4 +1,4 @@
-"""A long mixed load: good, bad and huge photos from a few clients. What must not happen is counted, and whether memory grows."""
+"""A long load of good, bad and huge photos from a few clients: counts faults, and measures whether memory grows."""
 
 import io
 import tarfile
@@ -21,13 +21,13 @@ SEED = 20260101
 CLIENTS = 4
 MEMORY_EVERY_S = 5.0
 SETTLED = 1 / 3  # of the time, after which memory should not grow: until then further replicas start, and allocators fill up
-LEAST_READINGS = 12  # a minute; less would be noise
-GOOD_OF_20, BAD_OF_20 = 14, 5  # and one that is huge
+LEAST_READINGS = 12  # a minute; fewer would be noise
+GOOD_OF_20, BAD_OF_20 = 14, 5  # and one huge
 
 
 @dataclass(frozen=True)
 class MemoryReading:
-    """PSS of all processes of the server, MB, so many seconds after the load began."""
+    """PSS of all processes of the server, MB, at a time in seconds after the load began."""
 
     at: float
     megabytes: float
@@ -35,7 +35,7 @@ class MemoryReading:
 
 @dataclass(frozen=True)
 class SoakResult:
-    """What came out.
+    """The results.
 
     Attributes:
         outcomes: how often each HTTP status with its code, or failure without one, came.
@@ -48,12 +48,12 @@ class SoakResult:
     memory: Sequence[MemoryReading]
 
     def growth_mb_per_hour(self) -> float | None:
-        """Slope of the memory once it had time to settle; None: there are too few readings."""
+        """Slope of the memory after it has settled; None with too few readings."""
         return growth_mb_per_hour([reading for reading in self.memory if reading.at >= self.seconds * SETTLED])
 
 
 def soak(server: Server, seconds: float, progress: Callable[[float, float], None]) -> SoakResult:
-    """Loads a server for so long; `progress` gets the seconds so far and the memory, MB, every few seconds."""
+    """Loads a server for `seconds`; every few seconds, `progress` gets the elapsed seconds and the memory, MB."""
     bodies = mixed_bodies()
     readings: list[MemoryReading] = []
     with RunningServer(server) as running, ThreadPoolExecutor(1) as pool:
@@ -69,12 +69,12 @@ def soak(server: Server, seconds: float, progress: Callable[[float, float], None
 
 
 def is_unexpected(sample: Sample) -> bool:
-    """Whether a healthy server would never do so, whatever it was sent."""
+    """Whether a healthy server would never answer so, whatever the input."""
     return sample.status == 0 or (sample.status >= 500 and sample.status not in REFUSALS)
 
 
 def growth_mb_per_hour(readings: Sequence[MemoryReading]) -> float | None:
-    """Slope of the straight line that fits best."""
+    """Slope of the least-squares line."""
     if len(readings) < LEAST_READINGS:
         return None
     slope, _ = np.polyfit([reading.at for reading in readings], [reading.megabytes for reading in readings], 1)
@@ -103,7 +103,7 @@ def _bad_bodies() -> list[bytes]:
 
 def _huge_photos() -> list[bytes]:
     """Just within the limits of pixels and bytes, and just beyond each."""
-    noise = np.random.default_rng(SEED).integers(0, 256, (1750, 1850, 3), dtype=np.uint8)  # 9.7 MB, and nothing of it can be compressed
+    noise = np.random.default_rng(SEED).integers(0, 256, (1750, 1850, 3), dtype=np.uint8)  # 9.7 MB of incompressible pixels
     return [
         _encoded(Image.new("RGB", (8000, 6200), "grey"), "JPEG"),
         _encoded(Image.fromarray(noise), "PNG"),

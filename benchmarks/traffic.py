@@ -1,4 +1,4 @@
-"""Photos sent to the service at a given rate or by a given number of clients, and what came of each."""
+"""Sends photos to the service at a given rate or from a number of clients, and records the replies."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of one photo.
+    """The reply to one photo.
 
     Attributes:
         sent_at: when it was sent, in seconds of `time.monotonic`.
@@ -33,25 +33,25 @@ class Reply:
 
     @property
     def ended_at(self) -> float:
-        """When the answer was there, in seconds of `time.monotonic`."""
+        """When the answer arrived, in seconds of `time.monotonic`."""
         return self.sent_at + self.seconds
 
     @property
     def is_polite_refusal(self) -> bool:
-        """Nothing was done, and the client knows when to come back."""
+        """Whether it is a refusal that tells the client when to retry."""
         return self.status == 503 and self.retry_after is not None
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Photos per second, for so many seconds."""
+    """A rate, photos per second, and its duration in seconds."""
 
     photos_per_s: float
     seconds: float
 
 
 class Traffic(AbstractAsyncContextManager["Traffic"]):
-    """A client that sends the same photo again and again and remembers each reply.
+    """A client that sends the same photo repeatedly and records each reply.
 
     Args:
         url: the service's address.

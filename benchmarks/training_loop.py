@@ -67,7 +67,7 @@ def measure_loops(
 def _random_data(photos: int, image_size: int) -> TrainingData:
     side = working_side(image_size)
     pixels = np.random.default_rng(0).integers(0, 256, (photos, side, side, 3), dtype=np.uint8)
-    # Half of them close-ups: each kind has augmentations of its own.
+    # Half of them are close-ups, which have their own augmentations.
     boxes = [WHOLE_PHOTO, (0.2, 0.1, 0.7, 0.9)]
     examples = [Example(str(number), LABELS[number % 2], "", boxes[number // 2 % 2], "") for number in range(photos)]
     return TrainingData(examples, Crops(pixels, image_size))

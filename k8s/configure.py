@@ -2,7 +2,7 @@
 
     terraform output -json | python3 k8s/configure.py --profile lean --image REPOSITORY@sha256:... build/k8s
 
-It needs nothing but Python, and touches nothing that is tracked. JSON is YAML, so kustomize reads what it writes.
+It needs only Python and changes no tracked file. JSON is YAML, so kustomize reads its output.
 """
 
 import argparse
@@ -28,10 +28,10 @@ def kustomization(profile: str, image: str, outputs: dict[str, str], settings: l
         image: REPOSITORY@sha256:DIGEST.
         outputs: of Terraform's root `aws`, by name.
         settings: NAME=VALUE for the pods (.env.example; for tune MANIFEST, RUN_DIR and its options).
-        base: the overlay to build on, as a path relative to the folder that is written.
+        base: the overlay to build on, as a path relative to the output folder.
 
     Raises:
-        ValueError: something is not as it must be; the message says what.
+        ValueError: an argument is malformed, or an output is missing.
     """
     found = IMAGE.fullmatch(image)
     if not found:

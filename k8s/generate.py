@@ -1,10 +1,10 @@
-"""`make manifests`: writes what the manifests take from elsewhere, so that each fact stays in one place.
+"""`make manifests`: generates the parts of the manifests that come from elsewhere, so that each fact has one source.
 
     serve_config.yaml                   -> base/serve-config.yaml
     serve_config.yaml + sizes.yaml      -> overlays/NAME/serve-config.yaml
     serve_app.graph.ray_internals       -> base/environment.env
 
-kustomize cannot reach into serveConfigV2, which is a text. So `sizes.yaml` of an overlay says what differs from serve_config.yaml.
+kustomize cannot patch inside serveConfigV2, which is a string. So `sizes.yaml` of an overlay lists what differs from serve_config.yaml.
 """
 
 from pathlib import Path
@@ -34,13 +34,13 @@ class Bounds(_Strict):
 
 
 class UserConfig(_Strict):
-    """Which model, and nothing of how it decides: that belongs to its checkpoint."""
+    """Which model to load. How it decides belongs to its checkpoint."""
 
     model_uri: str
 
 
 class DeploymentSize(_Strict):
-    """How large one deployment is."""
+    """The size of one deployment."""
 
     autoscaling_config: Bounds
     ray_actor_options: dict[str, Any]
@@ -49,17 +49,17 @@ class DeploymentSize(_Strict):
 
 
 class Sizes(_Strict):
-    """All that an overlay may change of serve_config.yaml: arguments that go with the cores, replicas, resources and model URIs."""
+    """All that an overlay may change of serve_config.yaml: arguments that depend on the cores, replicas, resources and model URIs."""
 
     args: dict[str, dict[str, int]] = {}
     deployments: dict[str, DeploymentSize]
 
 
 def serve_config(sizes: Sizes | None = None) -> dict[str, Any]:
-    """serve_config.yaml as the pods have it.
+    """serve_config.yaml for the pods.
 
     Raises:
-        ValueError: the sizes name a deployment that there is not.
+        ValueError: the sizes name an unknown deployment.
     """
     config: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
     config["http_options"]["host"] = "0.0.0.0"  # noqa: S104 - of the pod; network-policies.yaml says who reaches it
@@ -76,12 +76,12 @@ def serve_config(sizes: Sizes | None = None) -> dict[str, Any]:
 
 
 def overlays() -> list[Path]:
-    """Their folders."""
+    """The folders of the overlays."""
     return sorted(path.parent for path in K8S.glob("overlays/*/kustomization.yaml"))
 
 
 def manifests() -> dict[Path, str]:
-    """Text by path of each file that is written."""
+    """The text of each generated file, by path."""
     files = {
         K8S / "base" / "serve-config.yaml": _patch(serve_config()),
         K8S / "base" / "environment.env": WRITTEN + "".join(f"{name}={value}\n" for name, value in sorted(IN_PODS.items())),
@@ -101,7 +101,7 @@ def _merge(target: dict[str, Any], changes: dict[str, Any]) -> None:
 
 
 class _Block(str):
-    """A text that is written as a block."""
+    """A string to be dumped as a YAML block."""
 
 
 class _Dumper(yaml.SafeDumper):

@@ -15,7 +15,7 @@ from serve_app.settings import Settings
 
 PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 
-# The module that must be there, and what runs the server.
+# The required module, and the command of the server.
 PEERS = {
     "FastAPI, serial": ("fastapi", ["-m", "benchmarks.peers.fastapi_serial", "{port}"]),
     "LitServe": ("litserve", ["-m", "benchmarks.peers.litserve_app", "{port}"]),
@@ -31,7 +31,7 @@ class MissingPeer(Exception):
 
 
 def peers(models: ModelSet, cores: int, python: Path = PYTHON) -> tuple[list[Server], list[str]]:
-    """The peers that are installed, with these models, and why the others are not measured."""
+    """The installed peers with these models, and why the others are not measured."""
     servers, reasons = [], []
     for name in PEERS:
         try:

@@ -18,7 +18,7 @@ class Predictor:
     def __init__(self) -> None:
         self.models = load_models(threads=1)
 
-    # Its types are not there where types are checked.
+    # It is not installed where types are checked.
     @bentoml.api(  # type: ignore[untyped-decorator]
         route="/predict", batchable=True, max_batch_size=MAX_BATCH_SIZE, max_latency_ms=MAX_LATENCY_MS
     )

@@ -1,4 +1,4 @@
-"""What all peers share: the two models of the environment, and the original's fields of an answer."""
+"""Shared by all peers: the two models of the environment, and the answer in the original's fields."""
 
 import os
 from pathlib import Path
@@ -19,12 +19,12 @@ def cores() -> int:
 
 
 def timeout_s() -> float:
-    """Seconds after which a photo may be given up: the service's own deadline."""
+    """Deadline of a photo, seconds: the service's own."""
     return float(os.environ["PEER_TIMEOUT_S"])
 
 
 def load_models(threads: int) -> BareLoop:
-    """Loads both, to run in this process with so many threads."""
+    """Loads both models, to run in this process with `threads` threads."""
     torch.set_num_threads(threads)
     settings = Settings(_env_file=None)
     limits = DecodeLimits(settings.image_formats, settings.max_image_pixels)

@@ -1,12 +1,12 @@
-"""A model's URI to a complete local directory in the Hugging Face layout.
+"""Resolves a model's URI to a complete local directory in the Hugging Face layout.
 
-    /models/vit, ./runs/best, file:///models/vit    a folder, used where it is
-    s3://bucket/prefix/                              the objects directly under the prefix, kept in a cache
-    hf://org/name@revision                           a repository on the Hugging Face hub; the revision may be left out
+    /models/vit, ./runs/best, file:///models/vit    a folder, used in place
+    s3://bucket/prefix/                              the objects directly under the prefix, cached
+    hf://org/name@revision                           a repository on the Hugging Face hub; the revision is optional
 
-Whichever way a checkpoint comes, it is checked the same way, and it has the same `revision` when it gives the same answers.
-Nothing that needs unpickling is taken. `settings.model_cache_dir` says where downloads are kept; nothing there is ever deleted
-but downloads that were not finished, because a process may be about to read the rest.
+Every checkpoint passes the same checks, and the same files have the same `revision` whatever their source. Pickled weights are never
+loaded. Downloads are cached in `settings.model_cache_dir`; only unfinished ones are ever deleted, because a process may be about to
+read the others.
 """
 
 import re
@@ -41,10 +41,10 @@ class Checkpoint:
     """A complete checkpoint on this machine.
 
     Attributes:
-        uri: what was asked for.
+        uri: the URI that was resolved.
         path: directory with `config.json`, `preprocessor_config.json`, the safetensors and, where published, `decision.json`.
-        name: last part of the folder or prefix, or the one before when that is the revision; `org/name` for the hub.
-        revision: 12 hex digits of a sha256 over the files that decide answers, the same whichever way they came.
+        name: last part of the folder or prefix, or the one before it if that is the revision; `org/name` for the hub.
+        revision: 12 hex digits of a sha256 over the files that determine the answers.
     """
 
     uri: str
@@ -59,7 +59,7 @@ def resolve(uri: str, cache_dir: Path) -> Checkpoint:
     When S3 or the hub cannot be reached, a complete earlier download of the same URI is used.
 
     Raises:
-        CheckpointError: it cannot be had; the message names the URI and what to do.
+        CheckpointError: it cannot be loaded; the message names the URI and what to do.
     """
     cache_dir = cache_dir.expanduser()
     try:

@@ -1,4 +1,4 @@
-"""Complete downloads and exports on disk, one directory for each state that a source has been in."""
+"""Complete downloads and exports on disk, one directory for each state of their source."""
 
 import hashlib
 import os
@@ -11,12 +11,12 @@ from filelock import FileLock
 class Entries:
     """The cached states of one source.
 
-        FOLDER/lock       held by whoever downloads
-        FOLDER/partial/   what is being downloaded; never read by anyone else
+        FOLDER/lock       held by the process that downloads
+        FOLDER/partial/   a download in progress; no other process reads it
         FOLDER/KEY/       a complete state; appears by rename
-        FOLDER/latest     the KEY that the source was last seen at
+        FOLDER/latest     the KEY of the state that was last seen
 
-    All methods but `lock` and `latest` are to be called with the lock held.
+    Hold the lock to call any method but `lock` and `latest`.
     """
 
     def __init__(self, root: Path, source: str) -> None:
@@ -24,11 +24,11 @@ class Entries:
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def lock(self) -> FileLock:
-        """One process at a time; the operating system lets go of it when that process dies."""
+        """One process at a time; the operating system releases it when that process dies."""
         return FileLock(self._folder / "lock")
 
     def find(self, state: str) -> Path | None:
-        """The complete entry for this state of the source, which is now the latest."""
+        """The complete entry for this state, which becomes the latest; None if there is none."""
         entry = self._folder / _short_hash(state)
         if not entry.is_dir():
             return None
@@ -36,14 +36,14 @@ class Entries:
         return entry
 
     def begin(self) -> Path:
-        """An empty directory to download into. What a killed process has left there is dropped: it may have holes."""
+        """An empty directory to download into. The incomplete download of a killed process is deleted."""
         partial = self._folder / "partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         return partial
 
     def finish(self, state: str) -> Path:
-        """Makes the checked download the entry for this state."""
+        """Turns the finished download into the entry for this state."""
         entry = self._folder / _short_hash(state)
         os.replace(self._folder / "partial", entry)
         self._set_latest(entry)
@@ -54,7 +54,7 @@ class Entries:
         shutil.rmtree(entry)
 
     def latest(self) -> Path | None:
-        """The entry for the state that the source was last seen at, if any."""
+        """The entry for the state that was last seen, if any."""
         try:
             entry = self._folder / (self._folder / "latest").read_text(encoding="ascii")
         except FileNotFoundError:

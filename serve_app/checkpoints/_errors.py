@@ -1,12 +1,12 @@
-"""What can go wrong with a checkpoint:
+"""Errors of checkpoints:
 
-CheckpointError               it cannot be had, and trying again will not help
-    CheckpointUnreachable     its source did not answer: a copy in the cache will do, or another try later
+CheckpointError               it cannot be loaded, and a retry will not help
+    CheckpointUnreachable     its source did not answer: use the cached copy, or retry later
 """
 
 
 class CheckpointError(Exception):
-    """A checkpoint cannot be had; the message names the URI and says what to do."""
+    """A checkpoint cannot be loaded; the message names the URI and what to do."""
 
     def __init__(self, uri: str, problem: str, advice: str) -> None:
         super().__init__(uri, problem, advice)  # as `args`, so that the error survives pickling between processes
@@ -19,4 +19,4 @@ class CheckpointError(Exception):
 
 
 class CheckpointUnreachable(CheckpointError):
-    """The source of the checkpoint did not answer, or broke off."""
+    """The source of the checkpoint did not answer, or the connection broke."""

@@ -1,6 +1,6 @@
 """Checkpoints from the Hugging Face hub, or a mirror of it (HF_ENDPOINT).
 
-Tokens and offline mode are the library's: HF_TOKEN, HF_HUB_OFFLINE.
+huggingface_hub itself reads HF_TOKEN and HF_HUB_OFFLINE.
 """
 
 import logging
@@ -28,10 +28,10 @@ _URI = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+?)/?(@(?P<revision>\w[\w.-]*(/\
 
 
 def fetch(uri: str, cache_dir: Path) -> tuple[Path, str]:
-    """Downloads what is not in the cache yet; returns the folder and `org/name`. Without network, a complete copy in the cache is used.
+    """Downloads files that are not cached yet; returns the folder and `org/name`. Without network, uses a complete cached copy.
 
     Raises:
-        CheckpointError: no such repository or revision, no access, no network, or the files are no checkpoint.
+        CheckpointError: no such repository or revision, no access, no network, or the files are not a checkpoint.
     """
     parts = _URI.fullmatch(uri)
     if parts is None:
@@ -40,7 +40,7 @@ def fetch(uri: str, cache_dir: Path) -> tuple[Path, str]:
     logger.info("fetching %s", uri)
     started = time.monotonic()
     try:
-        with disable_progress_bars():  # they would end up between the lines of the log
+        with disable_progress_bars():  # they would clutter the log
             folder = Path(snapshot_download(repo, revision=revision, cache_dir=cache_dir, allow_patterns=list(TAKEN)))
         names = [file.path for file in get_cached_repo_tree(repo, revision=revision, cache_dir=cache_dir)]
     except HFValidationError as error:
@@ -61,7 +61,7 @@ def fetch(uri: str, cache_dir: Path) -> tuple[Path, str]:
         raise _unreachable(uri, error) from error
     except OSError:  # the disk's, not the hub's
         raise
-    except Exception as error:  # the library lets errors of its HTTP client through, and has changed that client before
+    except Exception as error:  # errors of the library's HTTP client pass through, and it has changed that client before
         raise _unreachable(uri, error) from error
     check_names(uri, names)
     megabytes = sum(file.stat().st_size for file in folder.iterdir()) / 1e6

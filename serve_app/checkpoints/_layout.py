@@ -1,4 +1,4 @@
-"""Which files make a checkpoint, whether they are whole, and which revision they are."""
+"""The files of a checkpoint, the checks on them, and their revision."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ PREPROCESSOR_FILE = "preprocessor_config.json"
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 SHARDS = "model-*-of-*.safetensors"
-# The only files that are ever downloaded.
+# No other files are downloaded.
 TAKEN = (CONFIG_FILE, PREPROCESSOR_FILE, DECISION_FILE, "metrics.json", "MODEL_CARD.md", WEIGHTS_FILE, INDEX_FILE, SHARDS)
 MANIFEST_FILE = "manifest.json"
 
@@ -34,7 +34,7 @@ class ManifestFile(BaseModel):
 
 
 class Manifest(BaseModel):
-    """`manifest.json`, published last: the files, by name, that belong together."""
+    """`manifest.json`, published last: the files, by name, that make up a checkpoint."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,13 +42,13 @@ class Manifest(BaseModel):
 
 
 def published_names(uri: str, manifest: Manifest) -> list[str]:
-    """The files of a checkpoint that a manifest names. One that names none is written before the files are, and says: not yet.
+    """The checkpoint's files that a manifest names. While files are being published, the manifest names none.
 
     Raises:
-        CheckpointError: the publishing has not finished, or a file that every checkpoint has is not among them.
+        CheckpointError: publishing has not finished, or a required file is not among them.
     """
     if not manifest.files:
-        raise CheckpointError(uri, "it is being published, or its publishing was broken off", "Wait for it to finish, or publish it again")
+        raise CheckpointError(uri, "it is being published, or its publishing was interrupted", "Wait for it to finish, or publish it again")
     names = [name for name in manifest.files if is_taken(name)]
     check_names(uri, names)
     return names
@@ -73,14 +73,14 @@ def bad_manifest(uri: str, reason: str) -> CheckpointError:
 
 
 def not_as_published(uri: str, name: str) -> CheckpointError:
-    """The error for a file that is missing, or another one than the manifest says."""
+    """The error for a file that is missing, or differs from the one in the manifest."""
     return CheckpointError(
         uri, f"{name} is not the one that {MANIFEST_FILE} describes", "Wait for the publishing to finish, or publish it again"
     )
 
 
 def is_taken(name: str) -> bool:
-    """Whether a file of this name belongs to a checkpoint."""
+    """Whether a file of this name is part of a checkpoint."""
     return any(fnmatchcase(name, pattern) for pattern in TAKEN)
 
 
@@ -88,7 +88,7 @@ def check_names(uri: str, names: Collection[str]) -> None:
     """Checks, before anything is downloaded, that the required files are among `names`.
 
     Raises:
-        CheckpointError: a file is missing, or there are only pickled weights.
+        CheckpointError: a file is missing, or all weights are pickled.
     """
     missing = [name for name in (CONFIG_FILE, PREPROCESSOR_FILE) if name not in names]
     if WEIGHTS_FILE not in names and INDEX_FILE not in names:
@@ -107,14 +107,14 @@ def check_names(uri: str, names: Collection[str]) -> None:
 
 
 def check_weights(uri: str, folder: Path) -> None:
-    """Checks that each safetensors file is as long as its header says, reading no more than the header.
+    """Checks that each safetensors file has the length that its header declares; reads only the header.
 
     Raises:
         CheckpointError: a file is missing, truncated or damaged.
     """
     for file in _weight_files(uri, folder):
         try:
-            # The library checks the length of the header (100 MB at most), its JSON, and that the tensors fill the file exactly.
+            # The library checks the header's length (at most 100 MB) and JSON, and that the tensors fill the file exactly.
             with safe_open(file, framework="numpy"):
                 pass
         except SafetensorError as error:
@@ -126,7 +126,7 @@ def check_weights(uri: str, folder: Path) -> None:
 
 
 def revision_of(uri: str, folder: Path) -> str:
-    """First 12 hex digits of a sha256 over the files that decide answers: configuration, preprocessing, decision and weights."""
+    """First 12 hex digits of a sha256 over the files that determine the answers: configuration, preprocessing, decision and weights."""
     files = [folder / name for name in (CONFIG_FILE, PREPROCESSOR_FILE, DECISION_FILE)] + _weight_files(uri, folder)
     digest = hashlib.sha256()
     for file in files:
@@ -137,7 +137,7 @@ def revision_of(uri: str, folder: Path) -> str:
 
 
 def _weight_files(uri: str, folder: Path) -> list[Path]:
-    """The one file, or the shards that the index names, as transformers chooses them."""
+    """The single file, or the shards that the index names: transformers' own choice."""
     if (folder / WEIGHTS_FILE).exists():
         return [folder / WEIGHTS_FILE]
     try:
@@ -146,7 +146,7 @@ def _weight_files(uri: str, folder: Path) -> list[Path]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(uri, f"{INDEX_FILE} is damaged ({error!r})", "Copy or publish it again") from error
     for shard in shards:
-        # An index is data from outside: it must not lead out of the folder.
+        # The index is untrusted: a shard must not lead out of the folder.
         if not fnmatchcase(shard, SHARDS) or not (folder / Path(shard).name).is_file():
             raise CheckpointError(uri, f"{INDEX_FILE} names {shard}, which is not there", "Copy or publish all shards")
     return [folder / Path(shard).name for shard in shards]

@@ -1,4 +1,4 @@
-"""Checkpoints in a folder: used where they are."""
+"""Checkpoints in a folder, used in place."""
 
 import hashlib
 import os
@@ -15,12 +15,12 @@ def find(uri: str) -> tuple[Path, str]:
     """The folder and its name.
 
     Raises:
-        CheckpointError: there is no such folder, it is no checkpoint, or it is not what its `manifest.json` says.
+        CheckpointError: there is no such folder, it is not a checkpoint, or it differs from its `manifest.json`.
     """
     given = Path(os.path.abspath(_path(uri)))
     if not given.is_dir():
         raise CheckpointError(uri, f"there is no folder {given}", "Check the path, and that it is mounted where this process runs")
-    # Links are followed once, here: what is checked and what is loaded later stay the same when a `current` link moves on.
+    # Links are resolved once, here, so that a `current` link that moves later changes nothing between check and load.
     folder = given.resolve()
     names = os.listdir(folder)
     if MANIFEST_FILE in names:
@@ -35,7 +35,7 @@ def _check_published(uri: str, folder: Path, names: Collection[str]) -> None:
     for name in published:
         if name not in names or _sha256(folder / name) != manifest.files[name].sha256:
             raise not_as_published(uri, name)
-    # Unlike those under a prefix, files left over from an earlier checkpoint cannot be left out: they would be loaded.
+    # Unlike from a prefix, files left over from an earlier checkpoint would be loaded with the others.
     if left_over := sorted(name for name in names if is_taken(name) and name not in published):
         raise CheckpointError(uri, f"{', '.join(left_over)}: not in {MANIFEST_FILE}, so left over from another checkpoint", "Delete it")
 

@@ -1,4 +1,4 @@
-"""Checkpoints from S3, or a store that speaks its protocol (AWS_ENDPOINT_URL). Credentials, region and retries are boto3's own."""
+"""Checkpoints from S3 or a compatible store (AWS_ENDPOINT_URL). boto3 handles credentials, region and retries."""
 
 import hashlib
 import logging
@@ -52,16 +52,16 @@ class _Object:
 
 
 class _Changed(Exception):
-    """An object is no longer what was listed."""
+    """An object has changed since it was listed."""
 
 
 def fetch(uri: str, cache_dir: Path) -> tuple[Path, str]:
-    """Downloads the prefix, unless the cache has it as it is listed now; returns the folder and the prefix's last part.
+    """Downloads the prefix unless its current listing is cached; returns the folder and the prefix's last part.
 
-    When S3 cannot be reached, the state that was last seen is used, with a warning.
+    If S3 cannot be reached, uses the state that was last seen, with a warning.
 
     Raises:
-        CheckpointError: no such bucket or prefix, no access, no network, or the objects are no checkpoint or damaged.
+        CheckpointError: no such bucket or prefix, no access, no network, or the objects are damaged or not a checkpoint.
     """
     with closing(_Prefix(uri)) as prefix:
         entries = Entries(cache_dir, prefix.address)
@@ -120,7 +120,7 @@ class _Prefix:
         self._prefix = f"{path}/" if path else ""
         try:
             with explaining(uri):
-                # 10 s: an unreachable store should not hold up the start for minutes when the cache has a copy.
+                # 10 s: with a cached copy, an unreachable store must not delay the start for minutes.
                 self._client = boto3.session.Session(region_name=os.environ.get("AWS_REGION")).client(
                     "s3", config=Config(connect_timeout=10)
                 )
@@ -132,7 +132,7 @@ class _Prefix:
 
     @property
     def address(self) -> str:
-        """The same for all spellings of the URI, and another one at another endpoint."""
+        """The same for all spellings of the URI, and different for each endpoint."""
         return f"{self._client.meta.endpoint_url} {self._bucket} {self._prefix}"
 
     def list(self) -> Sequence[_Object]:
@@ -174,7 +174,7 @@ class _Prefix:
         return parse_manifest(self.uri, content)
 
     def _as_published(self, listed: dict[str, _Object], manifest: Manifest) -> dict[str, _Object]:
-        """The objects that the manifest names; a file left over from an earlier checkpoint is not among them."""
+        """The objects that the manifest names, without files left over from an earlier checkpoint."""
         names = published_names(self.uri, manifest)
         for name in names:
             if name not in listed or listed[name].size != manifest.files[name].size:
@@ -182,14 +182,14 @@ class _Prefix:
         return {name: listed[name] for name in names}
 
     def _download(self, listed: _Object, target: Path, sha256: str | None) -> None:
-        """One object to one file, going on where a broken connection left off."""
+        """Downloads one object, resuming after a broken connection."""
         hasher = _new_hasher(sha256)
         received = 0
         with target.open("wb") as file:
             for _ in range(_ATTEMPTS_PER_FILE):
                 with explaining(self.uri):
                     response = self._get(listed, received)
-                    if received and response["ResponseMetadata"]["HTTPStatusCode"] != 206:  # a store without ranges sends all of it
+                    if received and response["ResponseMetadata"]["HTTPStatusCode"] != 206:  # the store ignores ranges and sends all of it
                         file.seek(0)
                         file.truncate()
                         hasher, received = _new_hasher(sha256), 0
@@ -230,7 +230,7 @@ def _new_hasher(sha256: str | None) -> "hashlib._Hash":
 
 
 def _md5(listed: _Object, response: dict[str, Any]) -> str | None:
-    """The MD5 that the ETag is; None for a multipart upload or encryption with a key, where it is something else."""
+    """The MD5 in the ETag; None for a multipart upload or encryption with a key, where the ETag is no MD5."""
     etag = listed.etag.strip('"')
     plain = response.get("ServerSideEncryption", "AES256") == "AES256" and "SSECustomerAlgorithm" not in response
     return etag if plain and _MD5_ETAG.fullmatch(etag) else None

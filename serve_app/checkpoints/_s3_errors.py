@@ -1,4 +1,4 @@
-"""Errors of boto3, as what they mean to whoever set the URI."""
+"""Explains errors of boto3 in terms of the URI and the settings."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ _NO_CREDENTIALS = (
     boto.NoAuthTokenError,
     boto.ProfileNotFound,
 )
-_EXPIRED_CODES = ("ExpiredToken", "InvalidToken")  # S3 answers these with status 400
+_EXPIRED_CODES = ("ExpiredToken", "InvalidToken")  # with status 400
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""What belongs to a checkpoint besides its weights: `decision.json`, published beside them.
+"""`decision.json`: how to turn a checkpoint's outputs into decisions, published beside its weights.
 
-Every number here was chosen by measuring that checkpoint, so it travels with it. A checkpoint without the file gets the original
-system's values, which are the defaults below.
+These numbers were measured for that checkpoint, so they are published with it. Without the file, the defaults below apply: those of the
+original system.
 """
 
 import json
@@ -19,16 +19,16 @@ class DecisionError(ValueError):
 
 
 class Decision(BaseModel):
-    """Base of the two decisions: read from a checkpoint's folder, overridden by what is not None."""
+    """Base of the two decisions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def read(cls, folder: Path, overrides: Mapping[str, Any] | None = None) -> Self:
-        """Reads `folder/decision.json` (the defaults, when there is none) and applies the overrides that are not None.
+        """Reads `folder/decision.json` (or takes the defaults) and applies the overrides that are not None.
 
         Raises:
-            DecisionError: the file is no JSON object, or a key or a value is not allowed.
+            DecisionError: the file is not a JSON object, or a key or a value is not allowed.
         """
         path = folder / DECISION_FILE
         try:
@@ -53,14 +53,14 @@ def _reason(error: Exception) -> str:
 
 
 class DetectorDecision(Decision):
-    """When a detected box is a person that counts: the person rule.
+    """The person rule: when a detected box counts as a person.
 
     Attributes:
         score_threshold: the score must be above this.
         min_area: the box's share of the photo's area must be above this.
         min_height: the box's share of the photo's height must be above this.
         max_overlap: of two boxes with a larger intersection over union, the one with the lower score is a duplicate.
-        input_size: side of the square that the photo is resized to, pixels; None: what `preprocessor_config.json` says.
+        input_size: side of the square that the photo is resized to, pixels; None: the size in `preprocessor_config.json`.
     """
 
     score_threshold: float = Field(0.7, ge=0, le=1)
@@ -76,8 +76,8 @@ class ClassifierDecision(Decision):
     Attributes:
         crop_margin: how far the crop reaches beyond the box on each side, as a share of the box's shorter side.
         crop_aspect: the crop is at most this many times as tall as it is wide, measured from the top: head and shoulders.
-        temperature: logits are divided by it (Guo et al. 2017, On Calibration of Modern Neural Networks).
-        input_size: side of the square crop, pixels; None: what `preprocessor_config.json` says.
+        temperature: divides the logits (Guo et al. 2017, On Calibration of Modern Neural Networks).
+        input_size: side of the square crop, pixels; None: the size in `preprocessor_config.json`.
     """
 
     crop_margin: float = Field(0.0, ge=0, le=1)

@@ -7,17 +7,17 @@ from serve_app.settings import Settings
 _CHECKOUT = Path(__file__).parents[2]
 
 _HEAD = """\
-# Settings, each with its default. Copy this file to .env, and take away the # before those that are to differ.
-# The environment beats .env. Made by `make env-example` from serve_app/settings.py.
+# Settings, each with its default. Copy this file to .env and uncomment those to change.
+# Environment variables override .env. Made by `make env-example` from serve_app/settings.py.
 """
 
 # Read by boto3, for s3:// models and everything else on AWS.
 AWS = {
     "AWS_REGION": "Region of the buckets",
-    "AWS_PROFILE": "Profile in ~/.aws; or the two keys below; or nothing, where the machine has a role",
-    "AWS_ACCESS_KEY_ID": "Key",
-    "AWS_SECRET_ACCESS_KEY": "Its secret",
-    "AWS_ENDPOINT_URL": "Another store that speaks S3's protocol",
+    "AWS_PROFILE": "Profile in ~/.aws; or set the two keys below; or neither, if the machine has a role",
+    "AWS_ACCESS_KEY_ID": "Access key ID",
+    "AWS_SECRET_ACCESS_KEY": "Secret access key",
+    "AWS_ENDPOINT_URL": "Endpoint of an S3-compatible store",
 }
 
 
@@ -32,7 +32,7 @@ def render() -> str:
 
 
 def _as_text(default: object) -> str:
-    """A default as it would be written in the environment; paths in the checkout are relative to it."""
+    """A default as an environment variable; paths in the checkout become relative to it."""
     match default:
         case None:
             return ""

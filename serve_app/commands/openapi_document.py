@@ -1,4 +1,4 @@
-"""The OpenAPI document as a file: made without a graph, for the page's types (`make page-api`)."""
+"""Prints the OpenAPI document, without starting the graph, for the page's types (`make page-api`)."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,9 @@ from serve_app.settings import Settings
 
 
 def openapi_document() -> str:
-    """The document with the default settings, as JSON."""
+    """The document for the default settings, as JSON."""
     defaults = Settings.model_construct(page_dir=Path("none"))
-    service = cast(PredictService, None)  # nobody asks it
+    service = cast(PredictService, None)  # no request reaches it
     return json.dumps(create_app(service, defaults).openapi(), indent=2) + "\n"
 
 

@@ -1,6 +1,6 @@
 """Downloads and exports the models that the settings name, so that the first start finds them.
 
-`make setup` runs it, and so can the making of an image. Without it, the first start does the same and takes that much longer.
+`make setup` runs it, and so can an image build. Without it, the first start does the same and takes longer.
 """
 
 import sys
@@ -14,7 +14,7 @@ from serve_app.vision.detector import Detector
 
 
 def main() -> int:
-    """Prepares both models, one after the other: transformers cannot load two at a time. Returns the exit status."""
+    """Prepares both models in turn, because transformers cannot load two at a time. Returns the exit status."""
     settings = get_settings()
     models: list[tuple[type[Detector] | type[Classifier], str]] = [
         (Detector, settings.detector_uri),

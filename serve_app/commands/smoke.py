@@ -1,4 +1,4 @@
-"""Tries a running service from outside: `python -m serve_app.commands.smoke URL [PHOTOS_DIR]`. Needs nothing but Python."""
+"""Smoke test of a running service: `python -m serve_app.commands.smoke URL [PHOTOS_DIR]`. Needs only Python."""
 
 import argparse
 import json
@@ -21,7 +21,7 @@ TRY_AGAIN_S = 5.0
 
 @dataclass(frozen=True)
 class Reply:
-    """What the service said: HTTP status and JSON body."""
+    """HTTP status and JSON body of a response."""
 
     status: int
     body: dict[str, Any]
@@ -29,7 +29,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Result:
-    """How a check went."""
+    """The result of a check."""
 
     name: str
     passed: bool
@@ -38,7 +38,7 @@ class Result:
 
 
 class CheckFailed(Exception):
-    """The service answered, and not as it should."""
+    """The service gave an unexpected answer."""
 
 
 class Service:
@@ -56,11 +56,11 @@ class Service:
         return _send(Request(self._url + path))
 
     def post(self, path: str, body: bytes, content_type: str) -> Reply:
-        """POST of a body as it is."""
+        """POST of a raw body."""
         return _send(Request(self._url + path, data=body, headers={"Content-Type": content_type}))
 
     def post_files(self, path: str, field: str, files: Mapping[str, bytes]) -> Reply:
-        """POST of a form with files, by name."""
+        """POST of a form with files by name."""
         boundary = uuid.uuid4().hex
         parts = [_form_part(boundary, field, name, content) for name, content in files.items()]
         return self.post(path, b"".join(parts) + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}")
@@ -71,19 +71,19 @@ Fields = dict[str, object]
 
 
 def drawn_image(width: int = 320, height: int = 240) -> bytes:
-    """A PNG of one colour: nobody is in it."""
+    """A PNG of one colour, without people."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     rows = (b"\x00" + bytes([90, 140, 190]) * width) * height
     return b"\x89PNG\r\n\x1a\n" + _png_chunk(b"IHDR", header) + _png_chunk(b"IDAT", zlib.compress(rows)) + _png_chunk(b"IEND", b"")
 
 
 def photo_checks(folder: Path) -> dict[str, Check]:
-    """For each file of a folder a check that it gets an answer, whichever it is."""
+    """For each file of a folder, a check that it gets any answer."""
     return {photo.name: _photo_check(photo) for photo in sorted(folder.iterdir()) if photo.is_file()}
 
 
 def run_checks(service: Service, checks: Mapping[str, Check]) -> Iterator[Result]:
-    """Makes the checks one after the other; one that fails does not keep the others from being made."""
+    """Runs the checks in turn, also after one has failed."""
     for name, check in checks.items():
         started = time.perf_counter()
         try:
@@ -94,18 +94,18 @@ def run_checks(service: Service, checks: Mapping[str, Check]) -> Iterator[Result
 
 
 def wait_until_awake(service: Service, seconds: float) -> None:
-    """Sends a photo until it gets an answer: models that sleep are woken by it, and a load balancer takes time to find them."""
+    """Sends a photo until it is answered: this wakes sleeping models, and a load balancer needs time to find them."""
     ends = time.monotonic() + seconds
     while not _awake(service) and time.monotonic() < ends:
         time.sleep(max(0.0, min(TRY_AGAIN_S, ends - time.monotonic())))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints a line per check; the exit code is 1 when any failed."""
-    parser = argparse.ArgumentParser(prog="python -m serve_app.commands.smoke", description="Tries a running service.")
+    """Prints a line per check; returns 1 if any failed."""
+    parser = argparse.ArgumentParser(prog="python -m serve_app.commands.smoke", description="Smoke test of a running service.")
     parser.add_argument("url", metavar="URL", help="such as http://localhost:8000")
-    parser.add_argument("photos", metavar="PHOTOS_DIR", nargs="?", type=Path, help="a folder whose files are sent one by one")
-    parser.add_argument("--wait", metavar="SECONDS", type=float, default=0, help="how long models that sleep may take to answer first")
+    parser.add_argument("photos", metavar="PHOTOS_DIR", nargs="?", type=Path, help="folder of files to send one by one")
+    parser.add_argument("--wait", metavar="SECONDS", type=float, default=0, help="how long to wait for sleeping models first")
     options = parser.parse_args(arguments)
     if options.wait:
         wait_until_awake(Service(options.url), options.wait)

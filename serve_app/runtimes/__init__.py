@@ -1,7 +1,7 @@
-"""What runs a network: OpenVINO on CPUs, PyTorch on GPUs and wherever OpenVINO cannot. Both give the same answers.
+"""Runs networks: in OpenVINO on CPUs, in PyTorch on GPUs and where OpenVINO cannot run the network. Both give the same answers.
 
-On a CPU, OpenVINO gives 1.1 to 2 times the photos per second of eager PyTorch. It does not hold the interpreter lock while it computes,
-and a replica that finds the exported network in the cache never imports torch, which takes time and memory (benchmarks/README.md).
+On a CPU, OpenVINO reaches 1.1 to 2 times the photos per second of eager PyTorch. It releases the GIL during inference, and a replica
+that finds the exported network in the cache never imports torch, which would cost time and memory (benchmarks/README.md).
 """
 
 import logging
@@ -16,12 +16,12 @@ def load(role: Role, checkpoint: Checkpoint, input_size: int | None, options: Ru
     """Loads a checkpoint into the runtime that the options name.
 
     Args:
-        input_size: side of the square that photos are resized to instead of what the checkpoint says, pixels.
+        input_size: side of the square input, pixels; overrides the checkpoint's own size.
 
     Raises:
-        CheckpointError: it cannot be loaded, or OpenVINO was asked for by name and cannot take it.
+        CheckpointError: it cannot be loaded, or the options name OpenVINO and it cannot run the network.
     """
-    # Each runtime is imported when it is needed: torch takes seconds.
+    # Imported on demand: torch takes seconds.
     if options.runtime != "torch" and not has_cuda(options.device):
         from serve_app.runtimes import openvino
 

@@ -1,4 +1,4 @@
-"""What all runtimes share: what a network takes and gives, and what its caller must know of it."""
+"""What all runtimes share: the inputs and outputs of a network, and the facts about it that its caller needs."""
 
 import importlib.metadata
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from serve_app.runtimes.resizing import ResizeSpec
 from serve_app.settings import Device, RuntimeChoice, Settings
 
 Role = Literal["detector", "classifier"]
-PERSON = "person"  # the class that a detector is asked for
+PERSON = "person"  # the only class that a detector is used for
 FEMALE, MALE = "female", "male"
 LABELS = (FEMALE, MALE)  # of a classifier; a checkpoint may have its logits in either order
 Floats = NDArray[np.float32]
-# Pixels (n, H, W, 3) uint8 to the network's outputs, each with n rows; to be called from one thread.
+# Maps pixels (n, H, W, 3) uint8 to the network's outputs, each with n rows. Call it from one thread only.
 Run = Callable[[NDArray[np.uint8]], tuple[Floats, ...]]
 
 
@@ -26,8 +26,8 @@ class Facts(BaseModel):
     """What the caller of a network must know.
 
     Attributes:
-        resize: how photos are resized for it.
-        labels: names of the classifier's logits, in their order; of the detector, the one class that it is asked for.
+        resize: how to resize its input.
+        labels: the classifier's labels in the order of its logits; for a detector, the person class alone.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,9 +42,9 @@ class RunOptions:
 
     Attributes:
         device: auto, cpu or cuda.
-        runtime: auto, openvino or torch. auto is OpenVINO on a CPU, and PyTorch when OpenVINO cannot take the network.
+        runtime: auto, openvino or torch. auto is OpenVINO on a CPU, unless OpenVINO cannot run the network.
         threads: threads of one inference; 0: as many as there are cores.
-        cache_dir: where networks that were exported for OpenVINO are kept.
+        cache_dir: where networks exported for OpenVINO are cached.
     """
 
     device: Device = "cpu"
@@ -54,7 +54,7 @@ class RunOptions:
 
     @classmethod
     def of(cls, settings: Settings, threads: int = 0) -> Self:
-        """As the settings say."""
+        """The options that the settings name."""
         return cls(settings.device, settings.model_runtime, threads, settings.model_cache_dir)
 
 
@@ -72,8 +72,8 @@ class Runtime:
 
 
 def has_cuda(device: Device) -> bool:
-    """Whether a model for this device runs on a GPU: with `auto`, when there is one."""
-    # PyTorch's build for CPUs says so in its version, which costs no import.
+    """Whether models run on a GPU: with `auto`, if there is one."""
+    # The version of PyTorch's CPU build says so without the cost of importing torch.
     if device == "auto" and not importlib.metadata.version("torch").endswith("+cpu"):
         import torch
 

@@ -1,7 +1,7 @@
-"""The two models as torch modules of one kind: uint8 pixels in, what the service needs out.
+"""The two models as torch modules: resized uint8 pixels in; scores and boxes, or logits, out.
 
-Normalisation and the meaning of the logits are inside, so that whatever runs a network (see `runtimes`) is given resized pixels and
-nothing else. Only PyTorch's own runtime and the export for OpenVINO import this module: it takes seconds and 300 MB.
+Normalisation and the meaning of the logits are part of the module, so both runtimes feed it pixels and nothing else. Only the PyTorch
+runtime and the export for OpenVINO import this file: that takes seconds and 300 MB.
 """
 
 import math
@@ -25,14 +25,14 @@ from serve_app.checkpoints import Checkpoint, CheckpointError
 from serve_app.runtimes.base import LABELS, PERSON, Facts, Role
 from serve_app.runtimes.resizing import ResizeSpec
 
-transformers_logging.disable_progress_bar()  # half a second of bar, in the log of every replica
+transformers_logging.disable_progress_bar()  # they would fill the log of every replica
 
 YOLOS_MULTIPLE = 16
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network in eval mode, float32 on the CPU, and the facts about it."""
+    """A module in eval mode, float32 on the CPU, and the facts about it."""
 
     module: nn.Module
     facts: Facts
@@ -44,8 +44,8 @@ class PersonNetwork(nn.Module):
     Boxes are [x0, y0, x1, y1] relative to the photo and may reach beyond it.
 
     Args:
-        softmax: the logits end with "no object" and compete (Carion et al. 2020, DETR); otherwise each has a sigmoid of its own
-            (Zhu et al. 2021, Deformable DETR, and what came after it).
+        softmax: the logits include "no object" as the last class and go through a softmax (Carion et al. 2020, DETR); otherwise each
+            goes through a sigmoid (Zhu et al. 2021, Deformable DETR, and its successors).
     """
 
     def __init__(self, model: PreTrainedModel, processor: BaseImageProcessor, person: int, *, softmax: bool) -> None:
@@ -61,7 +61,7 @@ class PersonNetwork(nn.Module):
         logits, boxes = outputs.logits.float(), outputs.pred_boxes.float()
         if self._softmax:
             probabilities = logits.softmax(-1)[..., :-1]
-            # A query is of one class: the likeliest.
+            # A query counts only for its most probable class.
             scores = probabilities[..., self._person] * (probabilities.argmax(-1) == self._person)
         else:
             scores = logits[..., self._person].sigmoid()
@@ -73,7 +73,7 @@ class GenderNetwork(nn.Module):
     """Any image classifier: pixels (n, size, size, 3) uint8 to logits (n, labels).
 
     Args:
-        interpolate: the pixels are of another size than the one that the checkpoint was trained with.
+        interpolate: interpolate the position embeddings, for an input size other than the checkpoint's own.
     """
 
     def __init__(self, model: PreTrainedModel, processor: BaseImageProcessor, *, interpolate: bool) -> None:
@@ -88,7 +88,7 @@ class GenderNetwork(nn.Module):
 
 
 def _normal(pixels: Tensor, mean: Tensor, deviation: Tensor, dtype: torch.dtype) -> Tensor:
-    # The permutation of channels-last pixels is what convolutions on a CPU are fastest with.
+    # Permuted, the pixels stay channels-last in memory, where convolutions on a CPU are fastest.
     return ((pixels.permute(0, 3, 1, 2).float() - mean) / deviation).to(dtype)
 
 
@@ -96,11 +96,11 @@ def build(role: Role, checkpoint: Checkpoint, input_size: int | None, device: to
     """Loads a checkpoint as the network of a role.
 
     Args:
-        input_size: side of the square that it is given instead of the size in its `preprocessor_config.json`, pixels.
+        input_size: side of the square input, pixels; overrides the size in `preprocessor_config.json`.
 
     Raises:
-        CheckpointError: it cannot be loaded, has no class person or other labels than male and female, or its image processor does
-            more than resizing and normalising.
+        CheckpointError: it cannot be loaded, its classes do not suit the role, or its image processor does more than resizing and
+            normalising.
     """
     network = (_person_network if role == "detector" else _gender_network)(checkpoint, input_size, device)
     network.module.to(device).eval()
@@ -134,9 +134,9 @@ def load_model(auto_class: Any, checkpoint: Checkpoint, device: torch.device, **
     """Loads weights (safetensors only) as float32 for the CPU, or as stored for CUDA, in eval mode.
 
     Raises:
-        CheckpointError: transformers cannot load it, or weights are missing from it.
+        CheckpointError: transformers cannot load it, or some weights are missing.
     """
-    # Half-precision files would be computed in half precision, which CPUs do slowly: transformers 5 keeps the file's dtype.
+    # By default, transformers 5 keeps the file's dtype, and half precision is slow on CPUs.
     dtype = torch.float32 if device.type == "cpu" else "auto"
     try:
         model, report = auto_class.from_pretrained(
@@ -160,10 +160,10 @@ def load_processor(checkpoint: Checkpoint) -> BaseImageProcessor:
     """Loads `preprocessor_config.json`.
 
     Raises:
-        CheckpointError: there is none, or transformers does not know it.
+        CheckpointError: it is missing, or transformers cannot use it.
     """
     try:
-        # Pillow's processors: torchvision is not needed, and training and serving resize alike wherever they run.
+        # Pillow's backend needs no torchvision, and resizes the same in training and serving on every machine.
         processor: BaseImageProcessor = AutoImageProcessor.from_pretrained(checkpoint.path, local_files_only=True, backend="pil")
     except Exception as error:
         raise CheckpointError(
@@ -173,13 +173,13 @@ def load_processor(checkpoint: Checkpoint) -> BaseImageProcessor:
 
 
 def trained_size(processor: BaseImageProcessor) -> int:
-    """Side of the square that a classifier was trained with: a processor that crops the centre was trained on what the crop leaves."""
+    """Side of the square that a classifier was trained on, pixels: the centre crop's, if its processor makes one."""
     wanted = dict(processor.crop_size if getattr(processor, "do_center_crop", None) else processor.size)
     return int(wanted.get("height") or wanted["shortest_edge"])
 
 
 def normalisation(processor: BaseImageProcessor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation (1, 3, 1, 1) for pixels of 0 to 255: rescaling and normalisation in one step."""
+    """Mean and standard deviation (1, 3, 1, 1) of pixels of 0 to 255: rescaling and normalisation in one step."""
     scale = float(processor.rescale_factor) if processor.do_rescale else 1.0
     mean, deviation = (processor.image_mean, processor.image_std) if processor.do_normalize else ([0.0] * 3, [1.0] * 3)
     shape = (1, 3, 1, 1)
@@ -187,7 +187,7 @@ def normalisation(processor: BaseImageProcessor) -> tuple[Tensor, Tensor]:
 
 
 def _resize_of_detector(checkpoint: Checkpoint, processor: BaseImageProcessor, input_size: int | None) -> ResizeSpec:
-    """The processor's way of resizing, which is tried on photos of two shapes: the answers of a wrong one would be quietly worse."""
+    """The processor's rule of resizing, verified on photos of two shapes: with a wrong one, answers would be worse without an error."""
     options = {"size": {"height": input_size, "width": input_size}} if input_size else {}
     size = {key: value for key, value in dict(options.get("size") or processor.size).items() if value}
     resample = int(processor.resample)
@@ -226,9 +226,9 @@ def _gradient(height: int, width: int) -> NDArray[np.uint8]:
 
 
 def _uses_softmax(processor: BaseImageProcessor, classes: int) -> bool:
-    """Which of the two meanings of logits the checkpoint's own processor applies, found by asking it about one query.
+    """Whether the checkpoint's own processor applies a softmax to the logits; it is asked about one query.
 
-    The logit 2 of one class is 0.88 by a sigmoid of its own; against "no object" and the other classes at 0 it is less.
+    The sigmoid of the logit 2 is 0.88; its softmax beside "no object" and the other classes at 0 is less.
     """
 
     class Outputs:

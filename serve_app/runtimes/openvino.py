@@ -1,6 +1,6 @@
-"""Networks in OpenVINO, exported once (see `openvino_export`) and kept in the cache.
+"""Networks in OpenVINO, exported once (see `openvino_export`) and cached.
 
-Inference is in float32, as PyTorch's: on processors with bfloat16 OpenVINO would otherwise use that, and find other people.
+Inference is in float32, as in PyTorch: on processors with bfloat16 OpenVINO would use that by default, and detect other people.
 """
 
 import importlib.metadata
@@ -18,24 +18,24 @@ from numpy.typing import NDArray
 from serve_app.checkpoints import Checkpoint, CheckpointError, Entries
 from serve_app.runtimes.base import Facts, Floats, Role, Run, RunOptions, Runtime
 
-# `import openvino` reports to its makers over the network when this package is installed. A service that says that nothing leaves it
-# calls nobody: with None here the import fails, and OpenVINO then does without.
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] # what the import system documents
+# `import openvino` sends telemetry when this package is installed, and no data may leave this service. None makes its import fail, which
+# OpenVINO tolerates.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] # documented by the import system
 
 import openvino as ov  # noqa: E402 - after the line above
 
 logger = logging.getLogger(__name__)
 
-EXPORT_VERSION = 1  # to be raised when `networks` or `openvino_export` make another network of the same checkpoint
+EXPORT_VERSION = 1  # raise it when `networks` or `openvino_export` make another network of the same checkpoint
 NETWORK_FILE, FACTS_FILE, ERROR_FILE = "network.xml", "facts.json", "error.json"
 
 
 class ExportError(CheckpointError):
-    """OpenVINO cannot take this network; PyTorch can."""
+    """OpenVINO cannot run this network; PyTorch can."""
 
 
 def load(role: Role, checkpoint: Checkpoint, input_size: int | None, options: RunOptions) -> Runtime:
-    """Loads a checkpoint's network from the cache; exports it first when it is not there.
+    """Loads a checkpoint's network from the cache, exporting it first if needed.
 
     Raises:
         ExportError: it cannot be exported.
@@ -44,7 +44,7 @@ def load(role: Role, checkpoint: Checkpoint, input_size: int | None, options: Ru
     try:
         return _open(_cached(role, checkpoint, input_size, options.cache_dir.expanduser()), options.threads)
     except OSError as error:
-        # A cache that cannot be written costs an export at each start, and nothing else.
+        # Without a writable cache, each start exports again.
         logger.warning("the exported network of %s is not kept: %s", checkpoint.name, error.strerror)
         with tempfile.TemporaryDirectory() as scratch:
             _export(role, checkpoint, input_size, Path(scratch))
@@ -52,7 +52,7 @@ def load(role: Role, checkpoint: Checkpoint, input_size: int | None, options: Ru
 
 
 def open_network(network: Path, threads: int) -> Run:
-    """A network in OpenVINO's own format, ready to run on the CPU.
+    """Compiles a network in OpenVINO's format for the CPU.
 
     Args:
         threads: threads of one inference; 0: as many as there are cores.
@@ -61,7 +61,7 @@ def open_network(network: Path, threads: int) -> Run:
         "INFERENCE_PRECISION_HINT": "f32",
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
-        "ENABLE_CPU_PINNING": False,  # replicas know nothing of each other, and would all sit on the first core
+        "ENABLE_CPU_PINNING": False,  # replicas would all pin themselves to the first core
     }
     model = ov.Core().compile_model(network, "CPU", properties)
     request = model.create_infer_request()
@@ -79,7 +79,7 @@ def _open(folder: Path, threads: int) -> Runtime:
 
 
 def _cached(role: Role, checkpoint: Checkpoint, input_size: int | None, cache_dir: Path) -> Path:
-    """The folder of the exported network. Of many processes that ask for it, one exports."""
+    """The folder of the exported network. A lock lets only one of several processes export it."""
     versions = [importlib.metadata.version(package) for package in ("openvino", "torch", "transformers")]
     state = json.dumps([checkpoint.revision, input_size, EXPORT_VERSION, *versions])
     entries = Entries(cache_dir / "openvino", f"{role} {checkpoint.name}")
@@ -91,7 +91,7 @@ def _cached(role: Role, checkpoint: Checkpoint, input_size: int | None, cache_di
 
 
 def _export(role: Role, checkpoint: Checkpoint, input_size: int | None, folder: Path) -> None:
-    """Exports in a process of its own: this one stays free of torch, and goes on answering requests meanwhile."""
+    """Exports in a subprocess: this process never imports torch, and keeps answering requests meanwhile."""
     arguments: Sequence[object] = (role, input_size or 0, folder, checkpoint.uri, checkpoint.path, checkpoint.name, checkpoint.revision)
     command = [sys.executable, "-m", "serve_app.runtimes.openvino_export", *map(str, arguments)]
     logger.info("exporting %s for OpenVINO, once", checkpoint.name)

@@ -1,4 +1,4 @@
-"""How a photo is resized for the detector: exactly as the checkpoint's image processor does it, without importing transformers."""
+"""Resizes photos exactly as the checkpoint's image processor does, without importing transformers."""
 
 from typing import Self
 
@@ -11,12 +11,12 @@ Pixels = NDArray[np.uint8]  # (H, W, 3)
 
 
 class ResizeSpec(BaseModel):
-    """The size that photos are given, in one of the two ways of transformers' image processors.
+    """The size of resized photos, by one of the two rules of transformers' image processors.
 
     Attributes:
         exact: (height, width), whatever the photo's shape; or:
-        edges: (shortest, longest): the shorter side becomes `shortest`, or less when the longer one would exceed `longest`.
-        multiple: with `edges`, both sides are cut to a multiple of this (YOLOS).
+        edges: (shortest, longest): the shorter side becomes `shortest`, or less if the longer one would exceed `longest`.
+        multiple: with `edges`, both sides are rounded down to a multiple of this (YOLOS).
         resample: one of Pillow's filters.
     """
 
@@ -34,7 +34,7 @@ class ResizeSpec(BaseModel):
         return self
 
     def size(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) of a photo after resizing."""
+        """(height, width) after resizing."""
         if self.exact:
             return self.exact
         assert self.edges is not None
@@ -50,6 +50,6 @@ class ResizeSpec(BaseModel):
         return (new_short, new_long) if height <= width else (new_long, new_short)
 
     def __call__(self, photo: Pixels) -> Pixels:
-        """Resizes (H, W, 3) uint8."""
+        """Resizes a photo of shape (H, W, 3), uint8."""
         height, width = self.size(*photo.shape[:2])
         return np.asarray(Image.fromarray(photo).resize((max(1, width), max(1, height)), Image.Resampling(self.resample)))

@@ -1,4 +1,4 @@
-"""Networks in eager PyTorch: for GPUs, and for what OpenVINO cannot take."""
+"""Networks in eager PyTorch: on GPUs, and where OpenVINO cannot run them."""
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ class _Run:
 
     @torch.inference_mode()
     def __call__(self, pixels: NDArray[np.uint8]) -> tuple[Floats, ...]:
-        # A thread has a count of its own, and setting it anew costs more than it gives: once, in the one that calls.
+        # The count belongs to the calling thread, and setting it at each call is slow.
         if self._threads and torch.get_num_threads() != self._threads:
             torch.set_num_threads(self._threads)
         outputs = self._module(torch.from_numpy(pixels).to(self._device))

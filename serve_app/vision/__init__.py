@@ -1,1 +1,1 @@
-"""From bytes to people to probabilities, on plain arrays: the same code answers over HTTP, in folders and in the evaluation."""
+"""From bytes to people to probabilities, on plain arrays. The service, `predict` and `evaluate` share this code."""

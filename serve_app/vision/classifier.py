@@ -1,4 +1,4 @@
-"""The gender classifier: crops of one person in, calibrated probabilities out. Knows nothing of Ray, HTTP or torch."""
+"""The gender classifier: crops of one person in, calibrated probabilities out. Depends on neither Ray, HTTP nor torch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -28,39 +28,39 @@ class Classifier:
         """Loads the checkpoint; `overrides` replace values of its `decision.json`.
 
         Raises:
-            CheckpointError: it cannot be loaded, or its labels are others than male and female.
+            CheckpointError: it cannot be loaded, or its labels are not male and female.
             DecisionError: its decision, or an override, is not valid.
         """
         decision = ClassifierDecision.read(checkpoint.path, overrides)
         return cls(load("classifier", checkpoint, decision.input_size, options), decision, checkpoint)
 
     def logits(self, crops: Sequence[RGB]) -> Floats:
-        """Logits (n, 2) of crops of shape (size, size, 3), uint8, made with `crop_spec`; columns in the order of `label_names`."""
+        """Logits (n, 2) of crops (size, size, 3), uint8, made with `crop_spec`; columns in the order of `label_names`."""
         (logits,) = self._run(np.stack(crops))
         if not np.isfinite(logits).all():
             raise FloatingPointError("the classifier's logits are not finite")
         return logits
 
     def __call__(self, crops: Sequence[RGB]) -> list[dict[str, float]]:
-        """Probabilities by label name, for each crop."""
+        """The probabilities of each crop, by label."""
         if not crops:
             return []
         probabilities = softmax(self.logits(crops) / self.decision.temperature).tolist()
         return [dict(zip(self.label_names, row, strict=True)) for row in probabilities]
 
     def blank_crop(self) -> RGB:
-        """A grey crop to warm the model with."""
+        """A grey crop to warm up the model."""
         return np.full((self.crop_spec.size, self.crop_spec.size, 3), 127, dtype=np.uint8)
 
 
 def crop_spec(facts: Facts, decision: ClassifierDecision) -> CropSpec:
-    """The crops that a checkpoint wants, from its `decision.json` and its image processor."""
+    """How to crop for a checkpoint, from its `decision.json` and its image processor."""
     assert facts.resize.exact is not None
     return CropSpec(decision.crop_margin, decision.crop_aspect, facts.resize.exact[0], facts.resize.resample)
 
 
 def softmax(logits: Floats) -> Floats:
-    """Probabilities (n, labels) of logits."""
+    """Probabilities (n, labels) of logits (n, labels)."""
     exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
     probabilities: Floats = exponentials / exponentials.sum(axis=-1, keepdims=True)
     return probabilities

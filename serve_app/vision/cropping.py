@@ -10,7 +10,7 @@ from serve_app.vision.images import RGB, Box
 
 @dataclass(frozen=True)
 class CropSpec:
-    """How the classifier wants its crops; see `decision.ClassifierDecision`. `resample` is one of Pillow's filters."""
+    """How to crop for the classifier: see `decision.ClassifierDecision`. `size` is in pixels, `resample` one of Pillow's filters."""
 
     margin: float
     aspect: float
@@ -19,7 +19,7 @@ class CropSpec:
 
 
 def crop_window(box: Box, width: int, height: int, spec: CropSpec) -> tuple[float, float, float, float]:
-    """The window that is cropped, in pixels of a photo of `width` x `height`: the box, widened, cut from below, inside the photo."""
+    """The crop window [x0, y0, x1, y1] in pixels: the box with its margin, clipped to the photo, and cut from below to the aspect."""
     x0, x1 = box[0] * width, box[2] * width
     y0, y1 = box[1] * height, box[3] * height
     margin = spec.margin * min(x1 - x0, y1 - y0)
@@ -29,10 +29,10 @@ def crop_window(box: Box, width: int, height: int, spec: CropSpec) -> tuple[floa
 
 
 def crop_person(photo: RGB, box: Box, spec: CropSpec) -> RGB:
-    """Crops the person and resizes to `spec.size`; shapes (H, W, 3) in, (size, size, 3) out, uint8."""
+    """Crops the person from (H, W, 3) and resizes the crop to (size, size, 3), uint8."""
     height, width = photo.shape[:2]
     x0, y0, x1, y1 = crop_window(box, width, height, spec)
-    # At least one whole pixel, however thin the box: resize() wants an area inside the photo.
+    # At least one whole pixel, however thin the box: resize() needs an area inside the photo.
     x0, y0 = min(x0, width - 1.0), min(y0, height - 1.0)
     x1, y1 = max(x1, x0 + 1.0), max(y1, y0 + 1.0)
     crop = Image.fromarray(photo).resize((spec.size, spec.size), Image.Resampling(spec.resample), box=(x0, y0, x1, y1), reducing_gap=3.0)

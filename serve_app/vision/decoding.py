@@ -1,8 +1,8 @@
 """Bytes to an upright RGB photo, in bounded memory and time.
 
-What a file declares is read first and checked (see `image_headers`), so that a file that promises 10^12 pixels costs nothing. JPEGs
-are decoded in draft mode (at 1/2, 1/4 or 1/8 of their size, in the DCT domain), straight to about what the models need. Whatever
-Pillow raises on broken bytes becomes an `ImageRefused` with a code; nothing else leaves this module.
+The header is checked first (see `image_headers`), so a file that declares 10^12 pixels costs nothing. JPEGs are decoded in draft mode (at
+1/2, 1/4 or 1/8 of their size, in the DCT domain) to about the size that the models need. Any error of Pillow on broken bytes becomes
+an `ImageRefused` with a code; this module raises nothing else.
 """
 
 import io
@@ -18,19 +18,19 @@ from serve_app.codes import Code
 from serve_app.vision.image_headers import SIGNATURES, jpeg_scans, tiff_layout, webp_size
 from serve_app.vision.images import RGB
 
-# Our own limit is checked on the header; Pillow's guard would only warn, or raise at another number.
+# We check our own limit on the header; Pillow's guard would only warn, or raise at another size.
 Image.MAX_IMAGE_PIXELS = None
-# A large image in one block: glibc gives more than 32 MB back as soon as it is freed, but keeps Pillow's usual 16 MB for the thread.
+# One block per image: glibc returns blocks over 32 MB to the system when freed, but keeps Pillow's usual 16 MB blocks for the thread.
 Image.core.set_block_size(1 << 28)  # type: ignore[attr-defined] # documented, but not exported
-# Pillow warns of odd metadata; the pixels are what counts. Not `catch_warnings`, which threads undo for each other.
+# Pillow warns about odd metadata, which does not matter here. `catch_warnings` is not thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-# Files within the limits of bytes and pixels can still take minutes or gigabytes. Photos stay far below these:
-MAX_JPEG_SCANS = 50  # each goes over all pixels; a progressive JPEG has about ten
-MAX_TIFF_PARTS = 50_000  # strips or tiles; each is an object in Python
-MAX_BMP_RLE_PIXELS = 2_000_000  # Pillow unpacks run lengths in Python
+# A file within the limits of bytes and pixels can still take minutes or gigabytes. Photos stay far below these limits:
+MAX_JPEG_SCANS = 50  # each scan visits all pixels; a progressive JPEG has about ten
+MAX_TIFF_PARTS = 50_000  # strips or tiles; each is a Python object
+MAX_BMP_RLE_PIXELS = 2_000_000  # Pillow decodes run lengths in Python
 
-# What undoes each EXIF orientation.
+# The transposition that undoes each EXIF orientation.
 UPRIGHT: dict[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -44,14 +44,14 @@ UPRIGHT: dict[int, Image.Transpose] = {
 
 @dataclass(frozen=True)
 class DecodeLimits:
-    """What is accepted, and how large the photo comes out.
+    """Which files are accepted, and the size of the decoded photo.
 
     Attributes:
-        formats: Pillow's names of the accepted formats, of those in `image_headers.SIGNATURES`.
-        max_pixels: most pixels that the header may declare.
-        long_side: larger photos are reduced to this long side, pixels. 1000 leaves 200 pixels to a person of 20 % of the height, and
-            draft mode takes photos of phones (4000 and 4032 pixels) there at a quarter of their size: 38 ms instead of 56 at 1024.
-        full_size_pixels: photos that need more pixels than this in memory (after draft mode) are decoded one at a time.
+        formats: Pillow's names of the accepted formats, a subset of `image_headers.SIGNATURES`.
+        max_pixels: the most pixels that a header may declare.
+        long_side: the longest side of a decoded photo, pixels. At 1000, a person of 20 % of the height still has 200 pixels, and draft
+            mode reduces phone photos (4000 and 4032 pixels) to a quarter: 38 ms, against 56 ms at 1024.
+        full_size_pixels: photos with more pixels than this in memory (after draft mode) are decoded one at a time.
     """
 
     formats: Sequence[str]
@@ -65,7 +65,7 @@ class DecodeLimits:
 
 
 class ImageRefused(Exception):
-    """The bytes are no photo that we take; `code` says why."""
+    """The bytes are not an acceptable photo; `code` says why."""
 
     def __init__(self, code: Code) -> None:
         super().__init__(code.value)
@@ -76,7 +76,7 @@ _one_large_at_a_time = threading.Lock()
 
 
 def decode(data: bytes, limits: DecodeLimits) -> RGB:
-    """Decodes the first frame: upright (EXIF), RGB, uint8, shape (H, W, 3), at most `limits.long_side` long.
+    """Decodes the first frame: upright (EXIF), RGB, uint8, shape (H, W, 3), neither side longer than `limits.long_side`.
 
     Raises:
         ImageRefused: NOT_AN_IMAGE, IMAGE_TOO_LARGE or CORRUPT_IMAGE.
@@ -93,7 +93,7 @@ def decode(data: bytes, limits: DecodeLimits) -> RGB:
 
 
 def _check_header(data: bytes, limits: DecodeLimits) -> None:
-    """Checks what would be spent before Pillow tells the size, or whatever the size."""
+    """Checks what costs time or memory before Pillow tells the size, or regardless of the size."""
     if SIGNATURES["WEBP"].match(data):
         _check_size(*webp_size(data), limits)
     elif SIGNATURES["TIFF"].match(data):
@@ -105,7 +105,7 @@ def _check_header(data: bytes, limits: DecodeLimits) -> None:
 
 
 def _decode(data: bytes, limits: DecodeLimits) -> RGB:
-    # Pillow reads MPO, a JPEG with further pictures behind it, under the name of JPEG.
+    # Pillow opens MPO, a JPEG followed by further pictures, with its JPEG reader.
     readers = {"JPEG" if name == "MPO" else name for name in limits.formats}
     with Image.open(io.BytesIO(data), formats=sorted(readers)) as image:
         if image.format not in limits.formats:
@@ -113,7 +113,7 @@ def _decode(data: bytes, limits: DecodeLimits) -> RGB:
         _check_size(*image.size, limits)
         if image.width * image.height > MAX_BMP_RLE_PIXELS and any(tile.codec_name == "bmp_rle" for tile in image.tile):
             raise ImageRefused(Code.IMAGE_TOO_LARGE)
-        # A progressive JPEG keeps all its coefficients in memory, whatever it is decoded to.
+        # Decoding a progressive JPEG keeps all coefficients in memory, whatever the draft size.
         needed = image.width * image.height if image.info.get("progressive") else 0
         shrink = limits.long_side / max(image.size)
         image.draft(None, (max(1, int(image.width * shrink)), max(1, int(image.height * shrink))))
@@ -132,9 +132,9 @@ def _check_size(width: int, height: int, limits: DecodeLimits) -> None:
 
 def _pixels(image: Image.Image, limits: DecodeLimits) -> RGB:
     image.load()
-    turn = _turn(image)  # after load(), which turns a TIFF by itself
+    turn = _turn(image)  # after load(), which itself applies the orientation of a TIFF
     averageable = _averageable(image)
-    # Whole-number reduction first: cheap, and everything after it is small.
+    # An integer reduction first: it is cheap, and leaves little for the later steps.
     factor = max(image.size) // limits.long_side
     rgb = _to_rgb(averageable.reduce(factor) if factor > 1 else averageable)
     rgb.thumbnail((limits.long_side, limits.long_side), Image.Resampling.BILINEAR)
@@ -142,15 +142,15 @@ def _pixels(image: Image.Image, limits: DecodeLimits) -> RGB:
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What undoes the EXIF orientation; None without one."""
+    """The transposition that undoes the EXIF orientation; None if none is needed."""
     try:
         return UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # as many kinds as on broken pixels, but damaged metadata takes nothing from the photo
+    except Exception:  # of many kinds; a photo with damaged metadata is still a photo
         return None
 
 
 def _averageable(image: Image.Image) -> Image.Image:
-    """The image in a mode whose pixels can be averaged, at most four bytes each: no palettes and no packed pixels."""
+    """Converts to a mode whose pixels can be averaged, without palettes or packed bits, at most four bytes per pixel."""
     if image.mode.startswith("I;16"):
         return image.convert("I")
     if image.mode in ("I", "F", "LA", "RGBA", "CMYK"):
@@ -161,7 +161,7 @@ def _averageable(image: Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Alpha (over white), CMYK, 16-bit and float pixels to 8-bit RGB."""
+    """Converts alpha (over white), CMYK, 16-bit and float pixels to 8-bit RGB."""
     if image.mode in ("I", "F"):
         return _from_deep_pixels(image)
     if image.mode in ("LA", "RGBA"):
@@ -172,6 +172,6 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _from_deep_pixels(image: Image.Image) -> Image.Image:
     values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
     top = float(values.max())
-    # 16-bit files use their whole range; floats are 0 to 1 (and a little over, after sharpening) or 0 to 255 by convention.
+    # 16-bit files use their whole range; floats are 0 to 1 (slightly more after sharpening) or 0 to 255 by convention.
     scale = 255.0 if image.mode == "F" and top < 2.0 else 1.0 if top <= 255.0 else 255.0 / 65535.0
     return Image.fromarray((values * scale).clip(0, 255).astype(np.uint8)).convert("RGB")

@@ -1,4 +1,4 @@
-"""The person detector: RGB photos in, lists of people out. Knows nothing of Ray or HTTP, and of torch only through `runtimes`."""
+"""The person detector: RGB photos in, lists of people out. Depends on neither Ray nor HTTP, and on torch only through `runtimes`."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from serve_app.vision.people import DetectedPerson
 class Detector:
     """Any `AutoModelForObjectDetection` checkpoint with a class named person.
 
-    `prepare` is cheap to run in several threads; `detect` runs the model and belongs in one thread.
+    Any thread may call `prepare`; `detect` runs the model, in one thread only.
     """
 
     def __init__(self, runtime: Runtime, decision: DetectorDecision, checkpoint: Checkpoint) -> None:
@@ -38,14 +38,13 @@ class Detector:
         return cls(load("detector", checkpoint, decision.input_size, options), decision, checkpoint)
 
     def prepare(self, photo: RGB) -> RGB:
-        """Resizes one photo, shape (H, W, 3), uint8. Normalising is the network's own first step."""
+        """Resizes one photo of shape (H, W, 3), uint8. The network itself normalises."""
         return self._resize(photo)
 
     def detect(self, photos: Sequence[RGB]) -> list[list[DetectedPerson]]:
-        """Finds the people in each prepared photo, with scores above the threshold of the decision; the person rule comes later.
+        """Detects people in prepared photos, with scores above the decision's threshold; `people_that_count` applies the person rule.
 
-        Photos of one shape go through the model together. A padding mask instead would change the answers of DETR with the
-        company that a photo is in.
+        Only photos of one shape share a batch: with padding, DETR's answer about a photo would depend on the others in the batch.
         """
         by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for index, photo in enumerate(photos):
@@ -54,17 +53,17 @@ class Detector:
         for indices in by_shape.values():
             scores, boxes = self._run(np.stack([photos[index] for index in indices]))
             if not np.isfinite(scores).all():
-                raise FloatingPointError("the detector's scores are not finite")  # they would look like nobody
+                raise FloatingPointError("the detector's scores are not finite")  # otherwise it would look like nobody
             for index, photo_scores, photo_boxes in zip(indices, scores, boxes, strict=True):
                 results[index] = self._people(photo_scores, photo_boxes)
         return results
 
     def __call__(self, photos: Sequence[RGB]) -> list[list[DetectedPerson]]:
-        """`prepare` and `detect` in one."""
+        """Prepares photos and detects the people in them."""
         return self.detect([self.prepare(photo) for photo in photos])
 
     def _people(self, scores: Floats, boxes: Floats) -> list[DetectedPerson]:
-        """Those above the threshold, of the scores (queries,) and boxes (queries, 4) of one photo."""
+        """The people above the threshold, from the scores (queries,) and boxes (queries, 4) of one photo."""
         found = scores > self.decision.score_threshold
         people = [
             DetectedPerson((x0, y0, x1, y1), score)

@@ -1,4 +1,4 @@
-"""What an image file declares about itself, read without Pillow where Pillow would already spend memory or time on it."""
+"""What an image header declares, read without Pillow where Pillow would already spend memory or time on it."""
 
 import io
 import re
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PIL.TiffImagePlugin import STRIPOFFSETS, TILELENGTH, TILEOFFSETS, TILEWIDTH, ImageFileDirectory_v2
 
-# How files of each format that can be accepted begin, by Pillow's names. One that begins so and cannot be opened is damaged.
+# The first bytes of each supported format, by Pillow's names. A file that starts so and cannot be opened is damaged.
 SIGNATURES: dict[str, re.Pattern[bytes]] = {
     "JPEG": re.compile(rb"\xff\xd8\xff"),
     "MPO": re.compile(rb"\xff\xd8\xff"),
@@ -22,14 +22,14 @@ BIG_TIFF = 43
 
 
 class TiffLayout(NamedTuple):
-    """How the pixels of a TIFF are stored: strips or tiles, and pixels of one tile (0 with strips, which are no larger than the image)."""
+    """The number of strips or tiles of a TIFF, and the pixels of one tile (0 with strips, which are never larger than the image)."""
 
     parts: int
     tile_pixels: int
 
 
 def jpeg_scans(data: bytes) -> int:
-    """Scans of a JPEG and of the pictures inside and behind it: start-of-scan markers, whose length never reaches 256."""
+    """Scans of a JPEG, its thumbnail and pictures appended to it: counts start-of-scan markers, whose length stays below 256."""
     return data.count(b"\xff\xda\x00")
 
 
@@ -37,7 +37,7 @@ def tiff_layout(data: bytes) -> TiffLayout:
     """The layout of the first image of a TIFF.
 
     Raises:
-        Exception: of many kinds, when the directory is damaged.
+        Exception: the directory is damaged; of many kinds.
     """
     directory = ImageFileDirectory_v2(data[: 16 if data[2] == BIG_TIFF else 8])
     stream = io.BytesIO(data)

@@ -10,7 +10,7 @@ from serve_app.vision.images import Box
 
 @dataclass(frozen=True)
 class DetectedPerson:
-    """A box that the detector calls a person: [x0, y0, x1, y1] relative to the photo (0 to 1), and the score (0 to 1)."""
+    """A box that the detector takes for a person, relative to the photo, and its score (0 to 1)."""
 
     box: Box
     score: float
@@ -27,9 +27,9 @@ class DetectedPerson:
 
 
 def people_that_count(detected: Sequence[DetectedPerson], rule: DetectorDecision) -> list[DetectedPerson]:
-    """Applies the person rule; the best score comes first.
+    """Applies the person rule; sorted by score, highest first.
 
-    Duplicates are dropped before small boxes are, so that a part of a person never outlives the whole.
+    Duplicates are dropped before small boxes, so a part of a person is never kept without the whole.
     """
     kept: list[DetectedPerson] = []
     for person in sorted(detected, key=lambda p: p.score, reverse=True):
@@ -41,7 +41,7 @@ def people_that_count(detected: Sequence[DetectedPerson], rule: DetectorDecision
 
 
 def gate(people: Sequence[DetectedPerson]) -> Code:
-    """OK for exactly one person; otherwise the refusal."""
+    """OK for exactly one person; otherwise the code of the refusal."""
     if not people:
         return Code.NO_PERSON
     return Code.OK if len(people) == 1 else Code.MULTIPLE_PEOPLE

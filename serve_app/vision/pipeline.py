@@ -1,4 +1,4 @@
-"""The whole way of a photo in one process, without Ray: for evaluation and folders. Made of the same parts as the graph."""
+"""All stages in one process, without Ray: for `evaluate` and `predict`. Built from the same parts as the graph."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ __all__ = ["Outcome", "Pipeline"]
 
 
 class Pipeline:
-    """Bytes of photos in, outcomes out, in the same order."""
+    """Encoded photos in, outcomes out, in the same order."""
 
     def __init__(self, detector: Detector, classifier: Classifier, limits: DecodeLimits) -> None:
         self._detector = detector

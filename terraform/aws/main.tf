@@ -1,4 +1,4 @@
-# Everything in AWS but what is in the cluster, which is root platform's: a provider cannot be set up from a cluster that the same plan makes.
+# Everything in AWS outside the cluster. Root platform has the rest: a provider cannot use a cluster that the same plan creates.
 
 provider "aws" {
   region              = var.region
@@ -19,12 +19,12 @@ data "aws_availability_zones" "here" {
 }
 
 locals {
-  # The manifests in ../../k8s have these too; tests hold one against the other.
+  # The manifests in ../../k8s have these too; a test compares them.
   namespace  = "gender-presentation"
   serve_port = 8000
   api_prefix = "/api"
-  # The proxy's own word, and not /health: a pod is a good target when it can pass requests on. The models may sleep then (profile lean), or
-  # their last replica may have died; /health says 503 to both, so that every target would be taken out for what no target can help.
+  # The proxy's own health check, not /health: a pod is a good target if it can forward requests. If the models sleep (profile lean) or their
+  # last replica has died, /health answers 503, and every target would be removed for a fault that is not its own.
   health_path = "/-/healthz"
 
   ha            = var.profile == "ha"
@@ -105,7 +105,7 @@ module "tune_role" {
   ]
 }
 
-# Its value is deploy.sh's to make, so that it never is in a state file or a plan.
+# deploy.sh creates its value, so that it is in no state file or plan.
 resource "aws_secretsmanager_secret" "ray_token" {
   name                    = "${var.name}-ray-token"
   description             = "Token that Ray asks for before it runs anything"

@@ -1,4 +1,4 @@
-# The bucket that keeps the state of the other two roots. Its own state is a file beside it: there is no bucket for it yet.
+# The bucket for the state of the other two roots. Its own state is a local file, since there is no bucket yet.
 
 provider "aws" {
   region              = var.region

@@ -1,4 +1,4 @@
-# What the cluster needs before the service can come: the operator and the machines. Applied after root aws, destroyed before it.
+# What the cluster needs before the service: the operator and the machines. Applied after root aws, destroyed before it.
 
 provider "aws" {
   region              = var.region
@@ -14,7 +14,7 @@ provider "helm" {
     host                   = data.aws_eks_cluster.this.endpoint
     cluster_ca_certificate = base64decode(data.aws_eks_cluster.this.certificate_authority[0].data)
 
-    # Asked for when it is needed: a token in the state would be old, and a secret there.
+    # Requested on demand: a token in the state would be expired, and a secret in a file.
     exec = {
       api_version = "client.authentication.k8s.io/v1beta1"
       command     = "aws"

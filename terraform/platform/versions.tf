@@ -12,7 +12,7 @@ terraform {
     }
   }
 
-  # Bucket and region come from `terraform init -backend-config`; ../bootstrap makes the bucket.
+  # Bucket and region come from `terraform init -backend-config`; ../bootstrap creates the bucket.
   backend "s3" {
     key          = "platform.tfstate"
     encrypt      = true

@@ -1,4 +1,4 @@
-"""Terraform with providers, once for all tests: its sources ready to run in, and what it would make."""
+"""Terraform with providers, once for all tests: its initialised sources, and its plan."""
 
 import json
 import os

@@ -55,8 +55,8 @@ def write_tiny_detector(
 ) -> Path:
     """Writes an object detector to `path` and returns it.
 
-    `detr` keeps the aspect ratio and pads batches; the other two resize every photo to 64 x 64 pixels. With `signal`, what is in the
-    photo decides; otherwise it fades on the way, places score alike, and rounding decides which of them become queries.
+    `detr` keeps the aspect ratio and pads batches; the other two resize every photo to 64 x 64 pixels. With `signal`, outputs depend on
+    the content of the photo; without it, all places score nearly alike, and rounding decides which of them become queries.
     """
     with _seeded():
         model = _DETECTORS[kind](_labels(labels))

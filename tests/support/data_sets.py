@@ -1,4 +1,4 @@
-"""Folders of small pictures that are all different, and works for processes of their own, which must be importable there."""
+"""Folders of small, distinct pictures, and work for other processes, which must be able to import it."""
 
 import os
 import signal
@@ -17,13 +17,13 @@ ROW = pa.schema([("name", pa.string()), ("process", pa.int64())])
 
 @cache
 def blots(seed: int, size: tuple[int, int] = (96, 128)) -> Image.Image:
-    """A picture of soft blots of colour; other seeds look altogether different."""
+    """A picture of soft blots of colour; each seed looks entirely different."""
     small = np.random.default_rng(seed).integers(0, 256, (12, 12, 3), dtype=np.uint8)
     return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
 
 
 def write_photo(path: Path, photo: Image.Image | bytes) -> None:
-    """Writes a picture, or whatever bytes, and the folders that it needs."""
+    """Writes a picture, or any bytes, and creates the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(photo, bytes):
         path.write_bytes(photo)

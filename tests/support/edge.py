@@ -40,7 +40,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Bucket:
-    """The page's: a folder of files, some of them replaced. Who asks for what is not there may not list it, so S3 says 403."""
+    """The page's: a folder of files, some of them replaced. Without the right to list, S3 answers 403 for a missing file."""
 
     folder: Path
     replaced: dict[str, bytes]
@@ -96,7 +96,7 @@ class Distribution:
     origins: dict[str, Origin]
 
     def answer(self, method: str, uri: str, headers: Headers, body: bytes) -> Reply:
-        """What a viewer gets who asks by https."""
+        """The reply to an https request."""
         path, _, query = uri.partition("?")
         behaviour, configuration = self._behaviour(path)
         if method not in behaviour["allowed_methods"]:
@@ -115,7 +115,7 @@ class Distribution:
         return Reply(reply.status, reply.headers | self._security_headers(configuration), reply.body)
 
     def http_only_answers(self, path: str) -> str:
-        """What is done with a viewer who asks by http: allow-all, https-only or redirect-to-https."""
+        """The policy for http requests: allow-all, https-only or redirect-to-https."""
         behaviour, _ = self._behaviour(path)
         return str(behaviour["viewer_protocol_policy"])
 
@@ -183,7 +183,7 @@ def edge(distribution: Distribution, folder: Path) -> Iterator[str]:
         do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = answer
 
         def log_message(self, *arguments: object) -> None:
-            """Says nothing."""
+            """Logs nothing."""
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True

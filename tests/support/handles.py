@@ -1,4 +1,4 @@
-"""Stand-ins for the handles of deployments, that do as they are told."""
+"""Stand-ins for handles of deployments, with outcomes chosen by the test."""
 
 import asyncio
 from typing import Any
@@ -22,7 +22,7 @@ class Call:
         return self._outcome
 
     def cancel(self) -> None:
-        """Tells the callee that nobody waits any more."""
+        """Cancels the call."""
         self.cancelled = True
 
 
@@ -61,7 +61,7 @@ class Method:
         self._called = asyncio.Event()
 
     async def has_calls(self, count: int) -> None:
-        """Waits until it was called so often."""
+        """Waits for a number of calls."""
         while len(self.calls) < count:
             self._called.clear()
             await self._called.wait()

@@ -1,4 +1,4 @@
-"""Image files for tests: small honest ones of every accepted format, and hostile ones that are made without spending what they ask for."""
+"""Image files for tests: small honest ones of every accepted format, and hostile ones that are cheap to make."""
 
 import io
 import re

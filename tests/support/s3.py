@@ -1,4 +1,4 @@
-"""An S3 server in this process (moto), which counts requests and can misbehave, and the AWS_* settings that lead to it."""
+"""An S3 server in this process (moto), which counts requests and can misbehave, and the AWS_* settings for it."""
 
 import atexit
 from collections.abc import Callable, Iterable, Iterator
@@ -77,7 +77,7 @@ class S3Server:
         self.client.delete_object(Bucket=bucket, Key=key)
 
     def wrap(self, app: WSGIApp) -> WSGIApp:
-        """The server's application, with the counting and the misbehaviour around it."""
+        """The server's application, wrapped with counting and misbehaviour."""
 
         def wrapped(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
             if self.refusal:
@@ -108,7 +108,7 @@ def _cut_off(body: Iterable[bytes], cut: Cut) -> Iterator[bytes]:
 
 @contextmanager
 def s3_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
-    """An empty S3 server on a free port, to which boto3 in this process and its children is led. Nothing is retried."""
+    """An empty S3 server on a free port, for boto3 in this process and its children. Nothing is retried."""
     moto = _moto()
     host, port = moto.get_host_and_port()
     server = S3Server(f"http://{host}:{port}")

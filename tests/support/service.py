@@ -1,4 +1,4 @@
-"""The service as `make serve` runs it, in a process of its own."""
+"""The service as `make serve` runs it, in a separate process."""
 
 import contextlib
 import json
@@ -22,11 +22,11 @@ UserConfigs = dict[str, dict[str, Any]]
 
 
 class RunningService:
-    """`python -m serve_app` on a port of its own.
+    """`python -m serve_app` on a given port.
 
     Args:
         port: a free port.
-        folder: for its output, its configs, and a home where Ray writes its token.
+        folder: for its output, its configs, and the home directory for Ray's token.
     """
 
     def __init__(self, port: int, folder: Path) -> None:
@@ -36,7 +36,7 @@ class RunningService:
         self._output = folder / "output.txt"
         # Unlike the tests' own cluster, this one keeps Ray's token authentication on, as users have it.
         self._environment = {key: value for key, value in os.environ.items() if key not in ("RAY_AUTH_MODE", "RAY_ADDRESS")}
-        # Its models are those that `make setup` has prepared: an export takes ten seconds and more.
+        # It uses the models that `make setup` has prepared: an export takes more than ten seconds.
         models = Settings(_env_file=None).model_cache_dir.expanduser()
         self._environment |= {"API_PORT": str(port), "HOME": str(folder), "MODEL_CACHE_DIR": str(models)}
         with self._output.open("w") as output:
@@ -46,7 +46,7 @@ class RunningService:
         self.family: list[psutil.Process] = []
 
     def wait_until_ready(self) -> None:
-        """Waits for the last line of the message."""
+        """Waits for the last line of the start message."""
         while "\nStop:" not in self.output:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(0.2)
@@ -55,7 +55,7 @@ class RunningService:
 
     @property
     def output(self) -> str:
-        """What it has printed."""
+        """Its output so far."""
         return self._output.read_text()
 
     @property
@@ -99,12 +99,12 @@ class RunningService:
         subprocess.run(["sh", "-c", line], cwd=folder, env=environment, check=True, capture_output=True, timeout=60)
 
     def stop(self) -> int:
-        """Sends SIGTERM; gives the exit status."""
+        """Sends SIGTERM; returns the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
     def kill(self) -> None:
-        """Ends whatever is left."""
+        """Kills the remaining processes."""
         for process in [*self.family, *self._self()]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()

@@ -1,4 +1,4 @@
-"""The graph with models that only wait: deaths and overload need the real deployments around them, and no arithmetic."""
+"""The real ingress before deployments that only wait: deaths and overload need no models."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ OPTIONS: dict[str, Any] = {
 
 
 class Detector:
-    """Takes `seconds` for a photo, one at a time, and counts them."""
+    """Takes `seconds` per photo, one at a time, and counts them."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -52,7 +52,7 @@ class Detector:
         return ModelDescription("simulated", "1")
 
     async def photos(self) -> int:
-        """How many were answered."""
+        """How many photos were answered."""
         return self._photos
 
 
@@ -63,7 +63,7 @@ class Classifier:
         self._seconds = seconds
 
     async def classify(self, crop: RGB, spec: CropSpec) -> Classification:
-        """The same for everybody."""
+        """The same probabilities for every crop."""
         await asyncio.sleep(self._seconds)
         return Classification({"male": 0.5, "female": 0.5}, "simulated@1")
 
@@ -73,7 +73,7 @@ class Classifier:
 
 
 class OneTransport:
-    """A handle that stays with its transport."""
+    """A handle whose transport cannot be changed."""
 
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle = handle
@@ -87,7 +87,7 @@ class OneTransport:
 
 
 class IngressBy(Ingress):
-    """The ingress with handles that call by reference, or over gRPC."""
+    """The ingress with handles that call by reference or over gRPC."""
 
     def __init__(
         self, detector: DeploymentHandle[Any], classifier: DeploymentHandle[Any], settings: Settings, by_reference: bool | None
@@ -101,8 +101,8 @@ class IngressBy(Ingress):
 def graph(
     settings: Settings, *, seconds: float = 0.02, replicas: int = 1, ingresses: int = 1, by_reference: bool | None = None
 ) -> Application:
-    """The graph; `seconds` is what each photo takes in each model."""
+    """The graph; each photo takes `seconds` in each model."""
     models = serve.deployment(num_replicas=replicas, **OPTIONS)
-    # Not by `serve_app.app`: it imports torch, and every replica that replaces another one would wait for that.
+    # Not from `serve_app.app`: it imports torch, which would delay each replacement replica.
     ingress = serve.deployment(name="Ingress", num_replicas=ingresses, **OPTIONS)(serve.ingress()(IngressBy))
     return ingress.bind(models(Detector).bind(seconds), models(Classifier).bind(seconds), settings, by_reference)

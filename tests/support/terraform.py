@@ -1,4 +1,4 @@
-"""The real Terraform, with providers from wherever they can be had: beside the checkout without a network, or the registry."""
+"""The real Terraform, with providers from wherever they are available: beside the checkout without a network, or the registry."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def terraform_environment(folder: Path) -> dict[str, str]:
     if not shutil.which("terraform"):
         raise MissingTerraform("terraform is not installed")
     environment = os.environ | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_INPUT": "0"}
-    # A developer's own account is not what is tested.
+    # Never a developer's own account.
     environment = {name: value for name, value in environment.items() if not name.startswith(("AWS_", "TF_VAR_"))}
     if OFFLINE.exists():
         export = subprocess.run([str(OFFLINE)], capture_output=True, text=True, check=True).stdout

@@ -1,4 +1,4 @@
-# Says when the service does not answer, and when money runs out. All of it from CloudWatch: it works when the cluster does not.
+# Alarms for a service that does not answer, and for the budget. All in CloudWatch, so they work when the cluster does not.
 
 locals {
   load_balancer = { LoadBalancer = var.load_balancer }
@@ -10,12 +10,12 @@ locals {
       metric     = "HTTPCode_ELB_5XX_Count", statistic = "Sum", comparison = "GreaterThanOrEqualToThreshold", threshold = 10, periods = 2
       dimensions = local.load_balancer, description = "Requests find no pod that answers"
     }
-    # The service's 5xx: `overloaded` is among them, and a cold start has some minutes of it.
+    # The service's 5xx: `overloaded` is among them, and a cold start causes some minutes of it.
     refusing = {
       metric     = "HTTPCode_Target_5XX_Count", statistic = "Sum", comparison = "GreaterThanOrEqualToThreshold", threshold = 50, periods = 3
       dimensions = local.target_group, description = "The service refuses or fails for a quarter of an hour"
     }
-    # Only while pods are registered: paused is not ill.
+    # Only while pods are registered: a paused service is not unhealthy.
     unhealthy = {
       metric     = "HealthyHostCount", statistic = "Maximum", comparison = "LessThanThreshold", threshold = 1, periods = 3
       dimensions = local.target_group, description = "No pod says that it is healthy"
@@ -68,7 +68,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   ok_actions          = [aws_sns_topic.this.arn]
 }
 
-# Of the whole account: a budget by tag counts nothing until somebody activates the tag for billing, and says so nowhere.
+# For the whole account: a budget by tag silently counts nothing until the tag is activated for billing.
 resource "aws_budgets_budget" "this" {
   name         = var.name
   budget_type  = "COST"

@@ -1,4 +1,4 @@
-# A bucket that nobody but this account, and at most one CloudFront distribution, can read.
+# A bucket that only this account and at most one CloudFront distribution can read.
 
 resource "aws_s3_bucket" "this" {
   bucket        = var.name
@@ -74,7 +74,7 @@ resource "aws_s3_bucket_policy" "this" {
         Resource  = ["arn:aws:s3:::${var.name}", "arn:aws:s3:::${var.name}/*"]
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       }],
-      # No s3:ListBucket: what is not there is answered like what may not be seen.
+      # No s3:ListBucket: a missing object gets the same answer as a forbidden one.
       [for arn in var.reader_distribution_arns : {
         Sid       = "CloudFrontReads"
         Effect    = "Allow"

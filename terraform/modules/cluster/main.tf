@@ -1,4 +1,4 @@
-# EKS in Auto Mode: AWS runs the nodes' autoscaler, storage, network, load balancing and Pod Identity, so no add-on is ours to keep.
+# EKS in Auto Mode: AWS runs the nodes' autoscaler, storage, network, load balancing and Pod Identity, so there are no add-ons to maintain.
 
 resource "aws_cloudwatch_log_group" "control_plane" {
   name              = "/aws/eks/${var.name}/cluster" # EKS makes it, with logs for ever, when it is not there
@@ -44,7 +44,7 @@ resource "aws_iam_role" "node" {
   })
 }
 
-# What a node needs to join and to pull images. Pods get roles of their own.
+# What a node needs to join and to pull images. Pods have their own roles.
 resource "aws_iam_role_policy_attachment" "node" {
   for_each = toset(["AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly"])
 

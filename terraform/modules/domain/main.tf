@@ -1,4 +1,4 @@
-# The certificate of an own domain. It proves itself by a record in the zone, and is renewed by the same.
+# The certificate of your domain, validated and renewed by a record in the zone.
 
 resource "aws_acm_certificate" "this" {
   region = "us-east-1" # CloudFront takes certificates from nowhere else

@@ -1,4 +1,4 @@
-# One https address for page and API, so that no browser needs leave (CORS) to call from one to the other.
+# One https address for page and API, so that the page needs no CORS to call the API.
 #   /api/*  the service, through a VPC origin to the internal load balancer
 #   else    the page, from its private bucket
 
@@ -22,7 +22,7 @@ resource "aws_cloudfront_origin_access_control" "page" {
   signing_protocol                  = "sigv4"
 }
 
-# Takes a quarter of an hour to make, and as long to delete.
+# Takes a quarter of an hour to create, and as long to delete.
 resource "aws_cloudfront_vpc_origin" "service" {
   vpc_origin_endpoint_config {
     name                   = var.name
@@ -31,7 +31,7 @@ resource "aws_cloudfront_vpc_origin" "service" {
     http_port              = 80
     https_port             = 443
 
-    # Never used, and the API wants it.
+    # Unused, but required.
     origin_ssl_protocols {
       items    = ["TLSv1.2"]
       quantity = 1
@@ -59,7 +59,7 @@ resource "aws_cloudfront_function" "service" {
   code    = templatefile("${path.module}/service.js", { prefix = var.api_prefix })
 }
 
-# The service sends headers of its own, so this is the page's.
+# For the page only: the service sends its own headers.
 resource "aws_cloudfront_response_headers_policy" "page" {
   name = "${var.name}-page"
 
@@ -168,7 +168,7 @@ resource "aws_cloudfront_distribution" "this" {
   }
 
   viewer_certificate {
-    # CloudFront's own certificate, of *.cloudfront.net, fixes the protocol's minimum at TLSv1. An own domain does not.
+    # CloudFront's own certificate, of *.cloudfront.net, fixes the protocol's minimum at TLSv1. Your own domain does not.
     cloudfront_default_certificate = !local.own_domain
     acm_certificate_arn            = local.own_domain ? var.certificate_arn : null
     ssl_support_method             = local.own_domain ? "sni-only" : null

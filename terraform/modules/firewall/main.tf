@@ -1,9 +1,9 @@
-# What CloudFront asks before it lets a request through. The rules are in the API's own words: `rule_json` is all of it, and tests can read it.
+# The firewall of CloudFront. `rule_json` has all rules in the API's format, which tests can read.
 
 locals {
   visible = { SampledRequestsEnabled = false, CloudWatchMetricsEnabled = true } # samples would keep clients' addresses and paths
 
-  # What photos look like to rules that expect text: with these on, uploads above 8 KB are blocked, and others at random.
+  # These rules expect text and mistake photos for attacks: enabled, they block uploads above 8 KB, and others at random.
   about_bodies = ["SizeRestrictions_BODY", "CrossSiteScripting_BODY", "GenericLFI_BODY", "GenericRFI_BODY", "EC2MetaDataSSRF_BODY"]
 
   rules = [
@@ -26,7 +26,7 @@ locals {
         }
       }
       Action = {
-        # The service's own words for "too much, come back later", which its clients know.
+        # The service's own answer for overload, which its clients handle.
         Block = {
           CustomResponse = {
             ResponseCode          = 503

@@ -5,7 +5,7 @@ data "aws_ec2_managed_prefix_list" "cloudfront" {
   name = "com.amazonaws.global.cloudfront.origin-facing"
 }
 
-# A group of its own: the list counts as 55 of the 60 rules that a group may have.
+# A separate group: the list counts as 55 of the 60 rules that a group may have.
 resource "aws_security_group" "this" {
   name        = "${var.name}-load-balancer"
   description = "From CloudFront to the pods"
@@ -30,7 +30,7 @@ resource "aws_vpc_security_group_egress_rule" "pods" {
   to_port                      = var.serve_port
 }
 
-# Not left to the TargetGroupBinding, whose `networking` Auto Mode has been said to ignore.
+# Not left to the TargetGroupBinding, whose `networking` Auto Mode reportedly ignores.
 resource "aws_vpc_security_group_ingress_rule" "pods" {
   security_group_id            = var.pod_security_group_id
   description                  = "From the load balancer"
@@ -72,7 +72,7 @@ resource "aws_lb_target_group" "serve" {
 
 resource "aws_lb_listener" "http" {
   load_balancer_arn = aws_lb.this.arn
-  # No TLS: CloudFront takes only public certificates, and the hop stays in AWS' private network.
+  # No TLS: CloudFront accepts only public certificates, and the hop stays in AWS' private network.
   protocol = "HTTP"
   port     = 80
 

@@ -15,7 +15,7 @@ output "dns_name" {
 
 output "target_group_arn" {
   description = "ARN of the target group, for the TargetGroupBinding."
-  # Not before the way there is whole: a group without a listener takes no targets' health.
+  # Only after the listener exists: a group without one does not check its targets' health.
   value      = aws_lb_target_group.serve.arn
   depends_on = [aws_lb_listener.http]
 }

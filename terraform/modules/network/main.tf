@@ -2,7 +2,7 @@
 
 locals {
   zones = { for index, zone in var.zones : zone => index }
-  # One gateway for all is cheaper by a third of the idle cost; with its zone, the way out is lost for all.
+  # A single gateway saves a third of the idle cost, but if its zone fails, no zone can reach the internet.
   nat_zones = var.nat_per_zone ? local.zones : { for zone, index in local.zones : zone => index if index == 0 }
 }
 
@@ -14,7 +14,7 @@ resource "aws_vpc" "this" {
   tags = { Name = var.name }
 }
 
-# With no rules: whatever is started without a security group of its own can reach nothing.
+# Without rules, so that anything started without a security group can reach nothing.
 resource "aws_default_security_group" "closed" {
   vpc_id  = aws_vpc.this.id
   ingress = []

@@ -1,15 +1,15 @@
-# What the cluster needs beside the service: KubeRay's operator, and the machines that Karpenter (in EKS Auto Mode) may start.
-# The pools go in as a small chart and not as kubernetes_manifest, which asks the cluster already when planning.
+# What the cluster needs besides the service: KubeRay's operator, and the machines that Karpenter (in EKS Auto Mode) may start.
+# The pools go in as a small chart and not as kubernetes_manifest, which needs the cluster already when planning.
 
 locals {
-  # ../../../k8s selects by karpenter.sh/nodepool, the pool's name; a test holds the sizes against the pods' requests.
+  # ../../../k8s selects by karpenter.sh/nodepool, the pool's name; a test checks the sizes against the pods' requests.
   head = {
     name       = "ray-head"
     capacity   = ["on-demand"] # the cluster ends with its head
     categories = ["m", "r"]    # 8 GiB at least for two CPUs
     cpus       = ["2", "4"]
     limit      = 16
-    # A head is moved only when its machine must go: whoever loses it starts anew.
+    # A head moves only when its machine must go: without its head, a cluster restarts.
     disruption = { consolidationPolicy = "WhenEmpty", consolidateAfter = "5m" }
     taints     = []
   }
@@ -19,7 +19,7 @@ locals {
     categories = ["c", "m", "r"]
     cpus       = ["4", "8"]
     limit      = var.cpu_limit
-    # One at a time, so that what is in flight on the others is answered.
+    # One at a time, so that the others keep answering.
     disruption = { consolidationPolicy = "WhenEmptyOrUnderutilized", consolidateAfter = "5m", budgets = [{ nodes = "1" }] }
     taints     = []
   }
@@ -58,7 +58,7 @@ locals {
     }
   }]
 
-  # Without it EKS stores NetworkPolicies and enforces none of them.
+  # Without it EKS stores NetworkPolicies but does not enforce them.
   network_policies = {
     apiVersion = "v1"
     kind       = "ConfigMap"

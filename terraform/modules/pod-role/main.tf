@@ -1,4 +1,4 @@
-# What the pods of one service account may do in AWS, by EKS Pod Identity: no key is stored, and no other pod has it.
+# The AWS permissions of one service account's pods, by EKS Pod Identity: without stored keys, and for no other pods.
 
 resource "aws_iam_role" "this" {
   name = "${var.cluster_name}-${var.service_account}"
@@ -25,7 +25,7 @@ resource "aws_iam_role_policy" "this" {
         Action   = "s3:GetObject"
         Resource = "${place.bucket_arn}/${place.prefix}*"
       }],
-      # Whoever writes runs also prunes their checkpoints; versions keep what is deleted for some time.
+      # Runs also prune their checkpoints; versioning keeps deleted ones for some time.
       [for place in var.write : {
         Effect   = "Allow"
         Action   = ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]

@@ -1,4 +1,4 @@
-# Managed Prometheus that fetches the pods' metrics by itself: nothing of it runs in the cluster.
+# Managed Prometheus with a managed scraper of the pods' metrics: nothing runs in the cluster.
 
 resource "aws_prometheus_workspace" "this" {
   alias = var.name

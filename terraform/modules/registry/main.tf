@@ -1,4 +1,4 @@
-# Where the image is pushed to, and nodes pull it from.
+# The image registry.
 
 resource "aws_ecr_repository" "this" {
   name                 = var.name

@@ -1,4 +1,4 @@
-# Where Ray's head keeps what the cluster needs to go on when the head is lost. Two nodes in two zones.
+# Stores the state of Ray's head, so that the cluster survives its loss. Two nodes in two zones.
 
 resource "aws_security_group" "this" {
   name        = "${var.name}-valkey"

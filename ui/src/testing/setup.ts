@@ -1,9 +1,11 @@
 import "@testing-library/jest-dom/vitest";
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { server } from "./server";
 
 const hasPage = typeof document !== "undefined"; // some files are tested in Node alone
+
+configure({ asyncUtilTimeout: 20_000 }); // the default second is too short for a busy machine
 
 if (hasPage) {
   // What jsdom lacks, because it draws nothing.

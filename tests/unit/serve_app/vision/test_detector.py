@@ -36,7 +36,7 @@ MIXED_SHAPES = [noise(60, 80), noise(120, 60, 1), noise(60, 80, 2), noise(50, 20
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[DetectorKind, Checkpoint]:
     """One tiny checkpoint of each kind."""
     folder = tmp_path_factory.mktemp("detectors")
-    return {kind: resolve(str(write_tiny_detector(folder / kind, kind)), folder) for kind in KINDS}
+    return {kind: resolve(str(write_tiny_detector(folder / kind, kind, signal=kind != "detr")), folder) for kind in KINDS}
 
 
 def load(checkpoint: Checkpoint, **overrides: Any) -> Detector:
@@ -48,10 +48,12 @@ def everyone(found: list[list[DetectedPerson]]) -> list[DetectedPerson]:
 
 
 def same(found: list[DetectedPerson], expected: list[DetectedPerson]) -> bool:
-    """Equal within 1e-3, in scores and in boxes."""
-    return len(found) == len(expected) and all(
-        np.allclose((*one.box, one.score), (*other.box, other.score), atol=1e-3) for one, other in zip(found, expected, strict=True)
-    )
+    """Equal within 1e-3, in scores and in boxes. The order of people whose scores nearly tie is left to rounding."""
+    if len(found) != len(expected) or not found:
+        return not found and not expected
+    one, other = (np.array([(*person.box, person.score) for person in people]) for people in (found, expected))
+    differences = np.abs(one[:, None] - other).max(axis=-1)
+    return bool(max(differences.min(axis=0).max(), differences.min(axis=1).max()) < 1e-3)
 
 
 @pytest.mark.parametrize("kind", KINDS)

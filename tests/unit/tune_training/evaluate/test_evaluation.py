@@ -56,6 +56,15 @@ def judge(model: Path, data: Path, **options: Any) -> dict[str, Any]:
     return evaluate(str(model), str(data), threads=1, draws=100, **options)
 
 
+def leaves(metrics: Any, path: str = "") -> dict[str, Any]:
+    """Each value of nested metrics by its path."""
+    if isinstance(metrics, list | tuple):
+        metrics = dict(enumerate(metrics))
+    if not isinstance(metrics, dict):
+        return {path: metrics}
+    return {name: leaf for key, item in metrics.items() for name, leaf in leaves(item, f"{path}/{key}").items()}
+
+
 def test_refused_photos_are_part_of_the_result(model: Path, table: Path) -> None:
     metrics = judge(model, table)
     found = metrics["splits"]["test"]
@@ -92,7 +101,8 @@ def test_a_second_run_asks_the_models_nothing_and_a_stopped_one_goes_on(
     (remembered,) = (table.parent.parent / "cache" / "answers").iterdir()
     lines = remembered.read_text().splitlines(keepends=True)
     remembered.write_text("".join(lines[:-3]) + lines[-3][:20])  # killed while it wrote
-    assert judge(model, table) == first
+    # In a batch of fewer photos the last bits of the logits may differ.
+    assert leaves(judge(model, table)) == pytest.approx(leaves(first), nan_ok=True)
     assert finder.photos < asked + 5
 
 
