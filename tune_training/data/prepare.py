@@ -4,7 +4,7 @@ import csv
 import io
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import typer
@@ -43,15 +43,26 @@ class PrepareOptions:
         engine: what runs the person filter.
     """
 
-    labels: str | None = None
-    person_filter: bool = True
-    close_up_sources: Sequence[str] = tuple(CLOSE_UP_SOURCES)
-    detector: str = EMBEDDED_DETECTOR
-    min_side: int = 32
-    val_share: float = 0.1
-    test_share: float = 0.1
-    seed: int = 0
-    engine: Engine = Engine.RAY
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="Table (CSV or Parquet) with the columns path and label (or gender), and where known split, source and others."
+            " Without it, labels are read from folders (male/x.jpg) or file names (x_female.png)."
+        ),
+    ] = None
+    person_filter: Annotated[bool, typer.Option(help="Leave out photos of nobody or several people.")] = True
+    close_up_sources: Annotated[
+        list[str],
+        typer.Option(
+            "--close-up-source", help="Sources whose photos are faces from edge to edge: not filtered, their box is the whole photo."
+        ),
+    ] = field(default_factory=lambda: list(CLOSE_UP_SOURCES))
+    detector: Annotated[str, typer.Option(help="URI of the detector of people; best the one of serving.")] = EMBEDDED_DETECTOR
+    min_side: Annotated[int, typer.Option(help="Smallest shorter side, pixels.", min=1)] = 32
+    val_share: Annotated[float, typer.Option(help="Share of the validation split, where no split is given.")] = 0.1
+    test_share: Annotated[float, typer.Option(help="Share of the test split, where no split is given.")] = 0.1
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0
+    engine: Annotated[Engine, typer.Option(help="What runs the person filter: Ray Data, or processes of this machine.")] = Engine.RAY
 
     def __post_init__(self) -> None:
         if min(self.val_share, self.test_share) < 0 or self.val_share + self.test_share >= 1:
