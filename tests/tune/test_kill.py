@@ -1,7 +1,7 @@
 """SIGKILL the trials' workers, then the command itself; the same command again ends the search, and no finished epoch is trained again.
 
-An epoch is finished when its checkpoint is stored whole. Each kill strikes while Ray Tune does not know yet of a finished one: it is
-halted (SIGSTOP) until a worker has stored an epoch more.
+An epoch is finished when its trial's folder names it. Each kill strikes while Ray Tune does not know yet of a finished one: it is halted
+(SIGSTOP) until a worker has stored an epoch more.
 """
 
 import json
@@ -18,12 +18,12 @@ from typing import Any
 
 import pandas as pd
 import psutil
-from ray.tune import Checkpoint
 
 from tests.support.s3 import S3Server
 from tests.support.tuning import TinySearch
-from tune_training.tune.search import BUDGET_FILE, read_result
-from tune_training.tune.stored_epochs import read_epoch
+from tune_training.tune.result import read_result
+from tune_training.tune.search import BUDGET_FILE
+from tune_training.tune.trial_folder import read_trial
 
 EPOCHS = 16
 PATIENCE_S = 120
@@ -33,13 +33,9 @@ History = list[dict[str, Any]]
 
 
 def finished(run: Path) -> dict[str, History]:
-    """By trial, what its newest whole checkpoint says of each epoch, among it when the epoch ended."""
-    found: dict[str, History] = {}
-    for folder in run.glob("search/*/checkpoint_*"):
-        epoch = read_epoch(Checkpoint(str(folder)))
-        if epoch and epoch.number > len(found.get(folder.parent.name, [])):
-            found[folder.parent.name] = [dict(record) for record in epoch.history]
-    return found
+    """By trial, what its folder says of each epoch, among it when the epoch ended."""
+    found = {folder.name: read_trial(str(folder)) for folder in run.glob("search/trial_*")}
+    return {name: [dict(each) for each in record.history] for name, record in found.items() if record}
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], patience_s: float = PATIENCE_S) -> bool:

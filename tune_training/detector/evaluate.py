@@ -16,7 +16,7 @@ from serve_app.vision.decoding import ImageRefused, decode
 from serve_app.vision.detector import Detector
 from serve_app.vision.people import DetectedPerson, gate, people_that_count
 from tune_training.data.labelled_photos import read_labelled, sample_by_source
-from tune_training.detector.data import LabelledPhoto, read_coco
+from tune_training.detector.data import AnnotatedPhoto, read_coco
 from tune_training.evaluate.metrics_file import Metrics, write_metrics
 from tune_training.io import storage
 from tune_training.io.batches import batches
@@ -30,7 +30,7 @@ SCORE_FLOOR = 0.05  # below every threshold worth considering
 PORTRAITS_PER_SOURCE = 300
 
 
-def true_count(photo: LabelledPhoto, rule: DetectorDecision) -> int:
+def true_count(photo: AnnotatedPhoto, rule: DetectorDecision) -> int:
     """People of a labelled photo that pass the size rule: 0, 1 or 2 (for two and more)."""
     people = [DetectedPerson((float(a), float(b), float(c), float(d)), 1.0) for a, b, c, d in photo.boxes]
     return min(2, sum(person.area > rule.min_area and person.height > rule.min_height for person in people))
@@ -55,7 +55,7 @@ def detections(photos: Sequence[str], detector: Detector) -> list[list[DetectedP
     return found
 
 
-def count_metrics(photos: Sequence[LabelledPhoto], found: Sequence[Sequence[DetectedPerson]], rule: DetectorDecision) -> Metrics:
+def count_metrics(photos: Sequence[AnnotatedPhoto], found: Sequence[Sequence[DetectedPerson]], rule: DetectorDecision) -> Metrics:
     """How often 0, 1 or 2+ people are told rightly: over all, by true count and by source."""
     truth = np.array([true_count(photo, rule) for photo in photos])
     counted = np.array([min(2, len(people_that_count(people, rule))) for people in found])
@@ -72,7 +72,7 @@ def count_metrics(photos: Sequence[LabelledPhoto], found: Sequence[Sequence[Dete
 
 
 def choose_detector_decision(
-    photos: Sequence[LabelledPhoto], found: Sequence[Sequence[DetectedPerson]], single: Sequence[Sequence[DetectedPerson]]
+    photos: Sequence[AnnotatedPhoto], found: Sequence[Sequence[DetectedPerson]], single: Sequence[Sequence[DetectedPerson]]
 ) -> DetectorDecision:
     """Chooses the score threshold and the duplicates' overlap on validation data; the size rule stays the original's.
 

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,9 @@ from torch import nn
 from transformers import AutoModelForObjectDetection, PreTrainedModel, RTDetrImageProcessorPil
 
 from serve_app.runtimes.base import PERSON
-from tune_training.detector.data import DetectionDataset, LabelledPhoto, close_ups, collate, read_coco
+from tune_training.detector.data import AnnotatedPhoto, DetectionDataset, close_ups, collate, read_coco
 from tune_training.io.errors import InputError
-from tune_training.train.loop import Epoch, LoopConfig, fit, seed_everything, write_checkpoint
-from tune_training.train.read_ahead import read_ahead
+from tune_training.train.loop import Epoch, LoopConfig, fit, read_ahead, seed_everything, write_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -121,16 +119,16 @@ def train_detector(start: str, index: Path, run_dir: Path, recipe: DetectorRecip
     model.to(memory_format=torch.channels_last)
     logger.info("%d photos and %d of %d close-ups an epoch, %d steps", len(photos), per_epoch, len(extra), steps)
 
-    def read(dataset: DetectionDataset, part: Sequence[int]) -> Batch:
-        return collate([dataset[index] for index in part])
-
     def batches(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng([recipe.seed, epoch])
-        chosen: list[LabelledPhoto] = photos + [extra[i] for i in rng.choice(len(extra), per_epoch, replace=False)]
+        chosen: list[AnnotatedPhoto] = photos + [extra[i] for i in rng.choice(len(extra), per_epoch, replace=False)]
         order = rng.permutation(len(chosen))[: steps * recipe.batch_size]
         dataset = DetectionDataset(chosen, processor, seed=recipe.seed * 1000 + epoch)
-        parts = order.reshape(steps, recipe.batch_size).tolist()
-        return read_ahead(partial(read, dataset, part) for part in parts)
+
+        def read(part: Sequence[int]) -> Batch:
+            return collate([dataset[index] for index in part])
+
+        return read_ahead(read, order.reshape(steps, recipe.batch_size).tolist())
 
     def loss(network: nn.Module, batch: Batch) -> torch.Tensor:
         pixels, labels = batch
