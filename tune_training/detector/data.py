@@ -48,7 +48,7 @@ class DetectionDataset:
     """Augmented photos as the detector takes them.
 
     An item is `pixel_values` (3, H, W), `class_labels` (n,) and `boxes` (n, 4) as relative centre x, centre y, width, height.
-    What an item looks like depends on the seed and its index only.
+    An item depends on the seed and its index only.
     """
 
     def __init__(self, photos: Sequence[AnnotatedPhoto], processor: BaseImageProcessor, seed: int) -> None:
@@ -91,7 +91,7 @@ def augment(image: Image.Image, boxes: Boxes, rng: np.random.Generator) -> tuple
 def _random_crop(image: Image.Image, boxes: Boxes, rng: np.random.Generator) -> tuple[Image.Image, Boxes]:
     """A window of 35 to 100 % of each side; a person stays when at least 30 % of the box does.
 
-    A window that cuts someone to less than that, but not out, would teach the model that a visible person is background:
+    A window that leaves less than that of a person, but not nothing, would teach the model that a visible person is background, so
     another one is tried.
     """
     for _ in range(10):

@@ -77,6 +77,8 @@ def end_trial(uri: str) -> None:
 
 def _write(uri: str, record: TrialRecord) -> None:
     storage.write_bytes(storage.join(uri, RECORD_FILE), json.dumps(asdict(record)).encode())
+    for partial in [] if storage.is_s3(uri) else Path(uri).glob(f".{_STATE}*"):  # a kill left it
+        partial.unlink(missing_ok=True)
     kept = {record.model} if record.ended else {record.model, record.state}
     for name in {file.name.partition("/")[0] for file in storage.find_files(uri)} - kept:
         if name.startswith(_STATE):
