@@ -1,7 +1,7 @@
 """The training loop of a trial against a bare loop over tensors that are ready in memory: images per second, as a ratio from one run.
 
-Both run the same model, precision, optimizer and loss. What the trial's loop adds is reading the crops from the cache, augmentation
-at full strength, gradient clipping, the schedule and the average of the weights. Pixels are random: none of it depends on them.
+Both run the same model, precision, optimizer and loss. The trial's loop also reads the crops from the cache, augments
+at full strength, clips gradients, follows the schedule and averages the weights. Pixels are random: none of it depends on them.
 """
 
 import logging
