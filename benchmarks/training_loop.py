@@ -1,7 +1,7 @@
 """The training loop of a trial against a bare loop over tensors that are ready in memory: images per second, as a ratio from one run.
 
-Both run the same model, precision, optimizer and loss. What the trial's loop adds is reading the crops from the cache, augmentation
-at full strength, gradient clipping, the schedule and the average of the weights. Pixels are random: none of it depends on them.
+Both run the same model, precision, optimizer and loss. The trial's loop also reads the crops from the cache, augments
+at full strength, clips gradients, follows the schedule and averages the weights. Pixels are random: none of it depends on them.
 """
 
 import logging
@@ -18,14 +18,13 @@ import numpy as np
 import torch
 import typer
 from torch.nn import functional
-from transformers import PreTrainedModel
 
 from serve_app.settings import EMBEDDED_CLASSIFIER
-from tune_training.data.photo import WHOLE_PHOTO
-from tune_training.train.crops import Crops, working_side
-from tune_training.train.loop import Epoch
-from tune_training.train.model import LABELS, ClassifierRecipe, TrainingData, autocast, parameter_groups, train, two_class_model
-from tune_training.train.sampling import Example
+from tune_training.data.photo import WHOLE_PHOTO, Photo
+from tune_training.train.crops import LABELS, Crops, working_side
+from tune_training.train.fine_tune import fine_tune
+from tune_training.train.model import autocast, parameter_groups, two_class_model
+from tune_training.train.recipe import ClassifierRecipe
 
 log = logging.getLogger(__name__)
 
@@ -64,22 +63,22 @@ def measure_loops(
     return speed
 
 
-def _random_data(photos: int, image_size: int) -> TrainingData:
+def _random_data(photos: int, image_size: int) -> Crops:
     side = working_side(image_size)
     pixels = np.random.default_rng(0).integers(0, 256, (photos, side, side, 3), dtype=np.uint8)
     # Half of them are close-ups, which have their own augmentations.
     boxes = [WHOLE_PHOTO, (0.2, 0.1, 0.7, 0.9)]
-    examples = [Example(str(number), LABELS[number % 2], "", boxes[number // 2 % 2], "") for number in range(photos)]
-    return TrainingData(examples, Crops(pixels, image_size))
+    rows = [Photo("", str(number), LABELS[number % 2], box=boxes[number // 2 % 2]) for number in range(photos)]
+    return Crops(rows, pixels, image_size)
 
 
-def _bare_loop(start: str, data: TrainingData, recipe: ClassifierRecipe) -> float:
+def _bare_loop(start: str, data: Crops, recipe: ClassifierRecipe) -> float:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = two_class_model(start, data.crops.size).to(device).train()
+    model = two_class_model(start, data.size).to(device).train()
     optimizer = torch.optim.AdamW(parameter_groups(model, recipe), lr=recipe.learning_rate, fused=True)
-    pixels = torch.randn(recipe.batch_size, 3, data.crops.size, data.crops.size, device=device)
+    pixels = torch.randn(recipe.batch_size, 3, data.size, data.size, device=device)
     labels = torch.from_numpy(data.labels[: recipe.batch_size]).to(device)
-    steps = len(data.examples) // recipe.batch_size
+    steps = len(data) // recipe.batch_size
     started = time.monotonic()
     for _ in range(steps):
         with autocast(device):
@@ -92,15 +91,10 @@ def _bare_loop(start: str, data: TrainingData, recipe: ClassifierRecipe) -> floa
     return steps * recipe.batch_size / (time.monotonic() - started)
 
 
-def _trial_loop(start: str, data: TrainingData, recipe: ClassifierRecipe) -> float:
-    speeds = []
-
-    def note(epoch: Epoch[PreTrainedModel]) -> dict[str, float]:
-        speeds.append(len(data.examples) / epoch.seconds)
-        return {}
-
+def _trial_loop(start: str, data: Crops, recipe: ClassifierRecipe) -> float:
+    speeds: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        train(start, data, Path(folder), recipe, on_epoch=note)
+        fine_tune(start, data, Path(folder), recipe, on_epoch=lambda metrics: speeds.append(metrics["images_per_second"]))
     return speeds[0]
 
 

@@ -7,7 +7,7 @@ from tests.support.checkpoints import write_tiny_classifier
 from tests.support.drawn_photos import BLUE, RED, draw, save
 from tune_training.data.manifest import Manifest, write_manifest
 from tune_training.data.photo import Photo
-from tune_training.tune.search import TuneOptions
+from tune_training.tune.options import TuneOptions
 
 SPACE = """
 original: {{learning_rate: 1.0e-3, epochs: {epochs}, batch_size: 16}}

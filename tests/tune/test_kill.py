@@ -1,7 +1,7 @@
 """SIGKILL the trials' workers, then the command itself; the same command again ends the search, and no finished epoch is trained again.
 
-An epoch is finished when its checkpoint is stored whole. Each kill strikes while Ray Tune does not know yet of a finished one: it is
-halted (SIGSTOP) until a worker has stored an epoch more.
+An epoch is finished when its trial's folder names it. Each kill strikes while Ray Tune does not know yet of a finished one: it is halted
+(SIGSTOP) until a worker has stored an epoch more.
 """
 
 import json
@@ -18,28 +18,25 @@ from typing import Any
 
 import pandas as pd
 import psutil
-from ray.tune import Checkpoint
 
 from tests.support.s3 import S3Server
 from tests.support.tuning import TinySearch
-from tune_training.tune.search import BUDGET_FILE, read_result
-from tune_training.tune.stored_epochs import read_epoch
+from tune_training.tune.result import read_result
+from tune_training.tune.search import BUDGET_FILE
+from tune_training.tune.trial_folder import read_trial
 
 EPOCHS = 16
 PATIENCE_S = 120
-HALT_S = 2  # a worker that waits for the halted command stores nothing more
+HALT_S = 5  # an epoch takes less
+MOMENT_S = 0.05  # of CPU time: enough to take a report
 
 History = list[dict[str, Any]]
 
 
 def finished(run: Path) -> dict[str, History]:
-    """By trial, what its newest whole checkpoint says of each epoch, among it when the epoch ended."""
-    found: dict[str, History] = {}
-    for folder in run.glob("search/*/checkpoint_*"):
-        epoch = read_epoch(Checkpoint(str(folder)))
-        if epoch and epoch.number > len(found.get(folder.parent.name, [])):
-            found[folder.parent.name] = [dict(record) for record in epoch.history]
-    return found
+    """By trial, what its folder says of each epoch, among it when the epoch ended."""
+    found = {folder.name: read_trial(str(folder)) for folder in run.glob("search/trial_*")}
+    return {name: [dict(each) for each in record.history] for name, record in found.items() if record}
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], patience_s: float = PATIENCE_S) -> bool:
@@ -57,15 +54,22 @@ def grew(run: Path, before: Mapping[str, History]) -> bool:
 
 
 def halt_with_an_untold_epoch(process: subprocess.Popen[bytes], run: Path) -> None:
-    """Halts the command, and returns when a worker has stored an epoch that the command has not been told of."""
+    """Halts the command, and returns when a worker has stored an epoch that the command has not been told of.
+
+    A worker that waits for the command to take its report stores nothing more: then the command runs on for a moment, and is halted again.
+    """
     while True:
         os.kill(process.pid, signal.SIGSTOP)
-        halted = finished(run)
-        more = partial(grew, run, halted)
-        if wait_until(more, process, HALT_S):
+        if wait_until(partial(grew, run, finished(run)), process, HALT_S):
             return
+        used = cpu_seconds(process)
         os.kill(process.pid, signal.SIGCONT)
-        assert wait_until(more, process)
+        assert wait_until(lambda used=used: cpu_seconds(process) > used + MOMENT_S, process)  # type: ignore[misc] # a default binds it
+
+
+def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
+    times = psutil.Process(process.pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def workers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
@@ -98,6 +102,8 @@ def _trains(process: psutil.Process) -> bool:
 
 def test_a_search_survives_the_death_of_its_workers_and_of_itself(store: S3Server, tmp_path: Path) -> None:
     tiny = TinySearch(tmp_path, EPOCHS).write()
+    # One photo a step: an epoch takes longer than the command takes to hear of it, so that a halt mostly strikes within one.
+    tiny.space.write_text(tiny.space.read_text().replace("batch_size: 16", "batch_size: 1").replace("search:", "search:\n  batch_size: 1"))
     run = tmp_path / "run"
     command = [sys.executable, "-m", "tune_training", "tune", tiny.manifest, "--run-dir", str(run), "--space", str(tiny.space)]
     command += ["--start", tiny.start, "--trials", "2", "--minutes", "60"]

@@ -15,15 +15,15 @@ Boxes = NDArray[np.float32]  # (n, 4) float32, [x0, y0, x1, y1] relative to the 
 
 
 @dataclass(frozen=True)
-class LabelledPhoto:
-    """A photo's file, the boxes of its people and the collection that it comes from."""
+class AnnotatedPhoto:
+    """A photo's file, the boxes of all its people and the collection that it comes from."""
 
     path: Path
     boxes: Boxes
     source: str
 
 
-def read_coco(index: Path) -> list[LabelledPhoto]:
+def read_coco(index: Path) -> list[AnnotatedPhoto]:
     """Reads a COCO file whose only category is `person`; file names are relative to its folder."""
     document = json.loads(index.read_text())
     boxes: dict[int, list[list[float]]] = {image["id"]: [] for image in document["images"]}
@@ -34,24 +34,24 @@ def read_coco(index: Path) -> list[LabelledPhoto]:
     for image in document["images"]:
         size = np.array([image["width"], image["height"]] * 2, dtype=np.float32)
         relative = np.array(boxes[image["id"]], dtype=np.float32).reshape(-1, 4) / size
-        photos.append(LabelledPhoto(index.parent / image["file_name"], relative.clip(0, 1), image.get("source", "")))
+        photos.append(AnnotatedPhoto(index.parent / image["file_name"], relative.clip(0, 1), image.get("source", "")))
     return photos
 
 
-def close_ups(paths: Sequence[Path]) -> list[LabelledPhoto]:
+def close_ups(paths: Sequence[Path]) -> list[AnnotatedPhoto]:
     """Photos that one person fills from edge to edge, such as face crops: the box is the whole photo."""
     whole = np.array([[0, 0, 1, 1]], dtype=np.float32)
-    return [LabelledPhoto(path, whole, "close_up") for path in paths]
+    return [AnnotatedPhoto(path, whole, "close_up") for path in paths]
 
 
 class DetectionDataset:
     """Augmented photos as the detector takes them.
 
     An item is `pixel_values` (3, H, W), `class_labels` (n,) and `boxes` (n, 4) as relative centre x, centre y, width, height.
-    What an item looks like depends on the seed and its index only.
+    An item depends on the seed and its index only.
     """
 
-    def __init__(self, photos: Sequence[LabelledPhoto], processor: BaseImageProcessor, seed: int) -> None:
+    def __init__(self, photos: Sequence[AnnotatedPhoto], processor: BaseImageProcessor, seed: int) -> None:
         self.photos = photos
         self.processor = processor
         self.seed = seed
@@ -91,7 +91,7 @@ def augment(image: Image.Image, boxes: Boxes, rng: np.random.Generator) -> tuple
 def _random_crop(image: Image.Image, boxes: Boxes, rng: np.random.Generator) -> tuple[Image.Image, Boxes]:
     """A window of 35 to 100 % of each side; a person stays when at least 30 % of the box does.
 
-    A window that cuts someone to less than that, but not out, would teach the model that a visible person is background:
+    A window that leaves less than that of a person, but not nothing, would teach the model that a visible person is background, so
     another one is tried.
     """
     for _ in range(10):

@@ -1,4 +1,4 @@
-"""Judges a person detector: how often it tells nobody, one person and several apart. Chooses its `decision.json`."""
+"""Evaluates a person detector: how often it counts nobody, one person or several correctly. Chooses its `decision.json`."""
 
 import logging
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from serve_app.vision.decoding import ImageRefused, decode
 from serve_app.vision.detector import Detector
 from serve_app.vision.people import DetectedPerson, gate, people_that_count
 from tune_training.data.labelled_photos import read_labelled, sample_by_source
-from tune_training.detector.data import LabelledPhoto, read_coco
+from tune_training.detector.data import AnnotatedPhoto, read_coco
 from tune_training.evaluate.metrics_file import Metrics, write_metrics
 from tune_training.io import storage
 from tune_training.io.batches import batches
@@ -30,14 +30,14 @@ SCORE_FLOOR = 0.05  # below every threshold worth considering
 PORTRAITS_PER_SOURCE = 300
 
 
-def true_count(photo: LabelledPhoto, rule: DetectorDecision) -> int:
-    """People of a labelled photo that pass the size rule: 0, 1 or 2 (for two and more)."""
+def true_count(photo: AnnotatedPhoto, rule: DetectorDecision) -> int:
+    """Number of annotated people who pass the size rule: 0, 1 or 2 (two or more)."""
     people = [DetectedPerson((float(a), float(b), float(c), float(d)), 1.0) for a, b, c, d in photo.boxes]
     return min(2, sum(person.area > rule.min_area and person.height > rule.min_height for person in people))
 
 
 def detections(photos: Sequence[str], detector: Detector) -> list[list[DetectedPerson]]:
-    """What the detector finds in each photo, down to its own threshold.
+    """The detections in each photo, down to the detector's own threshold.
 
     Raises:
         InputError: a photo cannot be decoded.
@@ -50,13 +50,13 @@ def detections(photos: Sequence[str], detector: Detector) -> list[list[DetectedP
             try:
                 decoded.append(decode(storage.read_bytes(uri), limits))
             except ImageRefused as refused:
-                raise InputError(f"{uri}: {refused.code.value}; the labelled photos must be whole") from refused
+                raise InputError(f"{uri}: {refused.code.value}; the annotated photos must be intact") from refused
         found += detector(decoded)
     return found
 
 
-def count_metrics(photos: Sequence[LabelledPhoto], found: Sequence[Sequence[DetectedPerson]], rule: DetectorDecision) -> Metrics:
-    """How often 0, 1 or 2+ people are told rightly: over all, by true count and by source."""
+def count_metrics(photos: Sequence[AnnotatedPhoto], found: Sequence[Sequence[DetectedPerson]], rule: DetectorDecision) -> Metrics:
+    """How often 0, 1 or 2+ people are counted correctly: overall, by true count and by source."""
     truth = np.array([true_count(photo, rule) for photo in photos])
     counted = np.array([min(2, len(people_that_count(people, rule))) for people in found])
     right = truth == counted
@@ -72,16 +72,16 @@ def count_metrics(photos: Sequence[LabelledPhoto], found: Sequence[Sequence[Dete
 
 
 def choose_detector_decision(
-    photos: Sequence[LabelledPhoto], found: Sequence[Sequence[DetectedPerson]], single: Sequence[Sequence[DetectedPerson]]
+    photos: Sequence[AnnotatedPhoto], found: Sequence[Sequence[DetectedPerson]], single: Sequence[Sequence[DetectedPerson]]
 ) -> DetectorDecision:
-    """Chooses the score threshold and the duplicates' overlap on validation data; the size rule stays the original's.
+    """Chooses the score threshold and the overlap of duplicates on validation data; the size rule stays the original's.
 
     Args:
-        photos: labelled photos.
+        photos: annotated photos.
         found: detections in them, down to `SCORE_FLOOR`.
         single: detections in photos that show one person each (portraits); may be empty.
 
-    The best choice maximises the mean of the accuracy, the balanced accuracy and, with portraits, the share of those answered.
+    The choice maximises the mean of the accuracy, the balanced accuracy and, with portraits, the share of portraits answered.
     """
 
     def value(rule: DetectorDecision) -> float:

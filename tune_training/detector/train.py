@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,9 @@ from torch import nn
 from transformers import AutoModelForObjectDetection, PreTrainedModel, RTDetrImageProcessorPil
 
 from serve_app.runtimes.base import PERSON
-from tune_training.detector.data import DetectionDataset, LabelledPhoto, close_ups, collate, read_coco
+from tune_training.detector.data import AnnotatedPhoto, DetectionDataset, close_ups, collate, read_coco
 from tune_training.io.errors import InputError
-from tune_training.train.loop import Epoch, LoopConfig, fit, seed_everything, write_checkpoint
-from tune_training.train.read_ahead import read_ahead
+from tune_training.train.loop import Epoch, LoopConfig, fit, read_ahead, seed_everything, write_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -24,12 +22,12 @@ Batch = tuple[torch.Tensor, list[dict[str, torch.Tensor]]]  # pixels (n, 3, size
 
 @dataclass(frozen=True)
 class DetectorRecipe:
-    """The recipe's numbers, as used for the embedded detector.
+    """The numbers of a training run; the defaults are those of the embedded detector.
 
     Attributes:
-        image_size: side of the square that every photo is resized to, pixels. The person rule ignores people below 20 % of
-            the photo's height: 320 shows those in 64 pixels, at 0.6 of the cost of the starting checkpoint's 416.
-        close_up_share: share of an epoch that comes from the close-ups, so that a face from edge to edge is a person too.
+        image_size: side of the square that every photo is resized to, pixels. The person rule ignores people below 20 % of the photo's
+            height: 320 shows those in 64 pixels, at 0.6 of the cost of the starting checkpoint's 416.
+        close_up_share: share of close-ups in an epoch, so that a face from edge to edge is a person too.
         denoising_queries: DN-DETR queries in training (Li et al. 2022); 30 train twice as fast as the checkpoint's 100.
         learning_rate: of all but `enc_output`, which the starting checkpoint has not trained.
     """
@@ -46,7 +44,7 @@ class DetectorRecipe:
 
 
 def single_class_model(start: str, recipe: DetectorRecipe) -> PreTrainedModel:
-    """Loads a checkpoint of many classes and keeps of every class head the row of the class `person`.
+    """Loads a checkpoint of many classes and keeps only the row of the class `person` in every class head.
 
     Raises:
         InputError: it has no such class.
@@ -84,7 +82,7 @@ def image_processor(recipe: DetectorRecipe) -> RTDetrImageProcessorPil:
 
 
 def parameter_groups(model: nn.Module, recipe: DetectorRecipe) -> list[dict[str, object]]:
-    """Untrained `enc_output` learns faster; norms and biases are not decayed."""
+    """The untrained `enc_output` learns faster; norms and biases have no weight decay."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         rate = recipe.enc_output_learning_rate if "enc_output" in name else recipe.learning_rate
@@ -99,7 +97,7 @@ def train_detector(start: str, index: Path, run_dir: Path, recipe: DetectorRecip
     Args:
         start: folder or hub name of a DETR-family checkpoint with the class `person`.
         index: COCO file of the training photos.
-        run_dir: where the state for resuming and the result go.
+        run_dir: folder of the state to resume from and of the result.
         recipe: see `DetectorRecipe`.
         close_up_paths: photos filled by one person.
 
@@ -107,7 +105,7 @@ def train_detector(start: str, index: Path, run_dir: Path, recipe: DetectorRecip
         The checkpoint's folder.
 
     Raises:
-        InputError: there are too few photos, the start has no class `person`, or `run_dir` is another run's.
+        InputError: there are too few photos, the start has no class `person`, or `run_dir` belongs to another run.
     """
     seed_everything(recipe.seed)
     photos = read_coco(index)
@@ -121,16 +119,16 @@ def train_detector(start: str, index: Path, run_dir: Path, recipe: DetectorRecip
     model.to(memory_format=torch.channels_last)
     logger.info("%d photos and %d of %d close-ups an epoch, %d steps", len(photos), per_epoch, len(extra), steps)
 
-    def read(dataset: DetectionDataset, part: Sequence[int]) -> Batch:
-        return collate([dataset[index] for index in part])
-
     def batches(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng([recipe.seed, epoch])
-        chosen: list[LabelledPhoto] = photos + [extra[i] for i in rng.choice(len(extra), per_epoch, replace=False)]
+        chosen: list[AnnotatedPhoto] = photos + [extra[i] for i in rng.choice(len(extra), per_epoch, replace=False)]
         order = rng.permutation(len(chosen))[: steps * recipe.batch_size]
         dataset = DetectionDataset(chosen, processor, seed=recipe.seed * 1000 + epoch)
-        parts = order.reshape(steps, recipe.batch_size).tolist()
-        return read_ahead(partial(read, dataset, part) for part in parts)
+
+        def read(part: Sequence[int]) -> Batch:
+            return collate([dataset[index] for index in part])
+
+        return read_ahead(read, order.reshape(steps, recipe.batch_size).tolist())
 
     def loss(network: nn.Module, batch: Batch) -> torch.Tensor:
         pixels, labels = batch

@@ -1,8 +1,8 @@
-"""Varies a batch of working crops (see `crops`) with torch alone, on whichever device they are.
+"""Augments a batch of working crops (see `crops`) with torch alone, on the device where they are.
 
-What a detector cuts out of real photos ranges from a face from edge to edge to a whole person: no collection has it all, so the crops
-are varied in both directions. One interpolation does all of the geometry and one matrix product all of the colour, the
-normalisation included, so that training spends its time in the model.
+The crops of a detector range from a face from edge to edge to a whole person. No collection has them all, so crops are varied in both
+directions. One interpolation does all of the geometry, and one matrix product all of the colour and the normalisation, so that training
+spends its time in the model.
 """
 
 import math
@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.nn import functional
 
 ZOOM_OUT = 0.5  # chance that a close-up is put, smaller, on a background
-UPPER_PART = 0.3  # chance that only the upper part of what is no close-up is shown
-LOOSEN = 0.3  # chance that what is no close-up is shown with more of its surroundings
+UPPER_PART = 0.3  # chance that only the upper part of a photo that is not a close-up is shown
+LOOSEN = 0.3  # chance that a photo that is not a close-up is shown with more of its surroundings
 SHIFT = 0.12  # largest shift of each edge, as a share of the crop's side
 TURN = 0.4  # chance of a rotation
 TURN_DEGREES = 12.0
 COLOUR = 0.35  # largest relative change of brightness, contrast and saturation
-GREY = 0.1  # chance of a photo without colour
+GREY = 0.1  # chance of a grey photo
 BLUR = 0.2  # chance of a photo of low resolution
 ERASE = 0.2  # chance that a patch is painted over (Zhong et al. 2020, Random Erasing)
 
@@ -32,7 +32,7 @@ class Augment:
 
     Attributes:
         size: side of the crop proper, pixels.
-        strength: 0 gives the crops as the service makes them; 1 all of the above; in between, chances and ranges shrink alike.
+        strength: 0: the crops as the service makes them; 1: the constants above; in between, chances and ranges shrink alike.
         mean, deviation: (1, 3, 1, 1), of pixels of 0 to 255.
     """
 
@@ -113,7 +113,7 @@ def _put_on_background(varied: Tensor, photos: Tensor, grid: Tensor, small: Tens
 
 
 def _blur(photos: Tensor, strength: float, generator: torch.Generator) -> None:
-    """Some photos lose resolution, as photos from afar have it; in place."""
+    """Lowers the resolution of some photos, as of people far away; in place."""
     chosen = _chance(len(photos), BLUR * strength, generator)
     if chosen.any():
         size = photos.shape[-1]
@@ -123,7 +123,7 @@ def _blur(photos: Tensor, strength: float, generator: torch.Generator) -> None:
 
 
 def _erase(photos: Tensor, strength: float, generator: torch.Generator) -> None:
-    """A patch of some photos is painted over; in place."""
+    """Paints over a patch of some photos; in place."""
     size = photos.shape[-1]
     for index in _chance(len(photos), ERASE * strength, generator).nonzero().flatten().tolist():
         height, width, top, left, *colour = _uniform(7, 0, 1, generator).tolist()
@@ -141,7 +141,7 @@ def _colour(photos: Tensor, strength: float, mean: Tensor, deviation: Tensor, ge
     )
     saturation = saturation * ~_chance(count, GREY * strength, generator)
     luma = torch.tensor(_LUMA, device=photos.device)
-    pivot = photos[:, :, ::8, ::8].mean(dim=(2, 3)) @ luma  # contrast is about the mean brightness, which a few pixels tell
+    pivot = photos[:, :, ::8, ::8].mean(dim=(2, 3)) @ luma  # contrast is about the mean brightness, estimated from a few pixels
     saturate = torch.eye(3, device=photos.device) * saturation[:, None, None] + luma * (1 - saturation)[:, None, None]
     matrix = saturate * (contrast * brightness)[:, None, None]
     offset = (pivot * (1 - contrast) * brightness)[:, None].expand(-1, 3)

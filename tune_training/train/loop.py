@@ -1,7 +1,7 @@
-"""One training loop for both models: seeded, resumable at every epoch, with an average of the weights.
+"""One training loop for both models: seeded, resumable after every epoch, with a moving average of the weights.
 
-The average (exponential moving average, EMA; Polyak and Juditsky 1992) is what gets evaluated and published: with the few
-epochs that a laptop affords it is worth about as much as a longer schedule.
+The exponential moving average (EMA; Polyak and Juditsky 1992) is what gets evaluated and published: with the few epochs that a laptop
+affords, it is worth about as much as a longer schedule.
 """
 
 import copy
@@ -11,7 +11,9 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -28,14 +30,16 @@ from tune_training.io.errors import InputError
 logger = logging.getLogger(__name__)
 
 STATE_FILE = "training_state.pt"
+READ_AHEAD = 2  # batches
 
+Part = TypeVar("Part")
 Batch = TypeVar("Batch")
 Model = TypeVar("Model", bound=nn.Module)
 
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """What the loop itself needs to know.
+    """The loop's own numbers.
 
     Attributes:
         epochs: passes over the data.
@@ -44,7 +48,7 @@ class LoopConfig:
         clip_norm: largest norm of the gradient.
         ema_decay: decay of the weights' moving average, per step.
         seed: of everything random; epoch `e` uses `seed + e`, so that a resumed run sees what an unbroken one would.
-        recipe: whatever else decides the result; a run is resumed only with the same.
+        recipe: everything else that decides the result; a run is resumed only with the same.
     """
 
     epochs: int
@@ -71,6 +75,21 @@ class Epoch(Generic[Model]):
     average: Model
     loss: float
     seconds: float
+
+
+def read_ahead(read: Callable[[Part], Batch], parts: Iterable[Part]) -> Iterator[Batch]:
+    """`map`, with the next batches read in a thread while the model works on one.
+
+    Not in processes, as `torch.utils.data.DataLoader` has them: forking a process that runs PyTorch's threads is not safe.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        waiting: deque[Future[Batch]] = deque()
+        for part in parts:
+            waiting.append(pool.submit(read, part))
+            if len(waiting) > READ_AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def seed_everything(seed: int) -> None:
@@ -102,14 +121,13 @@ def fit(
     """Trains `model` and returns the average of its weights as a model.
 
     Args:
-        model: trained in place, on whichever device it is; its train/eval mode is the caller's business (`loss` may set it).
+        model: trained in place, on the device where it is; `loss` sets its train/eval mode.
         optimizer: holds the base learning rate of every parameter group.
         batches: for an epoch's number, from 0, the batches of that epoch.
         loss: the scalar loss of one batch.
         config: see `LoopConfig`.
-        run_dir: gets `training_state.pt` after every epoch; when the file is there, training goes on from it.
-        on_epoch: called at the end of each epoch; what it returns is logged. A run that resumes calls it again for the last
-            finished epoch.
+        run_dir: gets `training_state.pt` after every epoch; training resumes from that file if it is there.
+        on_epoch: called at the end of each epoch; what it returns is logged. A resumed run calls it again for the last finished epoch.
 
     Raises:
         InputError: `run_dir` holds the state of a run with another configuration.
@@ -120,7 +138,7 @@ def fit(
     base_rates = [group["lr"] for group in optimizer.param_groups]
     last = _resume(run_dir, model, average, optimizer, config)
     if last and on_epoch is not None:
-        on_epoch(last)  # the run may have been killed after the epoch's state was saved and before this was done
+        on_epoch(last)  # the run may have been killed between saving the state and this call
     for number in range(last.number if last else 0, config.epochs):
         seed_everything(config.seed + number)
         started, total, step = time.monotonic(), 0.0, number * config.steps_per_epoch
@@ -178,7 +196,6 @@ def _resume(run_dir: Path, model: nn.Module, average: Model, optimizer: torch.op
         raise InputError(f"{path} belongs to a run with other settings ({state['config']}): choose another folder or the same settings")
     model.load_state_dict(state["model"])
     average.load_state_dict(state["average"])
-    # Rates and decays are those of the optimizer at hand: a population-based search goes on from a state with others.
     optimizer.load_state_dict({"state": state["optimizer"], "param_groups": optimizer.state_dict()["param_groups"]})
     logger.info("resuming after epoch %d", state["epochs_done"])
     return Epoch(int(state["epochs_done"]), average, float(state["loss"]), float(state["seconds"]))

@@ -1,1 +1,1 @@
-"""Ray Tune around that training run: which hyper-parameters are tried, and which model is kept."""
+"""Ray Tune around the training run: which hyper-parameters are tried, and which model is kept."""

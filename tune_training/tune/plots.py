@@ -1,9 +1,8 @@
-"""The trials of a search for people to look at: a table, and a picture of val over epochs and over each hyper-parameter."""
+"""The trials of a search as a table, and as a picture of the validation metric over epochs and over each hyper-parameter."""
 
 import io
 import math
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
 import matplotlib as mpl
 
@@ -13,28 +12,22 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
-from ray.tune import Result
 
 from tune_training.io import storage
-from tune_training.tune.schedulers import TIME
+from tune_training.train.fine_tune import EPOCH, METRICS
 from tune_training.tune.space import SearchSpace
-from tune_training.tune.trial import METRICS
+from tune_training.tune.trial_folder import TrialRecord
 
 COLUMNS = 4
 ORIGINAL, OTHERS, BEST = "tab:orange", "tab:gray", "tab:blue"
 
 
-def write_trials(results: Sequence[Result], space: SearchSpace, metric: str, run_dir: str) -> None:
+def write_trials(records: Mapping[str, TrialRecord], space: SearchSpace, metric: str, run_dir: str) -> None:
     """Writes `trials.csv`, a row per epoch of each trial, and `trials.png`."""
     frames = []
-    for number in range(len(results)):
-        result = results[number]
-        history, config = result.metrics_dataframe, result.config or {}
-        if history is not None and metric in history:
-            values = history[[TIME, *METRICS, "training_loss", "images_per_second", "ended"]]
-            values = values.drop_duplicates(TIME)  # after a kill, Tune is told again of an epoch that it had noted but not taken up
-            about = {name: config[name] for name in space.ranges}
-            frames.append(values.assign(trial=number, name=Path(result.path).name, original=space.is_original(config), **about))
+    for number, (name, record) in enumerate(records.items()):
+        about = {each: record.config[each] for each in space.ranges}
+        frames.append(pd.DataFrame(record.history).assign(trial=number, name=name, original=space.is_original(record.config), **about))
     table = pd.concat(frames, ignore_index=True)
     storage.write_bytes(storage.join(run_dir, "trials.csv"), table.to_csv(index=False).encode())
     storage.write_bytes(storage.join(run_dir, "trials.png"), _picture(table, list(space.ranges), metric))
@@ -66,7 +59,7 @@ def _over_epochs(axes: Axes, table: pd.DataFrame, metric: str, best: int) -> Non
         label = "the original's hyper-parameters" if original else "best trial" if number == best else None
         emphasised = original or number == best
         axes.plot(
-            trial[TIME],
+            trial[EPOCH],
             trial[metric],
             marker="o",
             color=_colour(original, number == best),
@@ -75,7 +68,7 @@ def _over_epochs(axes: Axes, table: pd.DataFrame, metric: str, best: int) -> Non
             linewidth=2.2 if emphasised else 1.0,
             zorder=3 if emphasised else 2,
         )
-    axes.set(xlabel="epoch", ylabel=f"{metric.replace('_', ' ')} on val", title=f"{table['trial'].nunique()} trials")
+    axes.set(xlabel="epoch", ylabel=f"{metric.replace('_', ' ')} on the validation split", title=f"{table['trial'].nunique()} trials")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()

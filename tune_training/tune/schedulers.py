@@ -1,37 +1,38 @@
-"""The ways to search: which points are tried, and which trials are stopped early. The original's point is never stopped."""
+"""Which configurations are tried, and which trials are stopped early. The original's trial never is."""
 
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
 from ray.tune.experiment import Trial
-from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining, TrialScheduler
+from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import BasicVariantGenerator, SearchAlgorithm, Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+from tune_training.train.fine_tune import EPOCH
 from tune_training.tune.space import SearchSpace
 
-TIME = "epoch"  # name of the reported number of epochs done
-GRACE_EPOCHS = 2  # a trial is judged after so many at the earliest: before, the warm-up decides
-REDUCTION = 3  # of the trials that reach a rung, one in so many goes on
-MUTABLE = ("learning_rate", "weight_decay", "layer_decay", "label_smoothing", "augmentation", "mixup")  # what a state does not depend on
+GRACE_EPOCHS = 2  # before them, warm-up decides
+REDUCTION = 3  # of the trials that reach a rung, one in three goes on
 
 
 class Method(StrEnum):
-    """How to search.
+    """How to search; either way ASHA stops bad trials early (Li et al. 2020).
 
-    ASHA: random points; those that do badly are stopped early (Li et al. 2020).
-    OPTUNA: likewise, but points are proposed by what earlier ones came to (TPE; Akiba et al. 2019).
-    PBT: trials that do badly go on from the state of good ones, with changed numbers (Jaderberg et al. 2017).
+    ASHA: random configurations.
+    OPTUNA: configurations proposed from the results of earlier ones (TPE; Akiba et al. 2019).
     """
 
     ASHA = "asha"
     OPTUNA = "optuna"
-    PBT = "pbt"
 
 
-class _SparesOriginal(TrialScheduler):
-    space: SearchSpace
+class SparingASHA(ASHAScheduler):
+    """ASHA that spares the original."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+        grace = min(GRACE_EPOCHS, space.max_epochs)
+        super().__init__(time_attr=EPOCH, max_t=space.max_epochs, grace_period=grace, reduction_factor=REDUCTION)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Lets the original go on, whatever its results."""
@@ -41,31 +42,10 @@ class _SparesOriginal(TrialScheduler):
         return action
 
 
-class SparingASHA(_SparesOriginal, ASHAScheduler):
-    """ASHA that spares the original."""
-
-    def __init__(self, space: SearchSpace) -> None:
-        self.space = space
-        grace = min(GRACE_EPOCHS, space.max_epochs)
-        super().__init__(time_attr=TIME, max_t=space.max_epochs, grace_period=grace, reduction_factor=REDUCTION)
-
-
-class SparingPBT(_SparesOriginal, PopulationBasedTraining):
-    """Population-based training that spares the original."""
-
-    def __init__(self, space: SearchSpace) -> None:
-        self.space = space
-        mutations: Mapping[str, Any] = {name: domain for name, domain in space.domains().items() if name in MUTABLE}
-        super().__init__(time_attr=TIME, perturbation_interval=1, burn_in_period=GRACE_EPOCHS, hyperparam_mutations=dict(mutations))
-
-
-def scheduler(method: Method, space: SearchSpace) -> TrialScheduler:
-    """Which trials are stopped or changed."""
-    return SparingPBT(space) if method is Method.PBT else SparingASHA(space)
-
-
 def search_algorithm(method: Method, space: SearchSpace, seed: int) -> SearchAlgorithm | Searcher:
-    """Which points are tried; the first is the original."""
+    """Proposes configurations; the first is the original's."""
+    if not space.ranges:
+        return BasicVariantGenerator()
     first = [{name: space.original[name] for name in space.ranges}]
     if method is Method.OPTUNA:
         return OptunaSearch(points_to_evaluate=first, seed=seed)

@@ -1,4 +1,4 @@
-"""The search space: a YAML file, checked before any work starts, as what Ray Tune samples from."""
+"""The search space: read from a YAML file, checked before any work starts, and sampled by Ray Tune."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ from ray import tune
 from ray.tune.search.sample import Domain
 
 from tune_training.io.errors import InputError
-from tune_training.train.model import ClassifierRecipe
+from tune_training.train.recipe import ClassifierRecipe
 
+ORIGINAL = "original"  # the configuration's one entry where nothing varies
 DEFAULT_SPACE = Path(__file__).with_name("search_space.yaml")
 
 Name = Literal[
@@ -79,21 +80,23 @@ class SearchSpace:
     """What a search varies.
 
     Attributes:
-        original: the point that is always tried; it has a value for all that varies, and for what is fixed.
-        ranges: what varies.
-        fixed: what does not, for all points but the original.
+        original: the configuration that is always tried; it has a value for everything that varies or is fixed.
+        ranges: what varies; if nothing does, the search has two trials: the original's, and one of what is fixed.
+        fixed: what does not vary, in all trials but the original's.
     """
 
     original: Mapping[str, Number]
     ranges: Mapping[str, _Range]
     fixed: Mapping[str, Number]
 
-    def domains(self) -> dict[str, Domain]:
+    def domains(self) -> dict[str, Any]:
         """What varies, as Ray Tune samples it."""
-        return {name: each.domain() for name, each in self.ranges.items()}
+        return {name: each.domain() for name, each in self.ranges.items()} or {ORIGINAL: tune.grid_search([True, False])}
 
     def is_original(self, config: Mapping[str, Any]) -> bool:
         """Whether a trial's configuration is the original's."""
+        if not self.ranges:
+            return bool(config.get(ORIGINAL))
         return all(config.get(name) == value for name, value in self.original.items() if name in self.ranges)
 
     def recipe(self, config: Mapping[str, Any], seed: int) -> ClassifierRecipe:
@@ -109,7 +112,7 @@ class SearchSpace:
         return int(max(self.values("epochs")))
 
     def values(self, name: str) -> list[Number]:
-        """What `name` is at the most extreme points: the ends of its range, its choices, the original's, the fixed one."""
+        """The extreme values of `name`: the ends of its range, its choices, the original's, the fixed one."""
         found = list(self.ranges[name].values) if name in self.ranges else [self.fixed.get(name, _UNNAMED[name])]
         return [*found, *([self.original[name]] if name in self.original else [])]
 
@@ -147,8 +150,6 @@ def read_search_space(path: Path) -> SearchSpace:
     ranges: dict[str, _Range] = {name: each for name, each in file.search.items() if isinstance(each, _Range)}
     fixed: dict[str, Number] = {name: each for name, each in file.search.items() if not isinstance(each, _Range)}
     original: dict[str, Number] = {str(name): value for name, value in file.original.items()}
-    if not ranges:
-        raise InputError(f"{path}: the search space is not valid: nothing varies, so there is nothing to search")
     space = SearchSpace({**_UNNAMED, **fixed, **original}, ranges, fixed)
     for name in _UNNAMED:
         for value in space.values(name):

@@ -1,4 +1,4 @@
-"""The seconds that a search may take and has taken, kept where the search is: a call that goes on has what is left."""
+"""The seconds that a search may take and has taken, stored beside the search: a call that resumes it has the rest."""
 
 import json
 import logging
@@ -13,11 +13,11 @@ from tune_training.io.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-SAVE_S = 5.0  # so much is forgotten by a kill at most
+SAVE_S = 5.0  # a kill loses at most this much
 
 
 def set_limit(uri: str, seconds: float) -> None:
-    """Allows so many seconds in all; 0: no end. What is spent stays so."""
+    """Allows so many seconds in all; 0: no limit. The time spent so far still counts."""
     storage.write_bytes(uri, json.dumps({"limit_s": seconds, "spent_s": _read(uri)["spent_s"]}).encode())
 
 
@@ -27,7 +27,7 @@ def _read(uri: str) -> dict[str, float]:
 
 
 class TimeBudget(Stopper):
-    """Stops all trials when the limit of `set_limit` is spent. Ray Tune stores it with the search; it reads the numbers when it starts."""
+    """Stops all trials when the limit of `set_limit` is spent. Ray Tune pickles it with the search; it reads the numbers when it starts."""
 
     def __init__(self, uri: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._uri = uri
@@ -39,11 +39,11 @@ class TimeBudget(Stopper):
         return self.__dict__ | {"_last": None}
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """Stops no trial by itself."""
+        """Stops no single trial."""
         return False
 
     def stop_all(self) -> bool:
-        """Called every second or so: counts the time, and says whether it is over."""
+        """Called every second or so: counts the time, and returns whether the limit is spent."""
         now = self._clock()
         if self._last is None:
             known = _read(self._uri)

@@ -14,12 +14,15 @@ from serve_app.settings import get_settings
 from tests.support.checkpoints import write_tiny_classifier, write_tiny_detector
 from tests.support.drawn_photos import write_people, write_portraits
 from tune_training.cli import main
+from tune_training.data.manifest import Manifest, write_manifest
+from tune_training.data.photo import Photo
+from tune_training.data.table import read_table
 from tune_training.evaluate.card import BEGIN, END, card_block, metrics_table
 from tune_training.evaluate.metrics_file import sha256_of
 
 Argument = str | Path
 
-COMMANDS = ["train-detector", "train-classifier", "evaluate", "evaluate-detector", "publish", "model-card"]
+COMMANDS = ["train-detector", "train", "tune", "run", "evaluate", "evaluate-detector", "publish", "model-card"]
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: Argument) -> None:
@@ -51,6 +54,15 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def portraits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_portraits(tmp_path_factory.mktemp("portraits"), photos=2)
+
+
+@pytest.fixture(scope="module")
+def manifest(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the portraits, with whole photos as boxes."""
+    root, path = str(portraits.parent), tmp_path_factory.mktemp("data") / "manifest.parquet"
+    photos = [Photo(root, row.path, row.label, row.split, row.source, sha256=row.path) for row in read_table(str(portraits))]
+    write_manifest(Manifest(photos, root), str(path))
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +135,22 @@ def test_the_folder_of_another_run_is_one_line(people: Path, detector: Path, tmp
     assert "training_state.pt belongs to a run with other settings" in error_of(monkeypatch, *arguments, "--epochs", "2")
 
 
+def test_a_number_out_of_its_range_is_one_line(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = error_of(monkeypatch, "train", manifest, "--epochs", "0", "--layer-decay", "2")
+    assert message == "error: epochs: Input should be greater than or equal to 1; layer_decay: Input should be less than or equal to 1"
+
+
+def test_a_checkpoint_that_training_cannot_start_from_is_one_line(
+    manifest: Path, detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "there is no checkpoint in this folder" in error_of(monkeypatch, "train", manifest, "--start", tmp_path)
+    assert "this is no ViT checkpoint but a 'deimv2' one" in error_of(monkeypatch, "train", manifest, "--start", detector)
+
+
 def test_from_photos_to_model_cards(
     people: Path,
     portraits: Path,
+    manifest: Path,
     detector: Path,
     classifier: Path,
     tmp_path: Path,
@@ -141,8 +166,8 @@ def test_from_photos_to_model_cards(
     finder = Path("runs/person-detector/checkpoint")
     assert str(finder) in capsys.readouterr().out
 
-    telling: list[Argument] = ["train-classifier", "--start", classifier, "--portraits", portraits, "--detector", finder]
-    run(monkeypatch, *telling, "--close-up-source", "face", "--photos-per-epoch", "8", "--image-size", "32", *small)
+    telling: list[Argument] = ["train", manifest, "--start", classifier, "--photos-per-epoch", "8", "--image-size", "32"]
+    run(monkeypatch, *telling, *small)
     teller = Path("runs/gender-classifier/checkpoint")
     assert str(teller) in capsys.readouterr().out
 

@@ -6,7 +6,7 @@ import pytest
 from serve_app.checkpoints.decision import DetectorDecision
 from serve_app.vision.people import DetectedPerson
 from tests.support.drawn_photos import FigureFinder, write_people
-from tune_training.detector.data import LabelledPhoto, read_coco
+from tune_training.detector.data import AnnotatedPhoto, read_coco
 from tune_training.detector.evaluate import choose_detector_decision, count_metrics, detections, true_count
 from tune_training.io.errors import InputError
 
@@ -14,8 +14,8 @@ LEFT, MIDDLE, RIGHT = (0.0, 0.1, 0.3, 0.9), (0.35, 0.1, 0.65, 0.9), (0.7, 0.1, 1
 TINY = (0.5, 0.5, 0.55, 0.6)
 
 
-def photo(*boxes: tuple[float, ...], source: str = "a") -> LabelledPhoto:
-    return LabelledPhoto(Path(), np.array(boxes, dtype=np.float32).reshape(-1, 4), source)
+def photo(*boxes: tuple[float, ...], source: str = "a") -> AnnotatedPhoto:
+    return AnnotatedPhoto(Path(), np.array(boxes, dtype=np.float32).reshape(-1, 4), source)
 
 
 def found(*people: tuple[tuple[float, float, float, float], float]) -> list[DetectedPerson]:

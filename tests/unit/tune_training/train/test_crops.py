@@ -10,24 +10,23 @@ from PIL import ExifTags, Image
 from serve_app.vision.cropping import CropSpec, crop_person
 from serve_app.vision.images import Box
 from tests.support.drawn_photos import BLUE, RED, draw, save
-from tune_training.data.photo import WHOLE_PHOTO
+from tune_training.data.photo import WHOLE_PHOTO, Photo
 from tune_training.io import storage
 from tune_training.io.errors import InputError
 from tune_training.train.crops import cached_crops, working_crop, working_side
-from tune_training.train.sampling import Example
 
 SPEC = CropSpec(margin=0.0, aspect=1.5, size=32)
 
 
-def example(path: Path, box: Box = WHOLE_PHOTO, fingerprint: str = "") -> Example:
-    return Example(str(path), "male", "", box, fingerprint or path.name)
+def labelled(path: Path, box: Box = WHOLE_PHOTO) -> Photo:
+    return Photo(str(path.parent), path.name, "male", box=box, sha256=path.name)
 
 
 @pytest.fixture
-def examples(tmp_path: Path) -> list[Example]:
+def photos(tmp_path: Path) -> list[Photo]:
     for number in range(6):
         save(draw([(2, 2, 94, 62)], colour=(40 * number, 20, 20)), tmp_path / f"{number}.jpg")
-    return [example(tmp_path / f"{number}.jpg") for number in range(6)]
+    return [labelled(tmp_path / f"{number}.jpg") for number in range(6)]
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 40), (200, 12), (112, 112), (144, 500)], ids=str)
@@ -38,7 +37,7 @@ def examples(tmp_path: Path) -> list[Example]:
 )
 def test_the_middle_is_the_crop_of_serving(size: tuple[int, int], box: Box) -> None:
     photo = np.asarray(Image.effect_noise(size, 50).convert("RGB"))
-    crop = working_crop(photo, example(Path("x"), box), SPEC)
+    crop = working_crop(photo, box, SPEC)
     assert crop.shape == (working_side(32), working_side(32), 3) == (40, 40, 3)
     np.testing.assert_array_equal(crop[4:36, 4:36], crop_person(photo, box, SPEC))
 
@@ -46,7 +45,7 @@ def test_the_middle_is_the_crop_of_serving(size: tuple[int, int], box: Box) -> N
 def test_the_border_shows_what_lies_around_the_box() -> None:
     photo = np.asarray(draw([(40, 40, 80, 80)], (120, 120), RED)).copy()
     photo[:40] = BLUE
-    crop = working_crop(photo, example(Path("x"), (40 / 120, 40 / 120, 80 / 120, 80 / 120)), SPEC).astype(int)
+    crop = working_crop(photo, (40 / 120, 40 / 120, 80 / 120, 80 / 120), SPEC).astype(int)
     assert np.abs(crop[0] - BLUE).max() < 10
     assert np.abs(crop[20, 20] - RED).max() < 10
     assert np.abs(crop[20, 0] - 128).max() < 10
@@ -59,17 +58,17 @@ def test_the_photo_is_turned_upright_as_serving_does(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6  # turned clockwise, the right half is below
     stored.save(tmp_path / "turned.png", exif=exif)
-    crops = cached_crops([example(tmp_path / "turned.png", (0.0, 0.55, 1.0, 1.0))], SPEC, tmp_path / "crops")
+    crops = cached_crops([labelled(tmp_path / "turned.png", (0.0, 0.55, 1.0, 1.0))], SPEC, tmp_path / "crops")
     assert (crops.read_proper(0, 1).numpy() == RED).all()
 
 
-def test_crops_come_in_the_order_asked_for(examples: list[Example], tmp_path: Path) -> None:
-    crops = cached_crops(examples, SPEC, tmp_path / "crops")
+def test_crops_come_in_the_order_asked_for(photos: list[Photo], tmp_path: Path) -> None:
+    crops = cached_crops(photos, SPEC, tmp_path / "crops")
     reds = crops.read(np.array([4, 0, 4, 2]))[:, 20, 20, 0].int().tolist()
     assert reds == pytest.approx([160, 0, 160, 80], abs=8)
 
 
-def test_photos_are_read_once_however_many_ask(examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos_are_read_once_however_many_ask(photos: list[Photo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     original = storage.read_bytes
 
@@ -79,31 +78,31 @@ def test_photos_are_read_once_however_many_ask(examples: list[Example], tmp_path
 
     monkeypatch.setattr(storage, "read_bytes", counted)
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: cached_crops(examples, SPEC, tmp_path / "crops"), range(4)))
-    assert sorted(read) == sorted(each.uri for each in examples)
+        found = list(pool.map(lambda _: cached_crops(photos, SPEC, tmp_path / "crops"), range(4)))
+    assert sorted(read) == sorted(each.uri for each in photos)
     assert all(np.array_equal(found[0].pixels, each.pixels) for each in found)
-    cached_crops(list(reversed(examples)), SPEC, tmp_path / "crops")
-    assert len(read) == 2 * len(examples)  # another order is another file
+    cached_crops(list(reversed(photos)), SPEC, tmp_path / "crops")
+    assert len(read) == 2 * len(photos)  # another order is another file
 
 
-def test_what_is_not_used_for_a_week_is_removed(examples: list[Example], tmp_path: Path) -> None:
+def test_what_is_not_used_for_a_week_is_removed(photos: list[Photo], tmp_path: Path) -> None:
     folder = tmp_path / "crops"
-    cached_crops(examples[:2], SPEC, folder)
+    cached_crops(photos[:2], SPEC, folder)
     (old,) = folder.glob("*.npy")
     os.utime(old, (time.time() - 8 * 86_400,) * 2)
-    cached_crops(examples[2:], SPEC, folder)
+    cached_crops(photos[2:], SPEC, folder)
     assert not old.exists()
     assert len(list(folder.glob("*.npy"))) == 1
 
 
-def test_a_photo_that_is_gone_is_named(examples: list[Example], tmp_path: Path) -> None:
-    Path(examples[3].uri).unlink()
+def test_a_photo_that_is_gone_is_named(photos: list[Photo], tmp_path: Path) -> None:
+    Path(photos[3].uri).unlink()
     with pytest.raises(InputError, match=r"3\.jpg: the photo can no longer be read .*Run prepare again"):
-        cached_crops(examples, SPEC, tmp_path / "crops")
+        cached_crops(photos, SPEC, tmp_path / "crops")
     assert not list((tmp_path / "crops").glob("*.npy"))
 
 
-def test_too_little_disk_is_told_before_photos_are_read(examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_disk_is_told_before_photos_are_read(photos: list[Photo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 6 * 40 * 40 * 3 - 1}))
     with pytest.raises(InputError, match="are free on that disk"):
-        cached_crops(examples, SPEC, tmp_path / "crops")
+        cached_crops(photos, SPEC, tmp_path / "crops")

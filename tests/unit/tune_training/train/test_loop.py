@@ -9,7 +9,7 @@ from torch import nn
 
 from tests.support.checkpoints import write_tiny_classifier
 from tune_training.io.errors import InputError
-from tune_training.train.loop import Epoch, LoopConfig, fit, learning_rate_factor, seed_everything, write_checkpoint
+from tune_training.train.loop import READ_AHEAD, Epoch, LoopConfig, fit, learning_rate_factor, read_ahead, seed_everything, write_checkpoint
 from tune_training.train.model import image_processor, two_class_model
 
 CONFIG = LoopConfig(epochs=4, steps_per_epoch=5, warmup_steps=3, seed=7)
@@ -173,3 +173,23 @@ def test_checkpoints_are_written_in_half_precision_and_the_model_stays_as_it_is(
     assert {file.name for file in (tmp_path / "checkpoint").iterdir()} == {"config.json", "model.safetensors", "preprocessor_config.json"}
     assert model.dtype == torch.float32
     assert type(model).from_pretrained(tmp_path / "checkpoint").dtype == torch.float16
+
+
+def test_batches_that_are_read_ahead_come_in_order() -> None:
+    assert list(read_ahead(str, range(7))) == list("0123456")
+
+
+def test_no_more_batches_are_read_ahead_than_it_says() -> None:
+    read: list[int] = []
+    batches = read_ahead(read.append, range(9))
+    next(batches)
+    assert len(read) <= READ_AHEAD + 1
+    list(batches)
+    assert read == list(range(9))
+
+
+def test_an_error_of_reading_ahead_comes_when_its_turn_does() -> None:
+    ahead = read_ahead(lambda value: 1 // value, [1, 0])
+    assert next(ahead) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(ahead)

@@ -1,44 +1,22 @@
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.support.drawn_photos import write_portraits
-from tune_training.data.manifest import Manifest
-from tune_training.data.photo import WHOLE_PHOTO, Photo
-from tune_training.train.sampling import (
-    Example,
-    LabelledPerson,
-    examples_of_manifest,
-    examples_of_people,
-    read_index,
-    sampling_weights,
-    stratified_subset,
-)
+from tune_training.data.photo import Photo
+from tune_training.train.sampling import sampling_weights, stratified_subset
 
 
-def people(counts: dict[tuple[str, str], int]) -> list[LabelledPerson]:
-    return [LabelledPerson(Path(), label, source) for (source, label), count in counts.items() for _ in range(count)]
+def people(counts: dict[tuple[str, str], int]) -> list[Photo]:
+    rows = [(source, label) for (source, label), count in counts.items() for _ in range(count)]
+    return [Photo("", str(number), label, source=source) for number, (source, label) in enumerate(rows)]
 
 
-def share_by(group: str, drawn: list[LabelledPerson], weights: np.ndarray) -> dict[str, float]:
+def share_by(group: str, drawn: list[Photo], weights: np.ndarray) -> dict[str, float]:
     shares: dict[str, float] = defaultdict(float)
     for person, weight in zip(drawn, weights, strict=True):
         shares[getattr(person, group)] += float(weight)
     return shares
-
-
-def test_a_split_of_the_index_is_read(tmp_path: Path) -> None:
-    index = write_portraits(tmp_path, ["train", "val"], photos=1)
-    read = read_index(index, "val")
-    assert [(person.label, person.source, person.box) for person in read] == [
-        ("female", "face", WHOLE_PHOTO),
-        ("female", "body", WHOLE_PHOTO),
-        ("male", "face", WHOLE_PHOTO),
-        ("male", "body", WHOLE_PHOTO),
-    ]
-    assert all(person.path.is_file() and person.path.parts[-3] == "val" for person in read)
 
 
 @pytest.mark.parametrize(("power", "large_share"), [(1.0, 100 / 104), (0.5, 10 / 12), (0.0, 0.5)])
@@ -64,13 +42,8 @@ def test_a_source_of_one_label_keeps_its_share() -> None:
     assert share_by("source", drawn, sampling_weights(drawn, 0.0)) == pytest.approx({"women": 0.5, "both": 0.5})
 
 
-def examples(counts: dict[tuple[str, str], int]) -> list[Example]:
-    rows = [(source, label) for (source, label), count in counts.items() for _ in range(count)]
-    return [Example(str(number), label, source, WHOLE_PHOTO, "") for number, (source, label) in enumerate(rows)]
-
-
 def test_a_subset_has_of_each_source_and_label_its_share() -> None:
-    drawn = examples({("a", "female"): 60, ("a", "male"): 20, ("b", "female"): 16, ("b", "male"): 4})
+    drawn = people({("a", "female"): 60, ("a", "male"): 20, ("b", "female"): 16, ("b", "male"): 4})
     chosen = stratified_subset(drawn, 25, seed=1)
     counts = Counter((each.source, each.label) for each in chosen)
     assert counts == {
@@ -79,33 +52,15 @@ def test_a_subset_has_of_each_source_and_label_its_share() -> None:
         ("b", "female"): 4,
         ("b", "male"): 1,
     }
-    assert [int(each.uri) for each in chosen] == sorted(int(each.uri) for each in chosen)
+    assert [int(each.name) for each in chosen] == sorted(int(each.name) for each in chosen)
     assert chosen == stratified_subset(drawn, 25, seed=1) != stratified_subset(drawn, 25, seed=2)
 
 
 def test_a_subset_leaves_no_source_or_label_out() -> None:
-    chosen = stratified_subset(examples({("a", "female"): 1000, ("a", "male"): 1, ("b", "male"): 2}), 5, seed=0)
+    chosen = stratified_subset(people({("a", "female"): 1000, ("a", "male"): 1, ("b", "male"): 2}), 5, seed=0)
     assert {(each.source, each.label) for each in chosen} == {("a", "female"), ("a", "male"), ("b", "male")}
 
 
 def test_a_subset_of_more_than_there_are_is_all() -> None:
-    drawn = examples({("a", "female"): 3})
+    drawn = people({("a", "female"): 3})
     assert stratified_subset(drawn, 4, seed=0) == drawn
-
-
-def test_examples_of_a_manifest_have_what_it_says() -> None:
-    rows = [
-        Photo("s3://bucket/photos", f"{split}.jpg", "male", split, "web", (0.1, 0.2, 0.3, 0.4), sha256=f"sha-{split}")
-        for split in ("train", "val")
-    ]
-    manifest = Manifest(rows, "s3://bucket/photos")
-    assert examples_of_manifest(manifest, "val") == [Example("s3://bucket/photos/val.jpg", "male", "web", (0.1, 0.2, 0.3, 0.4), "sha-val")]
-
-
-def test_the_fingerprint_of_a_file_changes_with_it(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(b"one")
-    person = [LabelledPerson(tmp_path / "a.jpg", "male", "")]
-    (before,) = examples_of_people(person)
-    (tmp_path / "a.jpg").write_bytes(b"other")
-    (after,) = examples_of_people(person)
-    assert before.fingerprint != after.fingerprint

@@ -74,9 +74,13 @@ def test_what_is_wrong_is_named(tmp_path: Path, changed: tuple[str, str], messag
         written(tmp_path, GOOD.replace(*changed))
 
 
-def test_a_space_in_which_nothing_varies_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nothing varies"):
-        written(tmp_path, "original: {}\nsearch: {epochs: 3}")
+def test_where_nothing_varies_there_are_the_original_and_the_fixed_one(tmp_path: Path) -> None:
+    space = written(tmp_path, "original: {epochs: 2}\nsearch: {epochs: 3, mixup: 0.2}")
+    assert space.domains() == {"original": {"grid_search": [True, False]}}
+    first, second = ({"original": each} for each in (True, False))
+    assert space.is_original(first)
+    assert not space.is_original(second)
+    assert [(space.recipe(each, 0).epochs, space.recipe(each, 0).mixup) for each in (first, second)] == [(2, 0.2), (3, 0.2)]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,168 @@
+"""Fine-tunes a ViT into a classifier of the labels male and female, on crops as the detector makes them.
+
+`fine_tune` is the one training function: the command `train` runs it once, and each trial of a search runs it with other numbers.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from serve_app.runtimes.networks import normalisation
+from tune_training.data.manifest import Manifest
+from tune_training.data.photo import Photo
+from tune_training.io.errors import InputError
+from tune_training.train.augmentation import Augment
+from tune_training.train.crops import DECISION, LABELS, Crops
+from tune_training.train.loop import Epoch, LoopConfig, fit, read_ahead, seed_everything, write_checkpoint
+from tune_training.train.model import (
+    autocast,
+    check_start,
+    image_processor,
+    parameter_groups,
+    predict_logits,
+    starting_folder,
+    two_class_model,
+)
+from tune_training.train.recipe import ClassifierRecipe
+from tune_training.train.sampling import sampling_weights
+
+# On the validation split, and which end is better.
+METRICS = {"balanced_accuracy": "max", "mean_over_sources": "max", "accuracy": "max", "roc_auc": "max", "loss": "min"}
+EPOCH = "epoch"  # in what is reported: number of epochs done
+CHECKPOINT_FOLDER = "checkpoint"
+MAX_WARMUP_STEPS = 100
+
+Batch = tuple[Tensor, Tensor, Tensor]  # working crops (n, side, side, 3) uint8, label indices (n,), close-ups (n,)
+
+
+def quality(metrics: Mapping[str, float], metric: str) -> tuple[float, float]:
+    """Orders metrics, the best last: by `metric`, ties by the loss."""
+    return metrics[metric] * (1 if METRICS[metric] == "max" else -1), -metrics["loss"]
+
+
+def photos_of(manifest: Manifest, split: str) -> list[Photo]:
+    """The photos of a split.
+
+    Raises:
+        InputError: there are none, or all have the same label.
+    """
+    photos = manifest.split(split)
+    if missing := set(LABELS) - {photo.label for photo in photos}:
+        raise InputError(f"all {len(photos)} photos of {split!r} have one label; there is none of {min(missing)!r}")
+    return photos
+
+
+def fine_tune(
+    start: str,
+    training: Crops,
+    run_dir: Path,
+    recipe: ClassifierRecipe,
+    *,
+    validation: Crops | None = None,
+    on_epoch: Callable[[Mapping[str, float]], None] | None = None,
+) -> Path:
+    """Trains, and writes the state to resume from and `checkpoint/` in the Hugging Face layout to `run_dir` after each epoch.
+
+    Args:
+        start: URI of a ViT checkpoint.
+        training: the training split.
+        run_dir: training resumes from a state in it.
+        recipe: see `ClassifierRecipe`.
+        validation: the validation split; without it, there are no validation metrics.
+        on_epoch: called when an epoch's files are written, with `EPOCH`, the validation `METRICS`, `training_loss` and
+            `images_per_second`. A resumed run calls it again for the last finished epoch.
+
+    Returns:
+        The checkpoint's folder.
+
+    Raises:
+        InputError: the start does not fit, an epoch has less than a batch, or `run_dir` belongs to another run.
+    """
+    check_start(start, training.size, recipe.frozen_layers)
+    if 0 < recipe.photos_per_epoch < recipe.batch_size:
+        raise InputError(f"an epoch of {recipe.photos_per_epoch} photos has less than a batch of {recipe.batch_size}")
+    each_once = not recipe.photos_per_epoch and recipe.source_power == 1
+    # A given number of photos is drawn in whole batches; otherwise the last batch is smaller.
+    steps = recipe.photos_per_epoch // recipe.batch_size or -(-len(training) // recipe.batch_size)
+    drawn = steps * recipe.batch_size if recipe.photos_per_epoch else len(training)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    seed_everything(recipe.seed)
+    folder = starting_folder(start)
+    processor = image_processor(folder, training.size)
+    mean, deviation = (values.to(device) for values in normalisation(processor))
+    model = two_class_model(folder, training.size).to(device)
+    augment = Augment(training.size, recipe.augmentation, mean, deviation)
+    labels = torch.from_numpy(training.labels)
+    close_ups = torch.tensor([photo.close_up for photo in training.photos])
+    weights = sampling_weights(training.photos, recipe.source_power)
+    run_dir.mkdir(parents=True, exist_ok=True)
+
+    def read(indices: NDArray[np.int64]) -> Batch:
+        return training.read(indices), labels[indices], close_ups[indices]
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        rng = np.random.default_rng([recipe.seed, epoch])
+        chosen = rng.permutation(len(training)) if each_once else rng.choice(len(training), drawn, p=weights)
+        return read_ahead(read, np.array_split(chosen, range(recipe.batch_size, len(chosen), recipe.batch_size)))
+
+    def loss(network: nn.Module, batch: Batch) -> Tensor:
+        crops, targets, close = (each.to(device, non_blocking=True) for each in batch)
+        generator = torch.Generator(device)
+        generator.manual_seed(int(torch.randint(2**31, (1,))))  # the loop seeds the global one for each epoch
+        pixels = augment(crops, close, generator)
+        wanted = functional.one_hot(targets, len(LABELS)).float()
+        if recipe.mixup:
+            share = float(np.random.beta(recipe.mixup, recipe.mixup))
+            pixels, wanted = (share * each + (1 - share) * each.flip(0) for each in (pixels, wanted))
+        network.train()
+        with autocast(device):
+            logits = network(pixel_values=pixels).logits
+        return functional.cross_entropy(logits.float(), wanted, label_smoothing=recipe.label_smoothing)
+
+    def keep(epoch: Epoch[PreTrainedModel]) -> Mapping[str, float]:
+        write_checkpoint(epoch.average, processor, run_dir / CHECKPOINT_FOLDER)
+        DECISION.write(run_dir / CHECKPOINT_FOLDER)
+        metrics = validation_metrics(predict_logits(epoch.average, validation, processor), validation) if validation else {}
+        if on_epoch:
+            on_epoch({EPOCH: epoch.number, **metrics, "training_loss": epoch.loss, "images_per_second": len(training) / epoch.seconds})
+        return {f"validation {name}": value for name, value in metrics.items()}
+
+    optimizer = torch.optim.AdamW(parameter_groups(model, recipe), lr=recipe.learning_rate, betas=(0.9, 0.99), fused=True)
+    identity = {"start": start, "photos": len(training), **asdict(recipe)}
+    warmup = min(MAX_WARMUP_STEPS, round(recipe.warmup * steps * recipe.epochs))
+    fit(
+        model, optimizer, batches, loss, LoopConfig(recipe.epochs, steps, warmup, seed=recipe.seed, recipe=identity), run_dir, on_epoch=keep
+    )
+    return run_dir / CHECKPOINT_FOLDER
+
+
+def validation_metrics(logits: NDArray[np.float32], data: Crops) -> dict[str, float]:
+    """`METRICS` of logits (n, 2), at a temperature of 1. `mean_over_sources` is the balanced accuracy of each source, averaged."""
+    logits = logits.astype(np.float64)
+    male = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
+    labels, guesses = data.labels, (male > 0.5).astype(int)
+    return {
+        "balanced_accuracy": float(balanced_accuracy_score(labels, guesses)),
+        "mean_over_sources": _mean_over_sources(data, guesses),
+        "accuracy": float(accuracy_score(labels, guesses)),
+        "roc_auc": float(roc_auc_score(labels, male)),
+        "loss": float(log_loss(labels, male, labels=range(len(LABELS)))),
+    }
+
+
+def _mean_over_sources(data: Crops, guesses: NDArray[np.int64]) -> float:
+    sources = np.array([photo.source for photo in data.photos])
+    right = data.labels == guesses
+    recalls = {
+        source: [right[here].mean() for label in range(len(LABELS)) if (here := (sources == source) & (data.labels == label)).any()]
+        for source in np.unique(sources)
+    }
+    return float(np.mean([np.mean(each) for each in recalls.values()]))

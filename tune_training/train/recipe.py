@@ -1,0 +1,35 @@
+"""The numbers of a fine-tuning run. The defaults are those of the embedded classifier."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from typer import Option
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class ClassifierRecipe:
+    """Checked numbers, each an option of the command `train`.
+
+    Layer-wise learning rates follow Clark et al. 2020, label smoothing Szegedy et al. 2016, mixup Zhang et al. 2018.
+    """
+
+    epochs: Annotated[int, Field(ge=1, le=1000), Option(help="Passes over the photos.")] = 5
+    batch_size: Annotated[int, Field(ge=1, le=4096), Option(help="Photos per step.")] = 64
+    photos_per_epoch: Annotated[int, Field(ge=0), Option(help="Photos drawn, with repetition, for an epoch; 0: as many as there are.")] = (
+        16_000
+    )
+    source_power: Annotated[
+        float, Field(ge=0, le=1), Option(help="1: draw from sources in proportion to their size; 0: from all sources equally.")
+    ] = 0.5
+    learning_rate: Annotated[float, Field(gt=0, le=1), Option(help="Peak learning rate of the head.")] = 4e-4
+    layer_decay: Annotated[float, Field(gt=0, le=1), Option(help="Factor on the learning rate from each block to the one below it.")] = 0.8
+    weight_decay: Annotated[float, Field(ge=0, le=1), Option(help="Of AdamW; not for norms, biases and embeddings.")] = 0.05
+    label_smoothing: Annotated[float, Field(ge=0, lt=1), Option(help="Probability mass spread over the labels.")] = 0.1
+    augmentation: Annotated[float, Field(ge=0, le=1), Option(help="Strength of augmentation; 0: none.")] = 1.0
+    mixup: Annotated[float, Field(ge=0, le=10), Option(help="Alpha of mixup's Beta distribution; 0: no mixup.")] = 0.0
+    frozen_layers: Annotated[int, Field(ge=0), Option(help="Blocks, counted from the input, that are not trained, nor the embeddings.")] = 0
+    warmup: Annotated[float, Field(ge=0, lt=1), Option(help="Share of the steps in which the learning rate rises, 100 steps at most.")] = (
+        0.1
+    )
+    seed: Annotated[int, Field(ge=0), Option(help="Seed of everything random.")] = 0
