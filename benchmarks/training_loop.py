@@ -19,9 +19,10 @@ import torch
 import typer
 from torch.nn import functional
 
+from serve_app.runtimes.base import LABELS
 from serve_app.settings import EMBEDDED_CLASSIFIER
 from tune_training.data.photo import WHOLE_PHOTO, Photo
-from tune_training.train.crops import LABELS, Crops, working_side
+from tune_training.train.crops import Crops, working_side
 from tune_training.train.fine_tune import fine_tune
 from tune_training.train.model import autocast, parameter_groups, two_class_model
 from tune_training.train.recipe import ClassifierRecipe

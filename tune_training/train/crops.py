@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from serve_app.checkpoints.decision import ClassifierDecision
+from serve_app.runtimes.base import LABELS
 from serve_app.settings import get_settings
 from serve_app.vision.cropping import CropSpec, crop_person, crop_window
 from serve_app.vision.decoding import DecodeLimits, ImageRefused, decode
@@ -31,7 +32,6 @@ from tune_training.io.models import decode_limits
 
 logger = logging.getLogger(__name__)
 
-LABELS = ("female", "male")  # in the order of the model's logits
 # How all training crops, as the embedded weights are served; `evaluate` fits the temperature.
 DECISION = ClassifierDecision(crop_margin=0.0, crop_aspect=1.5)
 BORDER = 1 / 8  # of the crop's side, on each side: augmentation shifts edges by up to 12 %

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from serve_app.runtimes.base import LABELS
 from serve_app.runtimes.networks import normalisation
 from tune_training.data.manifest import Manifest
 from tune_training.data.photo import Photo
 from tune_training.io.errors import InputError
 from tune_training.train.augmentation import Augment
-from tune_training.train.crops import DECISION, LABELS, Crops
+from tune_training.train.crops import DECISION, Crops
 from tune_training.train.loop import Epoch, LoopConfig, fit, read_ahead, seed_everything, write_checkpoint
 from tune_training.train.model import (
     autocast,

@@ -17,10 +17,11 @@ from transformers import (
 )
 
 from serve_app.checkpoints import resolve
+from serve_app.runtimes.base import LABELS
 from serve_app.runtimes.networks import normalisation
 from serve_app.settings import get_settings
 from tune_training.io.errors import InputError
-from tune_training.train.crops import LABELS, Crops
+from tune_training.train.crops import Crops
 from tune_training.train.recipe import ClassifierRecipe
 
 DEFAULT_START = "hf://google/vit-base-patch16-224"
