@@ -53,9 +53,10 @@ bench: setup-dev $(if $(PEERS),.venv-peers/.installed) ## Measures the service; 
 soak: setup-dev ## Loads the service for SECONDS=600 with good, bad and huge photos
 	@$(BIN)/python -m benchmarks soak --seconds $(SECONDS)
 
-lint: setup-dev ## Checks style and format
+lint: setup-dev ## Checks style, format, and that imports go one way
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports
 
 typecheck: setup-dev ## Checks types
 	@$(BIN)/mypy
