@@ -12,6 +12,14 @@ UPGRADE ?=
 # For an NVIDIA GPU: rm -rf .venv && make setup TORCH_INDEX=https://download.pytorch.org/whl/cu130
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
+# Groups of tests. At most one starts a Ray cluster at a time: of those that run beside each other, only infra does.
+BESIDE := infra unit openvino house
+ALONE := tune serve ui
+WORKERS ?= 2
+RESULTS := build/test-results
+PART := --no-print-directory --keep-going IN_PARTS=1
+PYTEST = $(if $(IN_PARTS),GROUPS_FILE=$(RESULTS)/$(@:test-%=%)) $(BIN)/python -m pytest
+
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
@@ -20,7 +28,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 with_torch_index = { $(PIP) $(1) --no-deps --no-index 2> /dev/null || $(PIP) $(1) --no-deps --extra-index-url $(TORCH_INDEX); }
 
 help: ## Lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.installed ## Creates .venv with what the service and the training need
 setup-dev: .venv/.installed-dev ## Likewise, and what tests and checks need
@@ -40,9 +48,28 @@ page-api: setup ui/node_modules/.installed ## Writes the types of the page's req
 screenshots: setup-dev ## Makes the README's pictures of the page
 	@$(BIN)/python -m pytest tests/browser/make_screenshots.py
 
-test: lint typecheck ## Runs all checks and tests; STRICT=1 turns each skip into a failure
-	@$(BIN)/python -m pytest --ignore tests/openvino
-	@exec $(BIN)/python -m pytest tests/openvino  # a process of its own: OpenVINO and training in one have been seen to crash
+test: setup-dev ## Runs all checks and tests; STRICT=1 turns each skip into a failure
+	@rm -rf $(RESULTS) && mkdir -p $(RESULTS)
+	@$(MAKE) $(PART) --jobs=2 --output-sync=target lint typecheck $(addprefix test-,$(BESIDE)) || touch $(RESULTS)/failed
+	@$(MAKE) $(PART) --jobs=1 $(addprefix test-,$(ALONE)) || touch $(RESULTS)/failed
+	@$(BIN)/python -m tests.support.groups $(addprefix $(RESULTS)/,$(BESIDE) $(ALONE)) && test ! -e $(RESULTS)/failed || \
+	  { echo 'make test failed: look for *** above' >&2; exit 1; }
+
+test-unit: setup-dev ## Tests modules one by one, on WORKERS=2 cores
+	@$(PYTEST) --numprocesses=$(WORKERS) --dist=loadfile tests/unit
+# A process of its own: OpenVINO and training in one have been seen to crash.
+test-openvino: setup-dev ## Tests the models in OpenVINO
+	@$(PYTEST) tests/openvino
+test-house: setup-dev ## Tests documents, locks, import contracts and tracked files
+	@$(PYTEST) tests/house
+test-infra: setup-dev ## Tests the image, manifests, Terraform and deploy.sh
+	@$(PYTEST) tests/infra
+test-tune: setup-dev ## Tests searches on a local Ray cluster
+	@$(PYTEST) tests/tune
+test-serve: setup-dev ## Tests the service on a local Ray cluster
+	@$(PYTEST) tests/serve
+test-ui: setup-dev ## Tests the page, by itself and in a browser
+	@$(PYTEST) tests/ui tests/browser
 
 smoke: setup ## Tries a running service: URL=http://... PHOTOS=folder
 	@$(BIN)/python -m serve_app.commands.smoke $(URL) $(PHOTOS)
@@ -118,4 +145,4 @@ ui/dist/index.html: ui/node_modules/.installed $(shell find ui/src ui/public ui/
 	@mv build/ours.pth "$$(.venv-peers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@touch $@
 
-.PHONY: help setup setup-dev serve page page-api screenshots test smoke bench soak lint typecheck format env-example manifests lock
+.PHONY: help setup setup-dev serve page page-api screenshots test $(addprefix test-,$(BESIDE) $(ALONE)) smoke bench soak lint typecheck format env-example manifests lock

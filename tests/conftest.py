@@ -17,6 +17,8 @@ os.environ |= {
     "RAY_AUTH_MODE": "disabled",  # a token would be written to the home folder
     "RAY_USAGE_STATS_ENABLED": "0",
 }
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"  # the workers share the cores already
 # A developer's own settings are not what is tested.
 for name in Settings.model_fields:
     os.environ.pop(name.upper(), None)
