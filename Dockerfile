@@ -1,16 +1,16 @@
 # Targets:
 #   cpu      the default: the service and the training, on CPUs
-#   gpu      likewise, with PyTorch for CUDA
-#   baked    cpu with the page, and with the models of DETECTOR_URI and CLASSIFIER_URI inside: for one machine, also without a network
-# The same image runs Ray's head, its workers, Tune's jobs, and by itself `make serve`. KubeRay chooses the command, so there is no
-# ENTRYPOINT, and it asks pods for their health with bash and wget.
+#   gpu      the same, with PyTorch for CUDA
+#   baked    cpu plus the page and the models of DETECTOR_URI and CLASSIFIER_URI: for one machine, even without a network
+# The same image runs Ray's head and workers, Tune jobs, and the service alone. KubeRay chooses the command, so there is no ENTRYPOINT,
+# and its health probes need bash and wget.
 
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 ARG NODE_IMAGE=node:20-bookworm-slim
 
 FROM ${BASE_IMAGE} AS base
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
-# Debian's versions go with the base image: pinned ones would vanish from its archive with the next security fix.
+# Package versions follow the base image: a pinned version leaves Debian's archive with the next security fix.
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends bash ca-certificates wget \
@@ -19,7 +19,7 @@ RUN apt-get update \
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1
 
-# requirements.lock is the same for every build of torch. pip takes the one of TORCH_INDEX first, and then what else it needs.
+# requirements.lock fits every build of torch: pip installs the build from TORCH_INDEX first, then everything else.
 FROM base AS install
 COPY requirements.lock /tmp/
 ENV PIP_NO_CACHE_DIR=1 \
@@ -44,7 +44,7 @@ WORKDIR /app
 COPY pyproject.toml README.md LICENSE serve_config.yaml ./
 COPY serve_app serve_app
 COPY tune_training tune_training
-# `ray start` on Kubernetes has no working folder of ours, so the code is found by its path.
+# `ray start` on Kubernetes runs in another working directory, so PYTHONPATH leads to the code.
 ENV PYTHONPATH=/app \
     MODEL_CACHE_DIR=/models \
     API_HOST=0.0.0.0
@@ -67,7 +67,7 @@ RUN npm run build
 FROM app AS cpu-models
 COPY --from=install-cpu /opt/venv /opt/venv
 USER 1000
-# The models of the package, exported: a replica finds them ready.
+# Export the packaged models, so that replicas start without the export.
 RUN python -m serve_app.commands.prepare_models
 
 FROM cpu-models AS baked

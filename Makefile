@@ -8,73 +8,101 @@ PEERS ?=
 SECONDS ?= 600
 UPGRADE ?=
 
-# Where torch is looked for besides pip's own index, whose torch for Linux brings gigabytes of CUDA.
+# An index for torch besides pip's own, whose torch for Linux brings gigabytes of CUDA.
 # For an NVIDIA GPU: rm -rf .venv && make setup TORCH_INDEX=https://download.pytorch.org/whl/cu130
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+# Test groups. Two Ray clusters must not run side by side: of the groups in BESIDE only infra starts one, and those in ALONE run in turn.
+BESIDE := infra unit openvino house
+ALONE := tune serve ui
+WORKERS ?= 2
+RESULTS := build/test-results
+PART := --no-print-directory --keep-going IN_PARTS=1
+PYTEST = $(if $(IN_PARTS),GROUPS_FILE=$(RESULTS)/$(@:test-%=%)) $(BIN)/python -m pytest
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-# First from the wheels that pip was told of on this machine (find-links), if any: that needs no network, and no wait for an index that
-# cannot be reached. Without dependencies: those come from pip's own index, as locked.
+# Local wheels (pip's find-links) come first: they need no network, and an unreachable index costs no timeout. Dependencies are left
+# out because they come from pip's own index, as locked.
 with_torch_index = { $(PIP) $(1) --no-deps --no-index 2> /dev/null || $(PIP) $(1) --no-deps --extra-index-url $(TORCH_INDEX); }
 
-help: ## Lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/.installed ## Creates .venv with what the service and the training need
-setup-dev: .venv/.installed-dev ## Likewise, and what tests and checks need
+setup: .venv/.installed ## Create .venv for the service and the training
+setup-dev: .venv/.installed-dev ## Add what tests and checks need
 
-serve: setup ## Runs the service and its page on http://localhost:8000 (or API_HOST and API_PORT)
+serve: setup ## Run the service and its page on http://localhost:8000 (or API_HOST and API_PORT)
 	@if command -v npm > /dev/null; then \
-	  $(MAKE) --no-print-directory page || echo 'The page could not be built: the service runs without it, or with the last one' >&2; \
-	else echo 'There is no npm to build the page with: the service runs without it' >&2; fi
+	  $(MAKE) --no-print-directory page || echo 'The page could not be built: the service runs without it, or with the previous build' >&2; \
+	else echo 'npm is not installed, so the page is not built: the service runs without it' >&2; fi
 	@exec $(BIN)/python -m serve_app
 
-page: ui/dist/index.html ## Builds the page into ui/dist
+page: ui/dist/index.html ## Build the page into ui/dist
 
-page-api: setup ui/node_modules/.installed ## Writes the types of the page's requests from the service's OpenAPI document
+page-api: setup ui/node_modules/.installed ## Generate the page's request types from the service's OpenAPI document
 	@$(BIN)/python -m serve_app.commands.openapi_document > ui/openapi.json
 	@cd ui && npm run --silent api
 
-screenshots: setup-dev ## Makes the README's pictures of the page
+screenshots: setup-dev ## Take the README's screenshots of the page
 	@$(BIN)/python -m pytest tests/browser/make_screenshots.py
 
-test: lint typecheck ## Runs all checks and tests; STRICT=1 turns each skip into a failure
-	@$(BIN)/python -m pytest --ignore tests/openvino
-	@exec $(BIN)/python -m pytest tests/openvino  # a process of its own: OpenVINO and training in one have been seen to crash
+test: setup-dev ## Run all checks and tests; STRICT=1 turns each skip into a failure
+	@rm -rf $(RESULTS) && mkdir -p $(RESULTS)
+	@$(MAKE) $(PART) --jobs=2 --output-sync=target lint typecheck $(addprefix test-,$(BESIDE)) || touch $(RESULTS)/failed
+	@$(MAKE) $(PART) --jobs=1 $(addprefix test-,$(ALONE)) || touch $(RESULTS)/failed
+	@$(BIN)/python -m tests.support.groups $(addprefix $(RESULTS)/,$(BESIDE) $(ALONE)) && test ! -e $(RESULTS)/failed || \
+	  { echo 'make test failed: look for *** above' >&2; exit 1; }
 
-smoke: setup ## Tries a running service: URL=http://... PHOTOS=folder
+test-unit: setup-dev ## Test single modules, with WORKERS=2 processes
+	@$(PYTEST) --numprocesses=$(WORKERS) --dist=loadfile tests/unit
+# Its own process: OpenVINO and training in one process have crashed.
+test-openvino: setup-dev ## Test the OpenVINO runtime
+	@$(PYTEST) tests/openvino
+test-house: setup-dev ## Test documentation, lock files, import contracts and tracked files
+	@$(PYTEST) tests/house
+test-infra: setup-dev ## Test the Dockerfile, manifests, Terraform and deploy.sh
+	@$(PYTEST) tests/infra
+test-tune: setup-dev ## Test hyper-parameter search on a local Ray cluster
+	@$(PYTEST) tests/tune
+test-serve: setup-dev ## Test the service on a local Ray cluster
+	@$(PYTEST) tests/serve
+test-ui: setup-dev ## Test the page, alone and in a browser
+	@$(PYTEST) tests/ui tests/browser
+
+smoke: setup ## Smoke-test a running service: URL=http://... PHOTOS=folder
 	@$(BIN)/python -m serve_app.commands.smoke $(URL) $(PHOTOS)
 
-bench: setup-dev $(if $(PEERS),.venv-peers/.installed) ## Measures the service; PEERS=1 others too, BENCH=options of python -m benchmarks run
+bench: setup-dev $(if $(PEERS),.venv-peers/.installed) ## Benchmark the service; PEERS=1 adds other servers, BENCH passes options to python -m benchmarks run
 	@$(BIN)/python -m benchmarks run $(if $(PEERS),--peers) $(BENCH)
 
-soak: setup-dev ## Loads the service for SECONDS=600 with good, bad and huge photos
+soak: setup-dev ## Load the service for SECONDS=600 with good, bad and huge photos
 	@$(BIN)/python -m benchmarks soak --seconds $(SECONDS)
 
-lint: setup-dev ## Checks style and format
+lint: setup-dev ## Check style, format and import contracts
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports
 
-typecheck: setup-dev ## Checks types
+typecheck: setup-dev ## Check types
 	@$(BIN)/mypy
 
-format: setup-dev ## Formats the code, and mends what can be mended without asking
+format: setup-dev ## Format the code and apply safe fixes
 	@$(BIN)/ruff check --fix-only
 	@$(BIN)/ruff format
 
-env-example: setup ## Writes .env.example from the settings
+env-example: setup ## Write .env.example from the settings
 	@$(BIN)/python -m serve_app.commands.env_example > .env.example
 
-manifests: setup ## Writes what k8s/ takes from serve_config.yaml and the service's environment
+manifests: setup ## Write what k8s/ takes from serve_config.yaml and the service's environment
 	@$(BIN)/python -m k8s.generate
 
-# The lock is the same for every build of torch, so `2.13.0+cpu` becomes `2.13.0`; it is made with one that has no CUDA among its
-# dependencies. setuptools is locked too (--allow-unsafe): it builds the project in .venv.
+# The lock fits every build of torch, so `2.13.0+cpu` becomes `2.13.0`; it is resolved with a build that does not depend on CUDA.
+# setuptools is locked too (--allow-unsafe), because it builds the project in .venv.
 COMPILE = $(BIN)/pip-compile --quiet $(UPGRADE) --no-header --no-annotate --strip-extras --allow-unsafe --build-deps-for editable \
   --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --find-links build/torch pyproject.toml
-lock: setup-dev ## Writes the lock files from pyproject.toml; UPGRADE=--upgrade takes newer versions
+lock: setup-dev ## Write the lock files from pyproject.toml; UPGRADE=--upgrade takes newer versions
 	@rm -rf build/torch
 	@$(call with_torch_index,download --dest build/torch '$(shell grep -o 'torch[>=][^"]*' pyproject.toml)')
 	@$(COMPILE) --output-file requirements.lock
@@ -85,13 +113,13 @@ lock: setup-dev ## Writes the lock files from pyproject.toml; UPGRADE=--upgrade 
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo 'Python 3.11 or newer is needed, and "$(PYTHON)" is not. Name one: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 1; }
+	  { echo '"$(PYTHON)" is older than Python 3.11. Name a newer one: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 1; }
 	@test -x $(BIN)/python || { echo 'Creating .venv'; $(PYTHON) -m venv .venv; }
 	@echo 'Installing requirements.lock: a few minutes the first time'
 	@$(call with_torch_index,install $(shell grep '^torch==' requirements.lock))
 	@$(PIP) install --requirement requirements.lock
 	@$(PIP) install --no-deps --no-index --no-build-isolation --editable .
-	@$(BIN)/python -m serve_app.commands.prepare_models || echo 'They will be prepared when the service starts' >&2
+	@$(BIN)/python -m serve_app.commands.prepare_models || echo 'The models will be prepared when the service starts' >&2
 	@touch $@
 
 .venv/.installed-dev: requirements-dev.lock .venv/.installed
@@ -107,7 +135,7 @@ ui/node_modules/.installed: ui/package-lock.json ui/package.json
 ui/dist/index.html: ui/node_modules/.installed $(shell find ui/src ui/public ui/scripts ui/index.html ui/vite.config.ts -type f)
 	@cd ui && npm run --silent build || { rm -f dist/index.html; exit 1; }
 
-# What the peers need, in an environment of their own; what they share with us (torch, transformers) they find in ours.
+# The peers' own environment; they import what they share with us (torch, transformers) from .venv.
 .venv-peers/.installed: benchmarks/peers/requirements.txt .venv/.installed
 	@echo 'Installing $<'
 	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
@@ -117,4 +145,4 @@ ui/dist/index.html: ui/node_modules/.installed $(shell find ui/src ui/public ui/
 	@mv build/ours.pth "$$(.venv-peers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@touch $@
 
-.PHONY: help setup setup-dev serve page page-api screenshots test smoke bench soak lint typecheck format env-example manifests lock
+.PHONY: help setup setup-dev serve page page-api screenshots test $(addprefix test-,$(BESIDE) $(ALONE)) smoke bench soak lint typecheck format env-example manifests lock

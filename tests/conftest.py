@@ -1,4 +1,4 @@
-"""What all tests share: quiet surroundings, the research photos, and the table of the groups at the end (`support.groups`)."""
+"""Shared by all tests: a clean environment, the research photos, and the table of test groups (`support.groups`)."""
 
 import os
 import sys
@@ -11,13 +11,15 @@ from tests.support.research_photos import MissingPhotos, research_photos
 
 pytest_plugins = ["tests.support.groups"]
 
-# Before ray and transformers are imported, which read them then; what the tests start inherits them.
+# Set before ray and transformers are imported, which read them then; subprocesses inherit them.
 os.environ |= {
-    "HF_HUB_OFFLINE": "1",  # the hub's own tests bring a hub
+    "HF_HUB_OFFLINE": "1",  # the hub's tests start their own hub
     "RAY_AUTH_MODE": "disabled",  # a token would be written to the home folder
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-# A developer's own settings are not what is tested.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"  # the workers share the cores already
+# Tests must not see a developer's own settings.
 for name in Settings.model_fields:
     os.environ.pop(name.upper(), None)
 
@@ -27,10 +29,10 @@ OPENVINO_TESTS = Path(__file__).parent / "openvino"
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """OpenVINO and training in one process have been seen to crash, without a word: they are tested in two (`make test`)."""
+    """OpenVINO and training in one process have crashed silently, so they are tested in separate ones (`make test`)."""
     if "openvino" in sys.modules and not item.path.is_relative_to(OPENVINO_TESTS) and not _told:
         _told.append(item.nodeid)
-        pytest.fail("this test, or what it uses, has loaded OpenVINO into this process: use tests.support.checkpoints.ON_TORCH")
+        pytest.fail("this test has loaded OpenVINO into its process: use tests.support.checkpoints.ON_TORCH")
 
 
 _told: list[str] = []

@@ -24,12 +24,16 @@ def suite(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(suite: Path, strict: str) -> tuple[list[list[str]], str]:
+def pytest_in(suite: Path, *arguments: str, **environment: str) -> list[str]:
+    """The lines that it prints."""
+    command = [sys.executable, "-m", "pytest", "-p", "tests.support.groups", "-p", "no:cacheprovider", f"--rootdir={suite}", *arguments]
+    variables = os.environ | {"PYTHONPATH": str(ROOT)} | environment
+    return subprocess.run(command, cwd=suite, env=variables, capture_output=True, text=True, check=False).stdout.splitlines()
+
+
+def run(suite: Path, *arguments: str, strict: str) -> tuple[list[list[str]], str]:
     """The words of each line of the table, and the last line of all."""
-    command = [sys.executable, "-m", "pytest", "-p", "tests.support.groups", "-p", "no:cacheprovider", f"--rootdir={suite}", "tests"]
-    environment = os.environ | {"STRICT": strict, "PYTHONPATH": str(ROOT)}
-    ended = subprocess.run(command, cwd=suite, env=environment, capture_output=True, text=True, check=False)
-    lines = ended.stdout.splitlines()
+    lines = pytest_in(suite, *arguments, "tests", STRICT=strict)
     start = next(number for number, line in enumerate(lines) if " groups " in line)
     table = [line.split(maxsplit=4) for line in lines[start + 2 : start + 5]]
     return table, lines[-1]
@@ -43,6 +47,25 @@ def test_the_table_counts_each_group_and_says_why_tests_were_skipped(suite: Path
         ["unit", "1", "1", "0"],
     ]
     assert "1 failed, 2 passed, 3 skipped" in last
+
+
+def test_worker_processes_change_nothing_in_the_table(suite: Path) -> None:
+    assert run(suite, "--numprocesses=2", strict="0")[0] == run(suite, strict="0")[0]
+
+
+def test_one_table_for_several_processes(suite: Path) -> None:
+    for group in ("data", "unit"):
+        pytest_in(suite, f"tests/{group}", STRICT="0", GROUPS_FILE=str(suite / group))
+    files = [suite / group for group in ("unit", "data", "died")]
+    ended = subprocess.run([sys.executable, "-m", "tests.support.groups", *files], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert [line.split(maxsplit=4) for line in ended.stdout.splitlines()[2:4]] == [
+        ["data", "1", "0", "2", "no photos (2)"],
+        ["unit", "1", "1", "0"],
+    ]
+    assert "died: pytest ended without a result" in ended.stdout
+    assert ended.returncode == 1
+    (suite / "unit").unlink()
+    assert subprocess.run([*ended.args[:3], suite / "data"], cwd=ROOT, capture_output=True, check=False).returncode == 0
 
 
 def test_strict_turns_each_skip_into_a_failure(suite: Path) -> None:

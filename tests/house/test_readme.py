@@ -2,7 +2,6 @@
 
 import importlib.util
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -23,11 +22,6 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 def found(pattern: str, text: str = README) -> list[str]:
     """Each text that the pattern's group matches, once."""
     return sorted(set(re.findall(pattern, text)))
-
-
-@pytest.mark.parametrize("target", found(r"\bmake ([a-z][a-z-]*)(?=[`\s])"))
-def test_make_knows_the_target(target: str) -> None:
-    assert subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, check=False).returncode == 0
 
 
 def test_the_pages_first_commands_are_serve_predict_and_test() -> None:
