@@ -20,6 +20,16 @@ RESULTS := build/test-results
 PART := --no-print-directory --keep-going IN_PARTS=1
 PYTEST = $(if $(IN_PARTS),GROUPS_FILE=$(RESULTS)/$(@:test-%=%)) $(BIN)/python -m pytest
 
+# AVX2=1 runs the kernels for AVX2 where the processor has AVX-512 too: they round differently. The names are PyTorch's and MKL's,
+# oneDNN's (PyTorch and OpenVINO) and NumPy's.
+ifdef AVX2
+export ATEN_CPU_CAPABILITY := avx2
+export MKL_ENABLE_INSTRUCTIONS := AVX2
+export DNNL_MAX_CPU_ISA := AVX2
+export ONEDNN_MAX_CPU_ISA := AVX2
+export NPY_DISABLE_CPU_FEATURES := X86_V4 AVX512_ICL AVX512_SPR
+endif
+
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
