@@ -31,7 +31,7 @@ stopped() {
   local status=$?
   rm -f "$BUILD/token"
   if ((status != 0)) && [[ -n $step ]]; then
-    say "Stopped while $step. What was done stays, and the same command goes on from there."
+    say "Stopped while $step. Finished steps are kept; the same command resumes there."
   fi
 }
 trap stopped EXIT
@@ -93,10 +93,10 @@ need() {
 
 # Finds the account and checks that it is the intended one.
 account() {
-  begin "asking AWS who you are"
+  begin "checking your AWS identity"
   need "$AWS" "$PYTHON"
   local found
-  found=$("$AWS" sts get-caller-identity --query Account --output text) || fail "AWS does not know you: aws configure, or aws sso login"
+  found=$("$AWS" sts get-caller-identity --query Account --output text) || fail "no valid AWS credentials: run aws configure, or aws sso login"
   [[ -z $ACCOUNT_ID || $ACCOUNT_ID == "$found" ]] || fail "ACCOUNT_ID is $ACCOUNT_ID, and the credentials are of $found"
   ACCOUNT_ID=$found
   STATE_BUCKET=$NAME-$ACCOUNT_ID-$AWS_REGION-state
@@ -128,7 +128,7 @@ default_api_access() {
   grep -qs '^api_access_cidrs' terraform/aws/terraform.tfvars && return
   local address
   address=$("$PYTHON" -c 'import urllib.request; print(urllib.request.urlopen("https://checkip.amazonaws.com", timeout=20).read().decode().strip())') ||
-    fail "cannot tell the address that you come from: set api_access_cidrs in terraform/aws/terraform.tfvars"
+    fail "cannot find out your public address: set api_access_cidrs in terraform/aws/terraform.tfvars"
   say "Kubernetes' API will be reached from $address alone; api_access_cidrs in terraform/aws/terraform.tfvars says otherwise"
   export TF_VAR_api_access_cidrs="[\"$address/32\"]"
 }
@@ -137,7 +137,7 @@ read_outputs() {
   [[ -s $BUILD/outputs.json && -n ${outputs_read:-} ]] && return
   init aws
   in_root aws output -json > "$BUILD/outputs.json"
-  [[ -n $(output public_url) ]] || fail "nothing was made yet: ./deploy.sh infrastructure"
+  [[ -n $(output public_url) ]] || fail "there is no infrastructure yet: ./deploy.sh infrastructure"
   outputs_read=1
 }
 
@@ -147,13 +147,13 @@ output() { # NAME
 
 state_exists() {
   "$AWS" s3api head-bucket --bucket "$STATE_BUCKET" > /dev/null 2> "$BUILD/state.log" && return
-  grep -q '(404)' "$BUILD/state.log" || fail "cannot ask for the bucket of the state: $(cat "$BUILD/state.log")"
+  grep -q '(404)' "$BUILD/state.log" || fail "cannot reach the bucket of the state: $(cat "$BUILD/state.log")"
   return 1
 }
 
 cluster_exists() {
   "$AWS" eks describe-cluster --name "$NAME" > /dev/null 2> "$BUILD/cluster.log" && return
-  grep -q ResourceNotFound "$BUILD/cluster.log" || fail "cannot ask for the cluster: $(cat "$BUILD/cluster.log")"
+  grep -q ResourceNotFound "$BUILD/cluster.log" || fail "cannot describe the cluster: $(cat "$BUILD/cluster.log")"
   return 1
 }
 
@@ -168,7 +168,7 @@ in_namespace() { "$KUBECTL" --namespace "$NAMESPACE" "$@"; }
 # --- infrastructure --------------------------------------------------------------------------------------------------------------------
 
 bootstrap() {
-  begin "making the bucket of the state"
+  begin "creating the bucket of the state"
   ! state_exists || return 0
   need "$TERRAFORM"
   init_bootstrap
@@ -200,7 +200,7 @@ plan() {
   if cluster_exists; then
     plan_root platform "planning what is in the cluster"
   else
-    say "There is no cluster yet: what is in it can be planned after ./deploy.sh apply"
+    say "There is no cluster yet: its contents can be planned after ./deploy.sh apply"
   fi
 }
 
@@ -213,7 +213,7 @@ apply() {
     init "$root"
     apply_root "$root"
   done
-  [[ -n $found ]] || fail "there is no plan, or one that changes nothing: ./deploy.sh plan"
+  [[ -n $found ]] || fail "there is no plan with changes: ./deploy.sh plan"
 }
 
 plan_root() { # ROOT STEP
@@ -238,7 +238,7 @@ for change in json.load(open(sys.argv[1])).get("resource_changes", []):
     if "delete" in change["change"]["actions"]: print("  " + change["address"])' "$BUILD/$1.json" > "$BUILD/deleted"
   rm "$BUILD/$1.json"
   if [[ -s $BUILD/deleted ]]; then
-    say "This would be deleted, or made anew:"
+    say "These would be deleted or replaced:"
     cat "$BUILD/deleted" >&2
     confirm
   fi
@@ -266,7 +266,7 @@ outputs() {
 # Sets IMAGE, by digest. A tag names a commit, or the minute of uncommitted work.
 build() {
   [[ -z $IMAGE ]] || return 0
-  begin "making the image"
+  begin "building the image"
   need git "$CONTAINER_TOOL"
   read_outputs
   local repository tag target=cpu
@@ -354,7 +354,7 @@ ray_token() {
 }
 
 smoke() {
-  begin "trying the public address"
+  begin "checking the public address"
   local url
   url=$(output public_url)
   "$PYTHON" -m serve_app.commands.smoke --wait "$AWAKE_TIMEOUT" "$url/api"
@@ -372,7 +372,7 @@ build_ui() {
 
 deploy_ui() {
   build_ui
-  begin "putting the page in place"
+  begin "uploading the page"
   [[ -n $S3_BUCKET_UI && -n $CLOUDFRONT_ID ]] || read_outputs
   local bucket=$S3_BUCKET_UI distribution=$CLOUDFRONT_ID target
   [[ -n $bucket ]] || bucket=$(output page_bucket)
@@ -399,7 +399,7 @@ serve_ui() {
 deploy() {
   need "$TERRAFORM" "$KUBECTL" "$NPM" git
   [[ -n $IMAGE ]] || need "$CONTAINER_TOOL"
-  say "Will make or change: infrastructure, image, service and page. README.md says what it costs."
+  say "This creates or changes infrastructure, image, service and page. README.md lists the costs."
   infrastructure
   build
   service
@@ -415,7 +415,7 @@ pause() {
   begin "pausing"
   connect
   suspend true
-  say "Pods go now, and machines in some minutes. What still costs: README.md. ./deploy.sh resume brings them back."
+  say "Pods stop now, and machines within minutes. README.md lists what still costs money. ./deploy.sh resume starts them again."
 }
 
 resume() {
@@ -426,7 +426,7 @@ resume() {
 }
 
 status() {
-  begin "asking how the service is"
+  begin "asking for the status of the service"
   connect
   read_outputs
   in_namespace get rayservice,pods --output wide
@@ -469,24 +469,24 @@ destroy() {
   say "This deletes the service, the cluster, the images, and the buckets with all photos, models and runs. It cannot be undone."
   step=
   confirm
-  begin "looking for what there is"
+  begin "looking for existing resources"
   need "$TERRAFORM"
   if ! state_exists; then
-    say "There is no state, so there is nothing that it knows of."
+    say "There is no state, so nothing is known to exist."
     return
   fi
   if cluster_exists; then
-    begin "deleting what runs"
+    begin "deleting the running services"
     connect
     # The owners of machines and targets go first; otherwise network and target group could not be deleted.
     "$KUBECTL" delete namespace "$NAMESPACE" --ignore-not-found --timeout=15m
-    begin "deleting what is in the cluster"
+    begin "deleting the contents of the cluster"
     init platform
     in_root platform destroy -auto-approve
     "$KUBECTL" wait nodeclaims --all --for=delete --timeout=20m
   fi
   default_api_access
-  begin "deleting what is in AWS (half an hour: CloudFront's way to the cluster)"
+  begin "deleting the AWS resources (half an hour, because of CloudFront's VPC origin)"
   init aws
   unprotect
   in_root aws destroy -auto-approve -var deletion_protection=false
@@ -496,7 +496,7 @@ destroy() {
     in_root bootstrap apply -auto-approve -var force_destroy=true "$BOOTSTRAP_STATE"
     in_root bootstrap destroy -auto-approve "$BOOTSTRAP_STATE"
   else
-    say "The bucket of the state was made from another checkout. It is empty of anything that runs: delete $STATE_BUCKET by hand."
+    say "The bucket of the state was made from another checkout. Nothing in it is running any more: delete $STATE_BUCKET by hand."
   fi
   rm -rf "$BUILD"
 }

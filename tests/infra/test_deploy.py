@@ -202,7 +202,7 @@ def test_deploy_goes_on_after_a_fault_at_any_step(rehearsal: Rehearsal) -> None:
     rehearsal.fail_once("docker push")
     unpushed = rehearsal.run("deploy", answer="photos\n")
     assert unpushed.returncode == 1
-    assert "Stopped while making the image" in unpushed.stderr, unpushed.stderr
+    assert "Stopped while building the image" in unpushed.stderr, unpushed.stderr
 
     (rehearsal.stage / "never-ready").touch()
     never_ready = rehearsal.run("deploy", READY_TIMEOUT="1s")
@@ -214,7 +214,7 @@ def test_deploy_goes_on_after_a_fault_at_any_step(rehearsal: Rehearsal) -> None:
     rehearsal.fail_once("index.html --cache-control")
     cut = rehearsal.run("deploy-ui")
     assert cut.returncode == 1
-    assert "Stopped while putting the page in place" in cut.stderr, cut.stderr
+    assert "Stopped while uploading the page" in cut.stderr, cut.stderr
     rehearsal.calls()
 
     whole = rehearsal.run("deploy")
@@ -377,7 +377,7 @@ def test_destroying_what_cannot_be_asked_for_is_no_success(rehearsal: Rehearsal)
     rehearsal.fail_once("s3api head-bucket")
     ended = rehearsal.run("destroy", answer="photos\n")
     assert ended.returncode == 1
-    assert "cannot ask for the bucket of the state" in ended.stderr
+    assert "cannot reach the bucket of the state" in ended.stderr
 
 
 @pytest.mark.parametrize(
