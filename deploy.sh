@@ -186,9 +186,9 @@ infrastructure() {
   bootstrap
   default_api_access
   rm -f "$BUILD"/*.tfplan
-  plan_root aws "making what is in AWS (the first time half an hour: the cluster, and CloudFront's way to it)"
+  plan_root aws "creating the AWS resources (half an hour the first time: the cluster, and CloudFront's VPC origin)"
   apply_unless_it_deletes aws
-  plan_root platform "making what is in the cluster"
+  plan_root platform "creating the contents of the cluster"
   apply_unless_it_deletes platform
 }
 
@@ -196,9 +196,9 @@ plan() {
   bootstrap
   default_api_access
   rm -f "$BUILD"/*.tfplan
-  plan_root aws "planning what is in AWS"
+  plan_root aws "planning the AWS resources"
   if cluster_exists; then
-    plan_root platform "planning what is in the cluster"
+    plan_root platform "planning the contents of the cluster"
   else
     say "There is no cluster yet: its contents can be planned after ./deploy.sh apply"
   fi

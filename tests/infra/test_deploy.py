@@ -190,7 +190,7 @@ def test_deploy_goes_on_after_a_fault_at_any_step(rehearsal: Rehearsal) -> None:
     locked = rehearsal.run("infrastructure")
     assert locked.returncode != 0
     assert "Error acquiring the state lock" in locked.stderr
-    assert "Stopped while making what is in AWS" in locked.stderr
+    assert "Stopped while creating the AWS resources" in locked.stderr
     rehearsal.client("s3").delete_object(**lock)
 
     # The plan that was applied let somebody in whom this one does not know.
