@@ -1,4 +1,4 @@
-"""The real service with the embedded models, and a Ray cluster for deployments that only tests have."""
+"""The real service with the embedded models, and a Ray cluster for deployments that exist only in tests."""
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,12 +14,12 @@ from serve_app.graph.ray_internals import free_port
 from tests.support.service import RunningService
 
 
-@pytest.fixture(scope="package")  # the tests of Tune have a cluster of their own
+@pytest.fixture(scope="package")  # the Tune tests have their own cluster
 def cluster() -> Iterator[str]:
-    """A Ray cluster with an HTTP proxy on a free port; gives the proxy's address."""
+    """A Ray cluster with an HTTP proxy on a free port; yields the proxy's address."""
     port = free_port()
-    os.environ["RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S"] = "1"  # as `make serve` has it; the controller reads it
-    # More logical than real CPUs: each application of the tests wants its own replicas.
+    os.environ["RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S"] = "1"  # as in `make serve`; read by the controller
+    # More logical than physical CPUs: each test application needs its own replicas.
     ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False, object_store_memory=200_000_000)
     serve.start(http_options={"host": "127.0.0.1", "port": port, "request_timeout_s": 60})
     yield f"http://127.0.0.1:{port}"
@@ -29,7 +29,7 @@ def cluster() -> Iterator[str]:
 
 @pytest.fixture
 def deploy(cluster: str) -> Iterator[Callable[..., str]]:
-    """Runs an application under its own route for one test; gives its address."""
+    """Runs an application under its own route for one test; returns its address."""
     names: list[str] = []
 
     def run(application: Application, name: str, **options: Any) -> str:
@@ -63,8 +63,8 @@ async def client(service: RunningService) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def until_healthy(client: httpx.AsyncClient) -> dict[str, Any]:
-    """Polls /health until the graph can answer; gives its body."""
+    """Polls /health until the graph can answer; returns the body."""
     while (response := await client.get("/health")).status_code != 200:
-        pass  # an unavailable graph makes /health wait, so this does not spin
+        pass  # /health waits while the graph is unavailable, so this does not spin
     body: dict[str, Any] = response.json()
     return body

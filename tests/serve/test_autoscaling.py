@@ -1,4 +1,4 @@
-"""Replicas come with the load and go with it, over HTTP, and no photo is lost on the way."""
+"""Replicas scale up and down with the load over HTTP, and no photo is lost."""
 
 import asyncio
 from collections import Counter
@@ -37,7 +37,7 @@ async def test_replicas_grow_under_load_and_shrink_after_it_and_every_photo_is_a
 
         async def until_running(count: int) -> None:
             while (await asyncio.to_thread(replica_count, "autoscaled", "PersonDetector")).running != count:
-                await traffic.ask()  # one client is always there, also while replicas go
+                await traffic.ask()  # one client keeps asking, even while replicas stop
 
         await until_running(1)
         load_is_over = asyncio.Event()
@@ -46,7 +46,7 @@ async def test_replicas_grow_under_load_and_shrink_after_it_and_every_photo_is_a
         load_is_over.set()
         await load
         await until_running(1)
-    # 503 only at first, while the pace of the models is not known yet, and with the time to come back.
+    # 503 only at first, before the models' pace is known, and always with Retry-After.
     assert {reply.status for reply in traffic.replies} <= {200, 503}
     assert all(reply.retry_after for reply in traffic.replies if reply.status == 503)
     answered = Counter(reply.status for reply in traffic.replies)
@@ -59,8 +59,8 @@ def test_no_setting_of_the_config_keeps_replicas_from_coming_or_makes_them_flap(
     assert config.target_ongoing_requests is not None
     assert config.min_replicas < config.max_replicas
     assert config.target_ongoing_requests < DEPLOYMENTS[name]["max_ongoing_requests"]  # Serve: "autoscaling will never happen"
-    assert config.look_back_period_s > config.metrics_interval_s  # or decisions are made on windows without a report
-    assert config.downscale_delay_s >= config.look_back_period_s  # what is averaged must be forgotten before a replica goes
-    if name != "Ingress":  # which counts uploads, too
-        # Ongoing requests are divided by the target; one ingress replica lets in so many photos, and the rest never gets to be counted.
+    assert config.look_back_period_s > config.metrics_interval_s  # otherwise a window may contain no report
+    assert config.downscale_delay_s >= config.look_back_period_s  # past load must leave the average before a replica stops
+    if name != "Ingress":  # which also counts uploads
+        # Wanted replicas = ongoing requests / target, and requests beyond what one ingress replica admits are refused, so not counted.
         assert config.target_ongoing_requests * (config.max_replicas - 1) < Settings(_env_file=None).max_photos_in_flight

@@ -1,4 +1,4 @@
-"""Batches under load on a real replica: what piles up goes together. With `@serve.batch` alone it does not."""
+"""Batching under load on a real replica: queued items form one batch. With `@serve.batch` alone they do not."""
 
 import asyncio
 import threading
@@ -22,11 +22,11 @@ MAX_BATCH = 16
 
 
 class GatedClassifier:
-    """Stands in for the model: a batch waits until the gate is open and is counted."""
+    """A fake model: records each batch's size and blocks until the gate is open."""
 
     crop_spec = SPEC
 
-    class checkpoint:  # noqa: N801 - stands in for an attribute
+    class checkpoint:  # noqa: N801 - a fake attribute
         name, revision = "gated", "1"
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class GatedClassifier:
 
 
 class Gate:
-    """What the test does to the model inside the replica."""
+    """Lets a test control the model inside the replica."""
 
     model: GatedClassifier
 
@@ -99,7 +99,7 @@ class Naive(Gate):
 
 
 async def batch_sizes_of_sixteen_that_waited(handle: DeploymentHandle[Any]) -> list[int]:
-    """Sends one, waits until the model is at it, sends 16 one after the other, opens the gate; gives the sizes of the batches."""
+    """Sends one item, waits until the model has it, sends 16 more in turn, opens the gate; returns the batch sizes."""
     await handle.close.remote()
     calls = [handle.classify.remote(CROP, SPEC)]
     assert await handle.model_is_busy.remote()
@@ -122,7 +122,7 @@ async def test_sixteen_that_waited_are_one_batch(deploy: Deploy) -> None:
 
 
 async def test_with_serve_batch_alone_they_are_not(deploy: Deploy) -> None:
-    """Why `batching` exists: this fails when Ray learns it, and then `batching` can go."""
+    """Why `batching` exists: once Ray can do this, the test fails and `batching` can go."""
     deploy(serve.deployment(max_ongoing_requests=100)(Naive).bind(), "naive")
     sizes = await batch_sizes_of_sixteen_that_waited(serve.get_app_handle("naive"))
     assert sum(sizes) == MAX_BATCH + 1

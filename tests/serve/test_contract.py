@@ -141,7 +141,7 @@ async def test_the_malformed_set_gives_no_fault_of_ours_and_no_hang(client: http
 
 
 async def test_real_photos_are_answered_rightly(client: httpx.AsyncClient, gender_data: Path) -> None:
-    """A sample of the test split: the whole of it is in the models' metrics.json."""
+    """A sample of the test split; metrics.json of the models covers all of it."""
     with (gender_data / "index.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == "test" and row["source"] == "gender_dataset_face"]
     sample = rows[:10] + rows[-10:]
@@ -151,7 +151,7 @@ async def test_real_photos_are_answered_rightly(client: httpx.AsyncClient, gende
 
 
 async def test_real_scenes_are_counted_rightly(client: httpx.AsyncClient, person_data: Path) -> None:
-    """Empty scenes of the test split: the whole of it is in the detector's metrics.json."""
+    """Empty scenes of the test split; the detector's metrics.json covers all of it."""
     document = json.loads((person_data / "test.json").read_text())
     empty = [image for image in document["images"] if image["source"].startswith("sun_")][:15]
     answers = await asyncio.gather(*(predict(client, (person_data / image["file_name"]).read_bytes()) for image in empty))

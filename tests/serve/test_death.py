@@ -1,4 +1,4 @@
-"""Parts of the graph are killed under load: calls are retried, and where they cannot be, the client is asked to retry."""
+"""Parts of the graph are killed under load: calls are retried; where that is impossible, the client is asked to retry."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ Deployed = Callable[..., contextlib.AbstractAsyncContextManager[httpx.AsyncClien
 
 @pytest.fixture
 def deployed(deploy: Deploy) -> Deployed:
-    """Runs the simulated graph; gives a client of it when it is healthy."""
+    """Runs the simulated graph; yields an HTTP client once it is healthy."""
 
     @contextlib.asynccontextmanager
     async def run(**options: Any) -> AsyncIterator[httpx.AsyncClient]:
@@ -41,7 +41,7 @@ def deployed(deploy: Deploy) -> Deployed:
 
 
 def actors(prefix: str) -> set[str]:
-    """Names of Serve's living actors that begin so."""
+    """Names of Serve's living actors with this prefix."""
     return {actor["name"] for actor in list_named_actors(all_namespaces=True) if actor["name"].startswith(prefix)}
 
 
@@ -54,7 +54,7 @@ def kill(actor: str, *, no_restart: bool = True) -> None:
 
 
 async def replaced(deployment: str, victim: str) -> None:
-    """Waits until another replica runs in the place of one that was killed."""
+    """Waits until another replica has replaced the one that was killed."""
     while True:
         states = serve.status().applications[NAME].deployments[deployment]
         names = replicas(deployment)
@@ -64,7 +64,7 @@ async def replaced(deployment: str, victim: str) -> None:
 
 
 class Load:
-    """Asks without a pause, in a few lanes, a photo of its own each time; keeps the answers."""
+    """Sends requests continuously from a few tasks, each with a new photo; keeps the answers."""
 
     def __init__(self, predict: Callable[[bytes], Any]) -> None:
         self.answers: list[httpx.Response] = []
@@ -78,7 +78,7 @@ class Load:
             self.answers.append(await self._predict(b"photo %d" % next(self._numbers)))
 
     async def more(self, answers: int = 20, status: int = 200) -> None:
-        """Waits until so many more photos have been answered."""
+        """Waits for this many more answers with this status."""
         wanted = self.statuses()[status] + answers
         while self.statuses()[status] < wanted:
             done, _ = await asyncio.wait(self._lanes, timeout=0.05)
@@ -98,7 +98,7 @@ def plain(client: httpx.AsyncClient) -> Callable[[bytes], Any]:
 
 
 async def kill_one_after_the_other(load: Load, *deployments: str) -> None:
-    """Kills a replica, waits until it is replaced and photos are answered, and kills the next one."""
+    """Kills one replica of each deployment in turn; before the next, it is replaced and photos are answered."""
     for deployment in deployments:
         await load.more()
         victim = min(replicas(deployment))

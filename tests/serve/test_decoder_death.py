@@ -1,4 +1,4 @@
-"""A photo that kills the detector's process is refused, and its neighbours are answered."""
+"""A photo that kills the detector's process is refused; photos in flight with it are answered."""
 
 import asyncio
 import os

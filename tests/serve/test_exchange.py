@@ -1,4 +1,4 @@
-"""Models and thresholds are exchanged on the running service: no request is lost, no answer is mixed."""
+"""Models and thresholds are replaced on the running service: no request is lost, and no answer mixes old and new."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ Deploy = Callable[[UserConfigs], Any]
 
 @pytest.fixture
 async def deploy(service: RunningService, client: httpx.AsyncClient) -> AsyncIterator[Deploy]:
-    """Deploys changed user_configs; at the end, the file's own."""
+    """Deploys changed user_configs; restores the file's own at the end."""
     before = (await until_healthy(client))["models"]
     yield lambda changes: asyncio.to_thread(service.deploy, changes)
     await asyncio.to_thread(service.deploy, {})
@@ -39,7 +39,7 @@ async def ask(client: httpx.AsyncClient) -> Answer:
 
 
 class Stream:
-    """Asks without a pause, in a few lanes, until it is stopped; keeps the answers."""
+    """Sends requests continuously from a few tasks until stopped; keeps the answers."""
 
     def __init__(self, client: httpx.AsyncClient, lanes: int = 4) -> None:
         self.answers: list[Answer] = []
@@ -52,7 +52,7 @@ class Stream:
             self.answers.append(await ask(self._client))
 
     async def until(self, condition: Callable[[Answer], bool]) -> None:
-        """Waits for an answer that fulfils the condition."""
+        """Waits for an answer that meets the condition."""
         while not any(condition(answer) for answer in self.answers):
             done, _ = await asyncio.wait(self._lanes, timeout=0.1)
             for lane in done:
@@ -65,7 +65,7 @@ class Stream:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> dict[str, str]:
-    """Folders of two classifiers that disagree, and want crops of different margins."""
+    """Folders of two classifiers that disagree and need different crop margins."""
     first = write_tiny_classifier(tmp_path / "first", labels=("female", "male"))
     second = write_tiny_classifier(tmp_path / "second", labels=("male", "female"))
     (second / "decision.json").write_text('{"crop_margin": 0.2}')
@@ -122,7 +122,7 @@ async def test_the_line_that_publishing_prints_makes_the_service_take_the_model_
 
 
 def write_judgement(folder: Path, temperature: float) -> str:
-    """What `evaluate` leaves beside the weights, as far as publishing looks at it."""
+    """Writes what publishing reads of the files that `evaluate` leaves beside the weights."""
     ClassifierDecision(temperature=temperature).write(folder)
     metrics = {"revision": resolve(str(folder), folder).revision, "splits": {"test": {"balanced_accuracy": {"value": 0.5}}}}
     (folder / "metrics.json").write_text(json.dumps(metrics))

@@ -1,4 +1,4 @@
-"""What `make serve` runs, as a user runs it: ready, asked, logged, counted."""
+"""`make serve` as a user runs it: readiness, answers, logs and metrics."""
 
 import contextlib
 import http.client
@@ -65,7 +65,7 @@ def test_a_malformed_request_id_is_replaced(service: RunningService) -> None:
 def test_it_counts(service: RunningService, metric: str) -> None:
     httpx.post(f"{service.url}/predict", content=photos.astronaut(), headers={"content-type": "image/jpeg"}, timeout=60)
     while not re.search(metric, metrics(service)):
-        pass  # Ray reports every few seconds; the suite's time limit ends a wait for nothing
+        pass  # Ray reports every few seconds; the test's time limit bounds the wait
 
 
 def test_the_dashboard_asks_for_the_token(service: RunningService) -> None:
@@ -80,7 +80,7 @@ def test_the_smoke_test_passes(service: RunningService) -> None:
 
 @pytest.fixture
 def stoppable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A service of its own, and an upload to it that is not at its end."""
+    """A separate service, which the test may stop."""
     service = RunningService(free_port(), tmp_path_factory.mktemp("stopped"))
     try:
         service.wait_until_ready()
@@ -92,7 +92,7 @@ def stoppable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServi
 
 @contextlib.contextmanager
 def half_an_upload(service: RunningService) -> Iterator[http.client.HTTPConnection]:
-    """A request of which the last byte is missing."""
+    """A request whose last byte is missing."""
     body = photos.astronaut()
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)
     connection.putrequest("POST", "/predict")
@@ -107,7 +107,7 @@ def half_an_upload(service: RunningService) -> Iterator[http.client.HTTPConnecti
 
 
 def shown_in_flight(service: RunningService) -> bool:
-    """Whether an ingress replica shows that it has a request (see serve_app.http.draining)."""
+    """Whether an ingress replica reports a request in flight (see serve_app.http.draining)."""
     paths = {file.path for process in service.family if process.is_running() for file in process.open_files()}
     return any(path.endswith(f"/{REQUESTS}") for path in paths)
 

@@ -24,7 +24,7 @@ WAIT_S = 60  # Ray exports every ten seconds
 
 
 async def exported(service: RunningService) -> str:
-    """What Prometheus would read of the one Ray node there is."""
+    """What Prometheus would scrape from the only Ray node."""
     found = json.loads((service.session_dir / PROMETHEUS_SERVICE_DISCOVERY_FILE).read_text())
     async with httpx.AsyncClient() as client:
         pages = [await client.get(f"http://{target}/metrics", timeout=10) for group in found for target in group["targets"]]

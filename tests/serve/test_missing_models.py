@@ -1,4 +1,4 @@
-"""Without its models the service does not claim health, and says why."""
+"""Without its models the service reports that it is unhealthy, and why."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.support import photos
 
 def graph(settings: Settings) -> Application:
     args = AppArgs()
-    # One attempt instead of up to twenty: the test is about what is said, not about how often it is tried.
+    # One attempt instead of up to twenty: the test is about the message, not the number of attempts.
     detector = deployment(PersonDetector).options(max_constructor_retry_count=1)
     return http_deployment(Ingress).bind(
         detector.bind(settings, **args.detector.model_dump()),

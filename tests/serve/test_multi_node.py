@@ -1,4 +1,4 @@
-"""Two nodes, and one of them is lost under load: answers go on, and its replicas come back with the next node."""
+"""One of two nodes is lost under load: the service keeps answering, and the replicas return with the next node."""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from serve_app.graph.ray_internals import free_port
 from tests.support.two_nodes import EVERYWHERE, HEAD, Placement, TwoNodes, two_nodes
 
 CLIENTS = 6
-ENOUGH = 20  # answers, to say that they go on
+ENOUGH = 20  # answers that show the service keeps answering
 ONLY_ON_HEAD: Placement = {name: {HEAD: 1} for name in EVERYWHERE}
 
 
@@ -22,7 +22,7 @@ def nodes() -> Iterator[TwoNodes]:
 
 
 class Clients:
-    """Clients that do what the README asks for: a process died under the photo, so they send it once more, at once."""
+    """Clients that follow the README: when a process dies during a request, they retry it once, immediately."""
 
     def __init__(self, traffic: Traffic) -> None:
         self.outcomes: list[Reply] = []
@@ -41,7 +41,7 @@ class Clients:
             await self.ask()
 
     async def until_answered(self, count: int) -> None:
-        """Waits for so many answers to photos that are sent from now on."""
+        """Waits for this many answers to photos sent from now on."""
         before = len(self._traffic.replies)
         while sum(reply.code == "ok" for reply in self._traffic.replies[before + CLIENTS :]) < count:
             await self.ask()

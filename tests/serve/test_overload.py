@@ -1,4 +1,4 @@
-"""More than the service can take, and clients that misbehave: bounded, refused at once, and nobody else notices."""
+"""Overload and misbehaving clients: memory is bounded, excess is refused at once, and other clients notice nothing."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ def address(url: str) -> tuple[str, int]:
 
 @contextlib.contextmanager
 def connection(url: str, text: str) -> Iterator[socket.socket]:
-    """A connection on which a request was begun; `PATH` stands for the application's prefix."""
+    """A connection on which a request has begun; `PATH` is replaced by the application's prefix."""
     with socket.create_connection(address(url), timeout=60) as sock:
         sock.sendall(text.replace("PATH", urlsplit(url).path).replace("\n", "\r\n").encode())
         yield sock
@@ -92,10 +92,10 @@ def undeclared_endless(url: str) -> Iterator[None]:
 
 
 def answer_to_endless(sock: socket.socket, *, chunked: bool = False) -> bytes:
-    """Sends without an end, until the connection is closed; gives what came back.
+    """Sends an endless body until the connection is closed; returns the response.
 
     Raises:
-        AssertionError: the service takes more and more.
+        AssertionError: the service never stops reading.
     """
     piece = b"x" * 1_000_000
     framed = b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece
@@ -111,7 +111,7 @@ def answer_to_endless(sock: socket.socket, *, chunked: bool = False) -> bytes:
 
 
 def pss(service: RunningService) -> int:
-    """Bytes of all processes of the service, shared pages counted once."""
+    """Memory of all the service's processes in bytes, shared pages counted once."""
     return sum(process.memory_full_info().pss for process in service.family if process.is_running())
 
 
@@ -131,7 +131,7 @@ async def test_nobody_else_notices(service: RunningService, client: httpx.AsyncC
 
 @contextlib.asynccontextmanager
 async def running(deploy: Deploy, seconds: float = 0.02, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """The simulated graph, asked once."""
+    """The simulated graph, after its first answer."""
     url = await asyncio.to_thread(deploy, simulated.graph(Settings(_env_file=None, **settings), seconds=seconds), "small")
     async with httpx.AsyncClient(base_url=url, timeout=60, limits=httpx.Limits(max_connections=None)) as client:
         await until_healthy(client)

@@ -1,4 +1,4 @@
-"""N replicas answer N batches at once: nothing in front of the models makes them wait for each other."""
+"""N replicas run N batches at the same time: nothing in front of the models serialises them."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ AT_ONCE = Pace(batch_s=0.0, photo_s=0.0, max_batch_size=1)
 
 @ray.remote(num_cpus=0)
 class Meeting:
-    """Lets models go on when so many of them are in a batch at the same time."""
+    """A barrier: models continue once this many of them are in a batch at the same time."""
 
     def __init__(self, models: int) -> None:
         self._barrier = asyncio.Barrier(models)
@@ -45,7 +45,7 @@ class MeetingDetector(SimulatedDetector):
         return MeetingModel(self._pace, ray.get_actor(MEETING, namespace=MEETING))
 
     async def _warm(self, detector: Any) -> None:
-        pass  # replicas start one after the other, and need not meet for that
+        pass  # replicas start one by one, and do not wait for each other to warm up
 
 
 @pytest.fixture
@@ -61,6 +61,6 @@ async def test_as_many_batches_as_replicas_are_in_their_models_at_once(deploy: C
     app = build(Settings(_env_file=None, request_deadline_s=30), options, detector=AT_ONCE, detector_class=MeetingDetector)
     url = deploy(app, "meeting")
     async with Traffic(url, small_photo()) as traffic:
-        # Each of them waits in its model until all are there; with one at a time, none would ever be answered.
+        # Each request waits in its model until all are there; one at a time, none would ever be answered.
         replies = await asyncio.gather(*(traffic.ask() for _ in range(2 * REPLICAS)))
     assert [reply.code for reply in replies] == ["ok"] * len(replies)

@@ -1,4 +1,4 @@
-"""One Ray cluster and one S3 server for all searches: workers inherit the settings that lead to the server."""
+"""One Ray cluster and one S3 server for all searches; workers inherit the environment that points to the server."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ CPUS = len(os.sched_getaffinity(0)) + 1
 
 @pytest.fixture(scope="package")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """An S3 server, and a folder of its own for what is cached."""
+    """An S3 server and an empty model cache."""
     with pytest.MonkeyPatch.context() as patch, s3_server(patch) as server:
         patch.setenv("MODEL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         get_settings.cache_clear()
@@ -25,7 +25,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 @pytest.fixture(scope="package")
 def cluster(store: S3Server) -> Iterator[S3Server]:
-    """A Ray cluster, with a CPU more than one that a command starts; gives the S3 server that its workers see."""
+    """A Ray cluster with one CPU more than a command would start; yields the S3 server that its workers use."""
     ray.init(num_cpus=CPUS, include_dashboard=False, log_to_driver=False, object_store_memory=200_000_000)
     yield store
     ray.shutdown()

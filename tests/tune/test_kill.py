@@ -1,7 +1,7 @@
-"""SIGKILL the trials' workers, then the command itself; the same command again ends the search, and no finished epoch is trained again.
+"""Kill the trials' workers, then the command itself (SIGKILL). The same command resumes the search and trains no finished epoch again.
 
-An epoch is finished when its trial's folder names it. Each kill strikes while Ray Tune does not know yet of a finished one: it is halted
-(SIGSTOP) until a worker has stored an epoch more.
+An epoch is finished when its trial's folder records it. Each kill comes while Ray Tune has yet to hear of a finished epoch: the command is
+paused (SIGSTOP) until a worker has stored another epoch.
 """
 
 import json
@@ -27,14 +27,14 @@ from tune_training.tune.trial_folder import read_trial
 
 EPOCHS = 16
 PATIENCE_S = 120
-HALT_S = 5  # an epoch takes less
+HALT_S = 5  # longer than an epoch
 MOMENT_S = 0.05  # of CPU time: enough to take a report
 
 History = list[dict[str, Any]]
 
 
 def finished(run: Path) -> dict[str, History]:
-    """By trial, what its folder says of each epoch, among it when the epoch ended."""
+    """The recorded history of each trial by name, including when each epoch ended."""
     found = {folder.name: read_trial(str(folder)) for folder in run.glob("search/trial_*")}
     return {name: [dict(each) for each in record.history] for name, record in found.items() if record}
 
@@ -45,7 +45,7 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], 
         assert process.poll() is None, "the search ended before it could be killed"
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.01)  # between two looks; the condition decides
+        time.sleep(0.01)  # polling interval; the condition decides
     return True
 
 
@@ -53,10 +53,10 @@ def grew(run: Path, before: Mapping[str, History]) -> bool:
     return any(len(history) > len(before.get(name, [])) for name, history in finished(run).items())
 
 
-def halt_with_an_untold_epoch(process: subprocess.Popen[bytes], run: Path) -> None:
-    """Halts the command, and returns when a worker has stored an epoch that the command has not been told of.
+def halt_with_an_unreported_epoch(process: subprocess.Popen[bytes], run: Path) -> None:
+    """Pauses the command and returns once a worker has stored an epoch that has not been reported to the command.
 
-    A worker that waits for the command to take its report stores nothing more: then the command runs on for a moment, and is halted again.
+    A worker that waits for its report to be received stores nothing more; the command then runs for a moment and is paused again.
     """
     while True:
         os.kill(process.pid, signal.SIGSTOP)
@@ -73,7 +73,7 @@ def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
 
 
 def workers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """The processes that train."""
+    """The worker processes that train."""
     found = [each for each in psutil.Process(process.pid).children(recursive=True) if "ray::" in "".join(each.cmdline()) and _trains(each)]
     assert found
     return found
@@ -86,12 +86,12 @@ def kill(processes: list[psutil.Process]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not all(_is_gone(each) for each in processes):
         assert time.monotonic() < deadline
-        time.sleep(0.01)  # between two looks
+        time.sleep(0.01)  # polling interval
 
 
 def _is_gone(process: psutil.Process) -> bool:
     try:
-        return process.status() == psutil.STATUS_ZOMBIE  # of a dead parent: nobody may ever ask for it
+        return process.status() == psutil.STATUS_ZOMBIE  # its parent is dead, so it may never be reaped
     except psutil.NoSuchProcess:
         return True
 
@@ -102,7 +102,7 @@ def _trains(process: psutil.Process) -> bool:
 
 def test_a_search_survives_the_death_of_its_workers_and_of_itself(store: S3Server, tmp_path: Path) -> None:
     tiny = TinySearch(tmp_path, EPOCHS).write()
-    # One photo a step: an epoch takes longer than the command takes to hear of it, so that a halt mostly strikes within one.
+    # One photo per step: an epoch takes longer than its report, so the command is mostly paused within an epoch.
     tiny.space.write_text(tiny.space.read_text().replace("batch_size: 16", "batch_size: 1").replace("search:", "search:\n  batch_size: 1"))
     run = tmp_path / "run"
     command = [sys.executable, "-m", "tune_training", "tune", tiny.manifest, "--run-dir", str(run), "--space", str(tiny.space)]
@@ -110,12 +110,12 @@ def test_a_search_survives_the_death_of_its_workers_and_of_itself(store: S3Serve
     first = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
         assert wait_until(lambda: bool(finished(run)), first)
-        halt_with_an_untold_epoch(first, run)
+        halt_with_an_unreported_epoch(first, run)
         kill(workers(first))
         before_workers_died = finished(run)
         os.kill(first.pid, signal.SIGCONT)
         assert wait_until(lambda: grew(run, before_workers_died), first)
-        halt_with_an_untold_epoch(first, run)
+        halt_with_an_unreported_epoch(first, run)
         orphans = workers(first)
     finally:
         os.kill(first.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The person filter and the folder prediction on a Ray cluster, from S3 to S3."""
+"""The person filter and folder prediction on a Ray cluster, from S3 to S3."""
 
 from collections.abc import Iterator, Sequence
 

@@ -22,7 +22,7 @@ PREPARING = PrepareOptions(person_filter=False, val_share=0.2, test_share=0.2, e
 
 
 class Interrupted(Exception):
-    """Stands for a kill."""
+    """Simulates a kill."""
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_a_place_that_cannot_be_published_to_is_told_before_any_work(
 def test_photos_of_val_that_nobody_would_answer_are_told_before_the_search(
     store: S3Server, tiny: TinySearch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two figures in each: a photo of several people, which no filter has left out."""
+    """Each photo has two figures, and there is no person filter to leave it out."""
     rng = np.random.default_rng(6)
     for label in ("female", "male"):
         (tmp_path / "photos" / label).mkdir(parents=True)

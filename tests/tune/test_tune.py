@@ -27,7 +27,7 @@ from tune_training.tune.search import BUDGET_FILE, tune
 
 @pytest.fixture(scope="module")
 def searched(cluster: S3Server, tiny: TinySearch, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TuneResult]:
-    """A finished search on half of the photos, and its folder."""
+    """The folder and result of a finished search on half of the photos."""
     folder = tmp_path_factory.mktemp("searched")
     return folder, tune(tiny.manifest, str(folder), tiny.options(subset=20))
 
@@ -79,10 +79,10 @@ def test_ended_trials_keep_no_state_to_go_on_from(searched: tuple[Path, TuneResu
 def test_a_finished_search_is_not_run_again(searched: tuple[Path, TuneResult], tiny: TinySearch, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, result = searched
 
-    def none(*_: object) -> None:
+    def must_not_run(*_: object) -> None:
         raise AssertionError("searched again")
 
-    monkeypatch.setattr(module, "_search", none)
+    monkeypatch.setattr(module, "_search", must_not_run)
     assert tune(tiny.manifest, str(folder), tiny.options(subset=20)) == result == read_result(str(folder))
 
 
@@ -169,14 +169,14 @@ def without(manifest: str, folder: Path, *, label: str, split: str) -> str:
 
 
 class TestBadInput:
-    """Each is told before any work starts: the folder of the run stays empty."""
+    """Each is reported before any work starts: the run's folder stays empty."""
 
     @pytest.fixture(autouse=True)
     def nothing_is_started(self, store: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
-        def none() -> None:
+        def must_not_run() -> None:
             raise AssertionError("Ray was started")
 
-        monkeypatch.setattr(module, "ray_cluster", none)
+        monkeypatch.setattr(module, "ray_cluster", must_not_run)
         yield
         assert not list((tmp_path / "run").rglob("*.png"))
 
@@ -237,7 +237,7 @@ def test_more_cpus_than_any_node_has_are_told_at_once(cluster: S3Server, tiny: T
 
 
 def test_the_command_runs_on_the_cluster_that_ray_address_names(cluster: S3Server, tiny: TinySearch, tmp_path: Path) -> None:
-    """As `ray job submit` starts it. A cluster of its own could not give a trial so many CPUs."""
+    """As `ray job submit` starts it. A cluster started by the command would have too few CPUs for a trial."""
     command = [sys.executable, "-m", "tune_training", "tune", tiny.manifest, "--run-dir", str(tmp_path), "--space", str(tiny.space)]
     command += ["--start", tiny.start, "--trials", "1", "--cpus-per-trial", str(CPUS)]
     address = ray.get_runtime_context().gcs_address

@@ -1,4 +1,4 @@
-"""The notebook runs top to bottom, as a newcomer runs it: each cell in order, in a process of its own."""
+"""The notebook runs top to bottom, as for a newcomer: each cell in order, in a separate process."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def test_it_is_committed_without_outputs() -> None:
 def test_it_runs_from_the_first_cell_to_the_last(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "MODEL_CACHE_DIR": str(tmp_path / "cache"), "TMPDIR": str(tmp_path)}
     environment |= {"RAY_TMPDIR": "/tmp"}  # Ray's sockets need short paths
-    # Like a notebook's kernel: one namespace that is no file, so that nothing a cell starts can import it.
+    # Like a notebook's kernel: one namespace without a file, so no process that a cell starts can import it.
     command = [sys.executable, "-c", "import json, sys\nfor cell in json.load(sys.stdin): exec(cell, globals())"]
     ended = subprocess.run(
         command, cwd=tmp_path, env=environment, input=json.dumps(CODE), capture_output=True, text=True, timeout=270, check=False

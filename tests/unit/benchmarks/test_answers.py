@@ -1,4 +1,4 @@
-"""When two answers agree, and what servers of the original's contract mean."""
+"""When two answers agree, and how answers in the original's format are read."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is read from a run: reactions, steps back, and what became of the photos of each second."""
+"""What is derived from a run: reaction times, early scale-downs, and the outcomes of the photos sent in each second."""
 
 from benchmarks.autoscaling import Sample, Second, by_second, detector_settings, summarise
 from benchmarks.local_cluster import ReplicaCount

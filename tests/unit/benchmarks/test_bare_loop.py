@@ -38,7 +38,7 @@ def test_it_answers_as_the_pipeline_does(kind: DetectorKind, labels: tuple[str, 
 
 
 def one_person_in_the_first(folder: Path, cache: Path) -> DetectorDecision:
-    """A decision whose threshold lies between the two best scores of the first photo; random weights find anything."""
+    """A decision whose threshold lies between the first photo's two best scores, because random weights find people anywhere."""
     anyone = {"score_threshold": 0.0, "min_area": 0.0, "min_height": 0.0, "max_overlap": 1.0}
     detector = Detector.load(resolve(str(folder), cache), ON_TORCH, anyone)
     [found] = detector([decode(PHOTOS[0], LIMITS)])

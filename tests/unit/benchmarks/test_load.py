@@ -1,4 +1,4 @@
-"""The two loops, against a server whose answers a test chooses."""
+"""Closed and open loop against a server whose answers the test chooses."""
 
 import asyncio
 import itertools
@@ -18,7 +18,7 @@ PHOTOS = [b"first", b"second", b"third"]
 
 
 class FakeServer:
-    """Answers at once while `gate` is set, and remembers what came."""
+    """Answers at once while `gate` is set, and records the requests."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -43,7 +43,7 @@ class FakeServer:
         return web.json_response({"code": "ok" if self.status == 200 else "overloaded"}, status=self.status, headers=self.headers)
 
     async def has_photos(self, count: int) -> None:
-        """Waits until `count` photos have come."""
+        """Waits until `count` photos have arrived."""
         async with self._arrival:
             await self._arrival.wait_for(lambda: len(self.bodies) >= count)
 

@@ -1,4 +1,4 @@
-"""What follows from what was measured, and that it survives being written."""
+"""What is derived from the measurements, and that writing and reading them loses nothing."""
 
 import io
 from pathlib import Path

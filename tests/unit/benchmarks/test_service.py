@@ -1,4 +1,4 @@
-"""How the service is started, and what is read from its metrics."""
+"""How the service is started, and which of its metrics are read."""
 
 import http.server
 import json
@@ -27,7 +27,7 @@ ray_gender_batch_seconds_count{Component="replica",model="detector",replica="a"}
 
 @pytest.fixture
 def exporter() -> Iterator[str]:
-    """Address of what Prometheus would read."""
+    """The address that Prometheus would scrape."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

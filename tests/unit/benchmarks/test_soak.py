@@ -1,4 +1,4 @@
-"""What a soak sends, and what it makes of what came."""
+"""What a soak test sends, and how it judges the answers."""
 
 from collections import Counter
 

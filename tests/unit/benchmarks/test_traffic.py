@@ -1,4 +1,4 @@
-"""When photos are sent, and what counts as refused politely."""
+"""When photos are sent, and which refusals are polite."""
 
 import pytest
 

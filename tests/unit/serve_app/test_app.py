@@ -1,4 +1,4 @@
-"""The builder's arguments are checked, and serve_config.yaml says nothing that Serve would ignore."""
+"""The builder's arguments are checked, and serve_config.yaml has no key that Serve would ignore."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ def deployments(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("args", [{"typo": 1}, {"detector": {"max_batch_size": 0}}, {"classifier": {"threads": "many"}}])
 def test_serve_refuses_wrong_arguments(args: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        call_user_app_builder_with_args_if_necessary(build, args)  # type: ignore[arg-type] # Ray means any function
+        call_user_app_builder_with_args_if_necessary(build, args)  # type: ignore[arg-type] # Ray accepts any function
 
 
 def test_the_graph_has_the_deployments_of_the_config(deployments: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The models in the package are whole, and what is said about them is what was measured."""
+"""The packaged models are complete, and what is stated about them is what was measured."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ def test_the_metrics_are_of_these_weights(folder: Path) -> None:
 
 
 def test_the_classifiers_confidence_is_calibrated_and_its_groups_are_told_of() -> None:
-    """The goal: at most 2 % of calibration error on the faces of the test split."""
+    """The goal: a calibration error of at most 2 % on the faces of the test split."""
     test = json.loads((CLASSIFIER / "metrics.json").read_text(encoding="utf-8"))["splits"]["test"]
     assert test["by"]["source"]["groups"]["utkface"]["ece"]["value"] <= 0.02
     assert {"age", "race"} <= test["by"].keys()
@@ -53,7 +53,7 @@ def test_the_classifier_was_judged_behind_this_detector(tmp_path: Path) -> None:
 @both
 def test_weights_are_in_half_precision(folder: Path) -> None:
     with safe_open(folder / "model.safetensors", framework="numpy") as weights:
-        types = {weights.get_slice(name).get_dtype() for name in weights.keys()}  # noqa: SIM118 - no mapping
+        types = {weights.get_slice(name).get_dtype() for name in weights.keys()}  # noqa: SIM118 - not a mapping
     assert "F16" in types
     assert not types & {"F32", "F64", "BF16"}
 

@@ -1,4 +1,4 @@
-"""`make serve` before it starts anything, and what it does with a service that does not stop."""
+"""What `make serve` checks before it starts anything, and how it ends a service that does not stop."""
 
 import signal
 import socket
@@ -22,7 +22,7 @@ def fresh_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH",
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S",
     ):
-        monkeypatch.setenv(name, "")  # main() sets what is unset; this puts back what was there
+        monkeypatch.setenv(name, "")  # main() sets what is unset; monkeypatch restores it
     get_settings.cache_clear()
 
 

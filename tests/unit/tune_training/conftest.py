@@ -1,4 +1,4 @@
-"""One thread of torch: the models here are tiny, and results do not depend on the machine."""
+"""One torch thread: the models are tiny, and results must not depend on the machine."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What is wrong with the place of the photos or of the results is told by each command in its own words, before any work starts."""
+"""Each command reports a bad location of photos or results in its own words, before any work starts."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,12 +33,12 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(*_: object, **__: object) -> None:
+    def must_not_run(*_: object, **__: object) -> None:
         raise AssertionError("work was started")
 
-    monkeypatch.setattr(examining, "work_on", none)
-    monkeypatch.setattr(predicting, "work_on", none)
-    monkeypatch.setattr(evaluating, "load_detector", none)
+    monkeypatch.setattr(examining, "work_on", must_not_run)
+    monkeypatch.setattr(predicting, "work_on", must_not_run)
+    monkeypatch.setattr(evaluating, "load_detector", must_not_run)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

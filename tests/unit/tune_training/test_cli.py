@@ -1,4 +1,4 @@
-"""The commands as anyone runs them. In this process, except where the process itself is what is tested."""
+"""The commands as users run them, in this process unless the process itself is tested."""
 
 import json
 import subprocess
@@ -38,7 +38,7 @@ def attempt(monkeypatch: pytest.MonkeyPatch, *arguments: Argument) -> None:
 
 
 def error_of(monkeypatch: pytest.MonkeyPatch, *arguments: Argument) -> str:
-    """The line that a failing command prints; a text as exit code means: print it and exit with 1."""
+    """The line that a failing command prints. (`sys.exit` with a text prints it and exits with code 1.)"""
     with pytest.raises(SystemExit) as ended:
         attempt(monkeypatch, *arguments)
     assert isinstance(ended.value.code, str)
@@ -58,7 +58,7 @@ def portraits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def manifest(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of the portraits, with whole photos as boxes."""
+    """A manifest of the portraits, each whole photo being the box."""
     root, path = str(portraits.parent), tmp_path_factory.mktemp("data") / "manifest.parquet"
     photos = [Photo(root, row.path, row.label, row.split, row.source, sha256=row.path) for row in read_table(str(portraits))]
     write_manifest(Manifest(photos, root), str(path))
@@ -67,13 +67,13 @@ def manifest(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A start that sees one person in every photo, wherever: enough for the gate to let photos through."""
+    """A detector that finds one person in every photo, so the gate lets all photos through."""
     folder = write_tiny_detector(tmp_path_factory.mktemp("start-detector"), "deimv2", ("dog", "person"))
     model = AutoModelForObjectDetection.from_pretrained(folder, num_queries=1)
     with torch.no_grad():
         model.model.enc_bbox_head.layers[-1].bias[2:] += 3  # large boxes
         for head in model.model.decoder.class_embed:
-            head.bias.zero_()  # without the prior for rare objects
+            head.bias.zero_()  # no prior for rare objects
     model.save_pretrained(folder)
     return folder
 

@@ -1,4 +1,4 @@
-"""A folder is answered as the service answers, whatever is in it, and a run that was killed goes on."""
+"""A folder gets the service's answers, whatever is in it, and a killed run resumes."""
 
 import csv
 import io
@@ -140,11 +140,11 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
     kept = len(list(parts.glob("[!.]*.parquet")))
     left: list[Sequence[str]] = []
 
-    def noting(names: Sequence[str], *arguments: Any) -> Any:
+    def record(names: Sequence[str], *arguments: Any) -> Any:
         left.append(names)
         return work_on(names, *arguments)
 
-    monkeypatch.setattr(predicting, "work_on", noting)
+    monkeypatch.setattr(predicting, "work_on", record)
     assert predict(str(tmp_path / "photos"), str(out))["path"].to_pylist() == [f"{number:03d}.jpg" for number in range(PHOTOS)]
     assert len(left[0]) == PHOTOS - kept
     assert not parts.exists()
@@ -182,7 +182,7 @@ def test_it_works_from_s3_to_s3(s3: S3Server) -> None:
 
 
 class Faulty:
-    """Stands in for the pipeline: fails for one photo, and with it its whole batch."""
+    """A fake pipeline that fails for one photo, and with it the whole batch."""
 
     def __call__(self, images: Sequence[bytes]) -> list[Outcome]:
         if b"bad" in images:

@@ -1,4 +1,4 @@
-"""Publishing to moto's S3 and to folders; readers are the service's own `resolve`, asked after every single write."""
+"""Publishing to moto's S3 and to folders; the service's own `resolve` reads after every single write."""
 
 import json
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
 
 
 def write_judged(folder: Path, accuracy: float = 0.9, *, labels: tuple[str, str] = ("female", "male"), temperature: float = 1.0) -> str:
-    """A tiny classifier as `evaluate` leaves it; `labels` in another order, and temperatures, make another model of it."""
+    """A tiny classifier as `evaluate` leaves it; another order of `labels` or another temperature makes it another model."""
     write_tiny_classifier(folder, labels=labels)
     ClassifierDecision(temperature=temperature).write(folder)
     split = {
@@ -66,7 +66,7 @@ def revision(uri: str, cache: Path) -> str:
 
 
 def after_each_write(monkeypatch: pytest.MonkeyPatch, then: Any) -> None:
-    """Calls `then` after each file that is written anywhere."""
+    """Calls `then` after every file written."""
     for name in ("write_bytes", "write_file"):
         real = getattr(storage, name)
 
@@ -96,7 +96,7 @@ def test_a_reader_sees_the_old_model_or_the_new_one_or_is_refused_at_every_momen
     first: str, better: str, tmp_path: Path, s3: S3Server, monkeypatch: pytest.MonkeyPatch, place: str, before: str
 ) -> None:
     target = TARGET if place == "s3" else str(tmp_path / "published")
-    if before == "plain":  # as anyone may have put it there, without a manifest
+    if before == "plain":  # copied by hand, without a manifest
         for file in Path(first).iterdir():
             if file.name != "decision.json":
                 storage.write_file(storage.join(target, file.name), file)
@@ -135,7 +135,7 @@ def test_publishing_that_was_killed_is_refused_and_mended_by_the_same_command(
         after_each_write(patched, stop)
         with pytest.raises(KeyboardInterrupt):
             publish(better, TARGET)
-    assert revision(old, tmp_path / "reader") == revision(first, tmp_path)  # whoever named the revision is not touched by any of this
+    assert revision(old, tmp_path / "reader") == revision(first, tmp_path)  # a reader of a pinned revision is unaffected
     uri = publish(better, TARGET)
     for each in (uri, TARGET):
         assert revision(each, tmp_path / "reader") == revision(better, tmp_path)

@@ -231,7 +231,7 @@ export interface components {
             };
             /**
              * Faults
-             * @description Per model, why the configured one could not be taken up; empty when all is well
+             * @description Per model, why the configured one could not be loaded; empty when all is well
              */
             faults: {
                 [key: string]: string;

@@ -1,4 +1,4 @@
-"""What holds for every checkpoint, shown on folders: the layout, the revision, the URIs, the errors."""
+"""What holds for every checkpoint, tested on folders: layout, revision, URIs, errors."""
 
 import json
 import pickle

@@ -1,4 +1,4 @@
-"""Checkpoints from the Hugging Face hub, played by a small HTTP server. The library reads HF_* when it is imported, hence the processes."""
+"""Checkpoints from a fake Hugging Face hub over HTTP. The library reads HF_* when it is imported, so each test runs it in a new process."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 
 
 def resolved(endpoint: str, tmp_path: Path, uri: str = URI, offline: bool = False) -> str:
-    """What a new process says: name, revision and files, or the error."""
+    """What a new process prints: name, revision and files, or the error."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING", "TRANSFORMERS_"))} | {
         "PYTHONPATH": str(Path(serve_app.__file__).parents[1]),
         "HF_ENDPOINT": endpoint,
@@ -48,7 +48,7 @@ def resolved(endpoint: str, tmp_path: Path, uri: str = URI, offline: bool = Fals
 
 
 def expected(hub: Hub, *files: str) -> str:
-    """The answer when the files arrive as they are."""
+    """The output when the files arrive unchanged."""
     names = files or ("config.json", "model.safetensors", "preprocessor_config.json")
     return " ".join([hub.repo, resolve(str(hub.folder), hub.folder).revision, *names])
 
@@ -65,7 +65,7 @@ def test_a_revision_with_a_slash(hub: Hub, tmp_path: Path) -> None:
 
 def test_only_the_files_of_a_checkpoint_are_taken(hub: Hub, tmp_path: Path) -> None:
     for name in ("pytorch_model.bin", "README.md", "decision.json", "training_args.bin", "adapter.safetensors"):
-        (hub.folder / name).write_text(f'"{name}"')  # different contents: the library downloads equal files once
+        (hub.folder / name).write_text(f'"{name}"')  # different contents, because the library downloads identical files only once
     files = ["config.json", "decision.json", "model.safetensors", "preprocessor_config.json"]
     assert resolved(hub.url, tmp_path) == expected(hub, *files)
     assert sorted(hub.downloads) == files

@@ -1,4 +1,4 @@
-"""Checkpoints from S3: moto's server in this process, asked by real boto3, sometimes through broken connections."""
+"""Checkpoints from S3: real boto3 against moto's server in this process, sometimes over connections that break."""
 
 import hashlib
 import json
@@ -118,7 +118,7 @@ print(resolve(sys.argv[1], pathlib.Path(sys.argv[2])).revision)
 
 
 def start_process(cache: Path) -> subprocess.Popen[str]:
-    """A process that resolves the URI when it gets a line, and prints the revision."""
+    """A process that resolves the URI once it reads a line, and prints the revision."""
     env = os.environ | {"PYTHONPATH": str(Path(serve_app.__file__).parents[1])}
     command = [sys.executable, "-c", CHILD, URI, str(cache)]
     return subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -239,7 +239,7 @@ def test_an_object_other_than_its_md5_is_refused(uploaded: S3Server, cache: Path
 def test_an_etag_that_is_no_md5_is_not_taken_for_one(uploaded: S3Server, folder: Path, cache: Path) -> None:
     uploaded.put_multipart(BUCKET, WEIGHTS, (folder / "model.safetensors").read_bytes())
     uploaded.put(BUCKET, PREFIX + "config.json", (folder / "config.json").read_bytes(), ServerSideEncryption="aws:kms")
-    set_etag(PREFIX + "config.json", "0" * 32)  # with a key of KMS, S3 gives 32 hex digits that are no MD5
+    set_etag(PREFIX + "config.json", "0" * 32)  # with a KMS key, the ETag has 32 hex digits but is not an MD5
     assert_same(resolve(URI, cache), folder)
 
 
@@ -378,7 +378,7 @@ def test_an_endpoint_that_is_no_url(cache: Path, monkeypatch: pytest.MonkeyPatch
 def test_without_network_the_last_state_is_used_with_a_warning(
     uploaded: S3Server, folder: Path, cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for seed in (1, 2, 1):  # the state that was seen last, not the one that was downloaded last
+    for seed in (1, 2, 1):  # the state that was last seen, not last downloaded
         uploaded.upload(write_checkpoint_files(folder, seed=seed), BUCKET, PREFIX)
         resolve(URI, cache)
     uploaded.refusal = (503, "ServiceUnavailable")

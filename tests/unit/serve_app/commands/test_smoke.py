@@ -20,7 +20,7 @@ from tests.support.http import FakeService, settings
 
 
 class SmallService(FakeService):
-    """Sees nobody in PNGs, and takes what does not look like an image for none."""
+    """Finds nobody in PNGs, and rejects the text file as not an image."""
 
     async def predict(self, image: bytes, request_id: str) -> GraphOutcome:
         if image.startswith(b"\x89PNG"):
@@ -32,7 +32,7 @@ class SmallService(FakeService):
 
 @contextmanager
 def running(service: FakeService, prefix: str = "") -> Iterator[str]:
-    """The address of the service on a free port. The socket listens before the server runs, so that nobody has to wait."""
+    """The address of the service on a free port. The socket listens before the server runs, so no wait is needed."""
     app = Starlette(routes=[Mount(prefix, create_app(service, settings()))])
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
@@ -46,7 +46,7 @@ def running(service: FakeService, prefix: str = "") -> Iterator[str]:
 
 
 class SleepingService(SmallService):
-    """Wakes up at the third photo."""
+    """Is overloaded until the third photo, like models scaled to zero."""
 
     asked = 0
 

@@ -1,4 +1,4 @@
-"""The worker: what piles up goes together, nobody waits for a timer, and a poisoned item fails alone."""
+"""The batch worker: queued items form one batch, no item waits for a timer, and a poisoned item fails alone."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ from serve_app.graph.batching import BatchWorker, warm_up
 
 
 class GatedModel:
-    """Doubles numbers; each batch waits until the gate is open and is written down."""
+    """Doubles numbers; records each batch, and blocks until the gate is open."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
@@ -41,7 +41,7 @@ def worker(model: GatedModel) -> Iterator[BatchWorker[int, int]]:
 
 
 async def submit_behind_a_busy_model(worker: BatchWorker[int, int], model: GatedModel, items: list[int]) -> list[int | BaseException]:
-    """Submits one item, waits until the model is at it, submits the others, and only then opens the gate."""
+    """Submits one item, waits until the model has it, submits the others, and only then opens the gate."""
     first = asyncio.ensure_future(worker.submit(1000))
     await asyncio.to_thread(model.started.wait, 30)
     others = [asyncio.ensure_future(worker.submit(item)) for item in items]

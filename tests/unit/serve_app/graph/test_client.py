@@ -1,4 +1,4 @@
-"""The way of a photo through the graph, with deployments that do as they are told."""
+"""A photo's path through the graph, with fake deployments."""
 
 import asyncio
 from collections import Counter
@@ -39,7 +39,7 @@ class Classifier(Handle):
 
 
 class Deaths:
-    """Photos that do not survive their first tries: how many of them, by photo."""
+    """Photos that kill the replica on their first attempts; `tries` gives the number of attempts by photo."""
 
     def __init__(self, tries: dict[bytes, int]) -> None:
         self._left = Counter(tries)
@@ -53,10 +53,10 @@ EVER = 1000
 
 
 class Replica(Method):
-    """The only replica: photos spend a few turns of the loop on it, and when it dies all that it holds die with it.
+    """The only replica: a photo takes a few iterations of the event loop, and when the replica dies, all photos on it are lost.
 
     Args:
-        dies: whether it dies of this try of a photo.
+        dies: whether this attempt at a photo kills the replica.
     """
 
     def __init__(self, dies: Callable[[bytes], bool]) -> None:
@@ -65,7 +65,7 @@ class Replica(Method):
         self._dead = asyncio.Event()
         self.holds: list[bytes] = []
         self.company: list[set[bytes]] = []
-        """For each death, the photos that the replica held."""
+        """For each death, the photos that were on the replica."""
         self.most_held = 0
 
     def remote(self, *args: Any) -> Call:
@@ -130,7 +130,7 @@ def make_client(metrics: Metrics) -> MakeClient:
         async def is_scaled_to_zero() -> bool:
             return scaled_to_zero
 
-        return GraphClient(detector, classifier, Settings(_env_file=None, **settings), metrics, is_scaled_to_zero)  # type: ignore[arg-type] # stand-ins
+        return GraphClient(detector, classifier, Settings(_env_file=None, **settings), metrics, is_scaled_to_zero)  # type: ignore[arg-type] # fakes
 
     return make
 
@@ -271,7 +271,7 @@ async def test_when_every_photo_kills_retries_are_a_tenth_of_the_traffic_after_a
     client = make_client(detector, Classifier(CLASSIFIED), max_photos_in_flight=10)
     codes = Counter([(await client.predict(b"%d" % number, "id")).code for number in range(100)])
     assert 10 <= metrics.retries <= 10 + 100 * 0.1
-    assert codes == {Code.CORRUPT_IMAGE: 5, Code.OVERLOADED: 95}  # the burst lasts for five photos with two retries each
+    assert codes == {Code.CORRUPT_IMAGE: 5, Code.OVERLOADED: 95}  # the burst covers five photos with two retries each
 
 
 async def test_without_a_replica_new_photos_are_told_to_come_back_and_those_that_were_on_it_wait(
@@ -309,7 +309,7 @@ async def test_a_call_without_an_answer_raises_the_question_whether_anybody_is_t
     detector, classifier = Detector(asyncio.Event()), Classifier(CLASSIFIED)
     client = make_client(detector, classifier, request_deadline_s=0.1)
     await client.health()
-    assert (await client.predict(b"photo", "id")).code is Code.TIMEOUT  # somebody is there, and slow
+    assert (await client.predict(b"photo", "id")).code is Code.TIMEOUT  # a replica is there, but slow
     detector.describe = Method(asyncio.Event())
     assert (await client.predict(b"photo", "id")).code is Code.OVERLOADED
 

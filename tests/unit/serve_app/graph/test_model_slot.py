@@ -1,4 +1,4 @@
-"""Exchanging a model: beside the old one, in one step, and never for a broken one."""
+"""Replacing a model: the new one is loaded beside the old one, swapped in one step, and never swapped in if broken."""
 
 import asyncio
 import threading

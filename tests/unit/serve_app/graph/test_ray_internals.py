@@ -1,4 +1,4 @@
-"""Ray's private names are still in the installed Ray. Each test names what breaks when one changes."""
+"""The installed Ray still has the private names that we use. Each test says what breaks when one changes."""
 
 import inspect
 import logging

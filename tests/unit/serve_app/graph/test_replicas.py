@@ -1,4 +1,4 @@
-"""A deployment's replicas as the ingress sees them: who asks whether anybody is there, when, and how often."""
+"""A deployment's replicas as the ingress sees them: when and how often it checks that one is alive."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from tests.support.handles import Handle, Method
 
 
 class Deployment(Handle):
-    """The handle of a deployment with one method and a sign of life."""
+    """The handle of a deployment with one method and `describe`, its sign of life."""
 
     def __init__(self, work: Method, describe: Method) -> None:
         self.work = work
@@ -21,7 +21,7 @@ class Deployment(Handle):
 
 
 def replicas_of(work: Method, describe: Method) -> Replicas:
-    return Replicas(Deployment(work, describe))  # type: ignore[arg-type] # a stand-in
+    return Replicas(Deployment(work, describe))  # type: ignore[arg-type] # a fake
 
 
 async def test_one_sign_of_life_is_enough_for_all_who_wait() -> None:
@@ -100,4 +100,4 @@ async def test_what_is_too_large_for_grpc_goes_by_reference(size: int, by_refere
         def work(self) -> Method:
             return Method(self.by_reference)
 
-    assert await Replicas(Telling()).call("work", bytes(size), "spec") is by_reference  # type: ignore[arg-type] # a stand-in
+    assert await Replicas(Telling()).call("work", bytes(size), "spec") is by_reference  # type: ignore[arg-type] # a fake

@@ -1,10 +1,10 @@
-"""The retry budget: a burst, and a share of the traffic."""
+"""The retry budget: a burst plus a share of the traffic."""
 
 from serve_app.graph.retry_budget import RetryBudget
 
 
 def spent(budget: RetryBudget) -> int:
-    """How many retries can be had now."""
+    """Spends the budget; returns how many retries it allowed."""
     count = 0
     while budget.spend():
         count += 1

@@ -1,4 +1,4 @@
-"""Admission: what does not fit is refused at once, and what was held is always given back."""
+"""Admission: what does not fit is refused at once, and what was held is always released."""
 
 import asyncio
 
@@ -84,7 +84,7 @@ async def test_concurrent_holders_beyond_the_limit_are_refused_while_the_others_
     assert budget.in_use == 0
 
 
-# --- the pace: seconds per photo while there are photos, over the last answers --------------------------------------
+# --- the pace: seconds per photo while photos are in flight, over the last answers ----------------------------------
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def pace(clock: Clock) -> Pace:
 
 
 def answer_each(pace: Pace, clock: Clock, photos: int, seconds: float) -> None:
-    """Answers photos one after the other, `seconds` each."""
+    """Answers photos one by one, `seconds` each."""
     for _ in range(photos):
         clock.now += seconds
         pace.answered()
@@ -162,7 +162,7 @@ def test_photos_that_come_back_without_an_answer_are_no_progress(pace: Pace, clo
 
 
 def answer(admission: PhotoAdmission, pace: Pace, clock: Clock, seconds: float) -> None:
-    """Lets the models answer photos, `seconds` each, one after the other, until their pace is known by these alone."""
+    """Answers photos one by one, `seconds` each, until the pace depends on these alone."""
     with admission.admit(1):
         for _ in range(WINDOW):
             clock.now += seconds

@@ -1,4 +1,4 @@
-"""The HTTP contract, field by field and code by code, with a service whose answers are chosen."""
+"""The HTTP contract, field by field and code by code, with a fake service."""
 
 import asyncio
 import subprocess
@@ -297,7 +297,7 @@ async def test_without_room_a_request_is_refused_before_its_body(service: FakeSe
 
 
 async def in_flight_of_many(client: AsyncClient, service: FakeService, admitted: int) -> Counter[int]:
-    """Statuses of 64 photos at once, of which `admitted` should be let in."""
+    """Statuses of 64 photos sent at once, of which `admitted` should be admitted."""
     service.gate.clear()
     before = len(service.photos)
     many = [asyncio.create_task(predict(client)) for _ in range(64)]

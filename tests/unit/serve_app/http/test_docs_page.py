@@ -1,4 +1,4 @@
-"""/docs: complete from our own address."""
+"""/docs loads everything from our own origin."""
 
 import re
 

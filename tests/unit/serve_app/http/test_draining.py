@@ -1,4 +1,4 @@
-"""Stopping: nothing more is admitted, and whoever stops the service knows when nothing is in flight."""
+"""Draining: nothing more is admitted, and the stopping process knows when nothing is in flight."""
 
 import asyncio
 from pathlib import Path

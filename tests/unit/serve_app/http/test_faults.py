@@ -1,4 +1,4 @@
-"""Faults: whoever raises one, the client gets the same body."""
+"""Faults: wherever one is raised, the client gets the same body."""
 
 import logging
 from collections.abc import AsyncIterator

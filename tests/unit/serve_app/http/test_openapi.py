@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, and its examples are what the service says."""
+"""The OpenAPI document is valid and complete, and its examples are the service's own."""
 
 from collections.abc import Iterator
 from typing import Any

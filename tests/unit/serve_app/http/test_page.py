@@ -1,4 +1,4 @@
-"""The built page: its own files, nothing else, and never in the API's way."""
+"""The built page: serves its own files, nothing else, and never shadows the API."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.support.http import client_of
 
 @pytest.fixture
 def page_dir(tmp_path: Path) -> Path:
-    """A page as Vite builds it, next to a file that is none of its own."""
+    """A page as built by Vite, next to a file that is not part of it."""
     (tmp_path / "secret.txt").write_text("secret")
     page = tmp_path / "page"
     (page / "assets").mkdir(parents=True)

@@ -46,7 +46,7 @@ async def test_made_ids_differ() -> None:
 
 
 class ServeProxy:
-    """Does with ids what the proxy of Ray Serve 2.60 does: fills in a missing one, adds it to the response whatever is there."""
+    """Treats ids like the proxy of Ray Serve 2.60: fills in a missing one, and always adds it to the response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""An answer before the end of the body: the connection is kept for bodies that end soon, and closed on the others."""
+"""An answer before the end of the body: the connection stays open for bodies that end soon, and is closed for others."""
 
 import pytest
 
@@ -10,7 +10,7 @@ LIMIT = 1000
 
 
 async def connection_after(headers: dict[str, str], *chunks: bytes, more: bool = True, path: str = "/predict") -> tuple[int, str | None]:
-    """Status and `connection` header of the answer to a body of which these chunks came."""
+    """Status and `connection` header of the answer after these chunks of the body."""
     app = create_app(FakeService(), settings(max_image_bytes=LIMIT, upload_deadline_s=0.05))
     request = RawRequest(app, path, {"content-type": "image/jpeg"} | headers)
     for number, chunk in enumerate(chunks, 1):

@@ -1,4 +1,4 @@
-"""Uploads: what arrives is taken apart within limits, and what is wrong is named."""
+"""Uploads: bodies are parsed within limits, and errors say what is wrong."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,7 +22,7 @@ BATCH = "/predict-batch"
 
 
 class Reader:
-    """An ASGI app that only reads the body, by the path that it was sent to."""
+    """An ASGI app that only reads the body, as the request's path requires."""
 
     def __init__(self, limits: Settings = LIMITS, budget: Budget | None = None) -> None:
         self.limits = limits
@@ -41,7 +41,7 @@ class Reader:
 
 
 async def read(path: str, body: bytes, content_type: str = FORM, chunk: int = 0) -> object:
-    """What comes of a body sent in chunks of a size (0: in one)."""
+    """The outcome of a body sent in chunks of this size (0: in one)."""
     reader = Reader()
     request = RawRequest(reader, path, {"content-type": content_type})
     size = chunk or max(len(body), 1)
@@ -54,7 +54,7 @@ async def read(path: str, body: bytes, content_type: str = FORM, chunk: int = 0)
 
 
 async def refusal_of(path: str, body: bytes, content_type: str = FORM, chunk: int = 0) -> tuple[Code, str]:
-    """Code and text of a body that is not read whole."""
+    """Code and text with which a body is refused."""
     outcome = await read(path, body, content_type, chunk)
     assert isinstance(outcome, Refused)
     return outcome.code, outcome.text or ""

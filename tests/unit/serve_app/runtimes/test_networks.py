@@ -1,4 +1,4 @@
-"""Loading weights as float32, whole, or not at all; and what a network does with pixels: what transformers itself does."""
+"""Weights are loaded completely, as float32, or not at all; a network handles pixels exactly as transformers does."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +30,7 @@ CPU = torch.device("cpu")
 
 
 def checkpoint(path: Path) -> Checkpoint:
-    """A checkpoint that nobody checked before it is loaded."""
+    """A checkpoint that has not been validated."""
     return Checkpoint("s3://models/tiny/", path, "tiny", "0")
 
 
@@ -68,7 +68,7 @@ def with_another_shape(weights: Path) -> None:
     save_file(tensors, weights, metadata={"format": "pt"})
 
 
-@pytest.mark.filterwarnings("ignore")  # transformers says it once more, as a warning
+@pytest.mark.filterwarnings("ignore")  # transformers warns about it too
 @pytest.mark.parametrize("damage", [without_a_tensor, with_another_shape, truncate, Path.unlink])
 def test_damaged_weights_are_an_error_that_names_the_uri(damage: Callable[[Path], None], tmp_path: Path) -> None:
     damage(write_tiny_classifier(tmp_path) / "model.safetensors")
@@ -172,7 +172,7 @@ def test_scores_and_boxes_are_those_of_the_checkpoints_own_processor(kind: Detec
     network = build("detector", checkpoint(path), None, CPU)
     model, processor = AutoModelForObjectDetection.from_pretrained(path).eval(), load_processor(checkpoint(path))
     mean, deviation = normalisation(processor)
-    # Patches: in a photo of one shade all places score alike, and rounding decides which of them become queries.
+    # Patches: in a uniform photo all positions score alike, and rounding would decide which become queries.
     patches = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
     pixels = torch.from_numpy(patches.repeat(8, axis=1).repeat(8, axis=2))
     with torch.inference_mode():
@@ -183,7 +183,7 @@ def test_scores_and_boxes_are_those_of_the_checkpoints_own_processor(kind: Detec
     for photo_scores, photo_boxes, found in zip(scores, boxes, results, strict=True):
         mine = found["labels"] == labels.index("person")
         if mine.any():
-            kept = photo_scores > found["scores"][mine].min() - 1e-6  # some processors keep the best ones only
+            kept = photo_scores > found["scores"][mine].min() - 1e-6  # some processors keep only the best
             ours = torch.column_stack([photo_scores[kept], photo_boxes[kept]])
             expected = torch.column_stack([found["scores"][mine], found["boxes"][mine]])
             assert len(ours) == len(expected)

@@ -17,7 +17,7 @@ from tests.support.checkpoints import ON_TORCH, write_tiny_classifier
 
 
 def noise(count: int, size: int = 32) -> list[RGB]:
-    """Crops of nothing."""
+    """Crops of random noise."""
     return list(np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8))
 
 
@@ -42,7 +42,7 @@ def test_probabilities_are_of_both_labels_and_sum_to_one(checkpoint: Checkpoint)
 
 
 def test_probabilities_follow_the_checkpoints_own_order_of_labels(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    """The same weights with the names exchanged give the exchanged answer."""
+    """The same weights with swapped label names give swapped answers."""
     exchanged = load(write(tmp_path, ("MALE", "Female")))
     assert exchanged.label_names == ["male", "female"]
     for one, other in zip(load(checkpoint)(noise(5)), exchanged(noise(5)), strict=True):

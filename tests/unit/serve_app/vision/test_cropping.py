@@ -53,7 +53,7 @@ def test_the_crop_shows_what_is_in_the_box() -> None:
     photo = np.zeros((80, 120, 3), dtype=np.uint8)
     photo[20:40, 60:90] = 200
     crop = crop_person(photo, (0.5, 0.25, 0.75, 0.5), PLAIN)
-    assert (crop[2:-2, 2:-2] == 200).all()  # Pillow's filters look a pixel beyond the box
+    assert (crop[2:-2, 2:-2] == 200).all()  # Pillow's filters reach a pixel beyond the box
 
 
 def test_the_filter_is_the_one_that_was_asked_for() -> None:

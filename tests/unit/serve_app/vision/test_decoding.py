@@ -1,4 +1,4 @@
-"""Whatever bytes come in: an upright RGB photo, or a refusal with a code, in bounded memory."""
+"""Any bytes give an upright RGB photo or a refusal with a code, in bounded memory."""
 
 import csv
 import random
@@ -34,7 +34,7 @@ from tests.support.measure_decoding import STATUS, measure
 LIMITS = DecodeLimits(FORMATS, max_pixels=50_000_000)
 SKIMAGE_PHOTOS = Path(skimage.__file__).parent / "data"
 
-# What production sets in `decoding` itself, where pytest would turn Pillow's warnings into errors.
+# As set in `decoding` for production; pytest would turn Pillow's warnings into errors.
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
 measured = pytest.mark.skipif(not STATUS.exists(), reason="peak memory is read from Linux's /proc")
 
@@ -65,21 +65,21 @@ def flat(mode: str, colour: Any) -> Image.Image:
 
 
 def grey16(value: int, dtype: str = "<u2") -> NDArray[Any]:
-    """A 16-bit picture of one value, with a corner of the highest."""
+    """A 16-bit picture of one value, with one corner at the maximum."""
     pixels = np.full((16, 24), value, dtype=dtype)
     pixels[0, 0] = 65535
     return pixels
 
 
 def floats(value: float, corner: float) -> NDArray[np.float32]:
-    """A float picture of one value but for the corner."""
+    """A float picture of one value, except for one corner."""
     pixels = np.full((16, 24), value, dtype=np.float32)
     pixels[0, 0] = corner
     return pixels
 
 
 def transparent_palette() -> Image.Image:
-    """A palette picture whose only colour is red, and wholly transparent."""
+    """A palette picture whose only colour is fully transparent red."""
     image = flat("P", 0)
     image.putpalette([255, 0, 0])
     image.info["transparency"] = 0
@@ -303,7 +303,7 @@ def test_declared_sizes_are_refused_before_pixels_are_allocated(name: str) -> No
 
 
 def test_time_bombs_are_refused() -> None:
-    """Within the limits of bytes and pixels, but minutes or gigabytes to decode."""
+    """Within the byte and pixel limits, but they take minutes or gigabytes to decode."""
     assert outcome(jpeg_with_scans(MAX_JPEG_SCANS)) is Code.OK
     assert refusal(jpeg_with_scans(MAX_JPEG_SCANS + 1)) is Code.CORRUPT_IMAGE
     assert outcome(tiff_with_strips(5_000)) is Code.OK
@@ -319,7 +319,7 @@ def test_time_bombs_are_refused() -> None:
 def test_large_jpegs_are_never_decoded_in_full() -> None:
     result = measure(encode(flat("RGB", "red").resize((5_000, 5_000)), "JPEG"))
     assert result.outcome == [LIMITS.long_side, LIMITS.long_side, 3]
-    assert result.megabytes < 40  # in full, Pillow holds 100
+    assert result.megabytes < 40  # decoded in full, Pillow needs 100
 
 
 @measured
@@ -328,7 +328,7 @@ def test_large_photos_are_decoded_one_at_a_time(image_format: str, options: dict
     data = encode(flat("RGB", "red").resize((4_000, 4_000)), image_format, **options)
     alone, together = measure(data), measure(data, threads=3)
     assert alone.megabytes > 50
-    assert together.megabytes < 2 * alone.megabytes  # three at a time would be three times as much
+    assert together.megabytes < 2 * alone.megabytes  # three at a time would need three times as much
 
 
 # --- broken files ---------------------------------------------------------------------------------------------------------------
@@ -370,14 +370,14 @@ def test_malformed_files_give_a_photo_or_a_refusal(malformed_data: Path) -> None
         found = [pool.submit(outcome, (malformed_data / row["file"]).read_bytes()) for row in rows]
         codes = [code.result(timeout=60) for code in found]
     for row, code in zip(rows, codes, strict=True):
-        if row["format"] in FORMATS:  # Pillow reads it: so do we
+        if row["format"] in FORMATS:  # what Pillow reads, so must we
             assert code is Code.OK, row
         if "DecompressionBombError" in row["pillow_13_outcome"]:
             assert code is not Code.OK, row
 
 
 def test_decoding_leaves_the_warnings_of_others_alone() -> None:
-    """`warnings.catch_warnings` is undone out of order by threads, and then hides everything for good."""
+    """Threads that leave `warnings.catch_warnings` out of order hide all warnings permanently."""
     odd = encode(flat("RGB", "red"), "TIFF")
     before = list(warnings.filters)
     with ThreadPoolExecutor(4) as pool:

@@ -1,4 +1,4 @@
-"""Any DETR-family checkpoint: photos in, people out, the same alone and in company."""
+"""Any DETR-family checkpoint: photos in, people out, the same alone and in a batch."""
 
 import json
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ EVERYTHING = {"score_threshold": 0.0}
 
 
 def noise(height: int, width: int, seed: int = 0) -> RGB:
-    """A photo of nothing."""
+    """A photo of random noise."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
@@ -48,7 +48,7 @@ def everyone(found: list[list[DetectedPerson]]) -> list[DetectedPerson]:
 
 
 def same(found: list[DetectedPerson], expected: list[DetectedPerson]) -> bool:
-    """Equal within 1e-3, in scores and in boxes. The order of people whose scores nearly tie is left to rounding."""
+    """Equal within 1e-3, in scores and in boxes. The order of people with nearly equal scores depends on rounding."""
     if len(found) != len(expected) or not found:
         return not found and not expected
     one, other = (np.array([(*person.box, person.score) for person in people]) for people in (found, expected))
@@ -79,7 +79,7 @@ def test_a_photo_gets_the_same_people_alone_and_in_any_company(kind: DetectorKin
 
 
 def test_padding_would_change_the_answers_of_detr(checkpoints: dict[DetectorKind, Checkpoint]) -> None:
-    """Why photos are grouped by shape: the processor's own batches, mask and all, do not give what a photo gives alone."""
+    """Why photos are grouped by shape: padded batches of the processor, even with its mask, change a photo's logits."""
     path = checkpoints["detr"].path
     model = AutoModelForObjectDetection.from_pretrained(path).eval()
     process = partial(DetrImageProcessorPil.from_pretrained(path), return_tensors="pt", input_data_format="channels_last")
@@ -95,7 +95,7 @@ def test_no_photos_no_people(checkpoints: dict[DetectorKind, Checkpoint]) -> Non
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_class_person_is_found_under_any_index_and_spelling(kind: DetectorKind, tmp_path: Path) -> None:
-    """The weights do not depend on the names: another index must give the boxes that the other class had."""
+    """The weights do not depend on the names, so another index for the person must give the other class's boxes."""
     first, second = (
         everyone(load(resolve(str(write_tiny_detector(tmp_path / str(index), kind, labels)), tmp_path))(MIXED_SHAPES))
         for index, labels in enumerate([("person", "dog"), ("dog", "Person")])
@@ -139,7 +139,7 @@ def test_the_input_size_can_be_overridden(kind: DetectorKind, checkpoints: dict[
 
 
 def test_preparing_is_pillows_bilinear_resize(checkpoints: dict[DetectorKind, Checkpoint]) -> None:
-    """Training resizes so, without the processor."""
+    """Training resizes this way, without the processor."""
     photo = noise(120, 200)
     plain = np.asarray(Image.fromarray(photo).resize((64, 64), Image.Resampling.BILINEAR))
     assert np.array_equal(load(checkpoints["rt_detr"]).prepare(photo), plain)
@@ -148,7 +148,7 @@ def test_preparing_is_pillows_bilinear_resize(checkpoints: dict[DetectorKind, Ch
 @pytest.mark.parametrize("kind", ["rt_detr", "deimv2"])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 3), (1, 1024), (1024, 1), (3, 50)])
 def test_odd_shapes_are_photos_too(kind: DetectorKind, shape: tuple[int, int], checkpoints: dict[DetectorKind, Checkpoint]) -> None:
-    """Three rows are not three channels."""
+    """Three rows must not be mistaken for three channels."""
     assert load(checkpoints[kind]).prepare(noise(*shape)).shape == (64, 64, 3)
 
 

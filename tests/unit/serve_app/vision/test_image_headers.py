@@ -1,4 +1,4 @@
-"""What files declare, read without decoding them."""
+"""What files declare in their headers, read without decoding."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The person rule, and what follows from the number of people."""
+"""The person rule, and the code for each number of people."""
 
 import pytest
 
@@ -55,7 +55,7 @@ def test_a_box_dropped_as_a_duplicate_drops_no_others() -> None:
 
 
 def test_a_part_does_not_outlive_the_whole_person() -> None:
-    """The whole, dropped for its size, has still claimed its duplicates."""
+    """A box that is dropped for its size has already removed its duplicates."""
     small, large = person((0.0, 0.0, 0.5, 0.24), 0.9), person((0.0, 0.0, 0.5, 0.26), 0.8)
     assert people_that_count([small, large], RULE) == []
 

@@ -1,4 +1,4 @@
-"""The whole way of a photo, in one process."""
+"""The whole pipeline in one process."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ PEOPLE_BY_COLOUR = {"red": [LEFT, SMALL], "blue": [RIGHT], "green": [LEFT, RIGHT
 
 
 class DetectsByColour:
-    """A detector that knows who is in a photo from its colour."""
+    """A fake detector that finds people by the photo's colour."""
 
     decision = DetectorDecision()
 
@@ -39,7 +39,7 @@ class DetectsByColour:
 
 
 class CountsCalls:
-    """A classifier that remembers how many crops each call had."""
+    """Wraps a classifier and records the number of crops of each call."""
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
@@ -64,13 +64,13 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
 
 @pytest.fixture
 def counting(classifier: Classifier) -> CountsCalls:
-    """The tiny classifier, watched."""
+    """The tiny classifier, with its calls counted."""
     return CountsCalls(classifier)
 
 
 @pytest.fixture
 def pipeline(counting: CountsCalls) -> Pipeline:
-    """A pipeline with a detector that knows the answers."""
+    """A pipeline with the fake detector."""
     return Pipeline(cast(Detector, DetectsByColour()), cast(Classifier, counting), LIMITS)
 
 

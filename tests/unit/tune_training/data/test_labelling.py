@@ -1,4 +1,4 @@
-"""Labels are read from folders, file names and tables, and whatever is unclear is left out by name."""
+"""Labels are read from folders, file names and tables; ambiguous photos are left out and listed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A manifest is read as it was written, and anything else is refused by name."""
+"""A manifest is read as it was written, and anything else is refused with a message that names it."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Copies of a photo are found, whatever was done to them; other photos are not."""
+"""Altered copies of a photo are found; other photos are not."""
 
 import io
 
@@ -50,8 +50,8 @@ def test_all_pairs_are_found_across_blocks() -> None:
     rng = np.random.default_rng(0)
     hashes = [rng.bytes(32).hex() for _ in range(1500)]
     for first, second in ((3, 4), (0, 1400), (700, 1499)):
-        hashes[second] = f"{int(hashes[first], 16) ^ (2**MOST_BITS - 1):064x}"  # differs in just as many bits as it may
-    hashes[900] = f"{int(hashes[800], 16) ^ (2 ** (MOST_BITS + 1) - 1):064x}"  # and in one too many
+        hashes[second] = f"{int(hashes[first], 16) ^ (2**MOST_BITS - 1):064x}"  # the largest difference allowed
+    hashes[900] = f"{int(hashes[800], 16) ^ (2 ** (MOST_BITS + 1) - 1):064x}"  # one bit too many
     assert sorted(near_pairs(hashes)) == [(0, 1400), (3, 4), (700, 1499)]
 
 

@@ -1,4 +1,4 @@
-"""From photos to a manifest: what is wrong is left out by name, what is right is split, and a second run costs nothing."""
+"""From photos to a manifest: bad photos are left out and listed, good ones are split, and a second run repeats no work."""
 
 import csv
 import io
@@ -37,7 +37,7 @@ def smaller(photo: Image.Image) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def messy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with good photos, and one of everything that is wrong."""
+    """A folder with good photos and one of each kind of bad photo."""
     folder = tmp_path_factory.mktemp("messy")
     for number in range(EACH):
         write_photo(folder / "shop" / "female" / f"{number:02d}.jpg", blots(number))
@@ -120,14 +120,14 @@ def test_the_report_shows_photos_and_names_what_was_left_out(prepared: Prepared,
 
 
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
-    """The names that each examination works on, from now on."""
+    """Records the names that each examination works on from now on."""
     calls: list[Sequence[str]] = []
 
-    def noting(names: Sequence[str], *arguments: object) -> object:
+    def record(names: Sequence[str], *arguments: object) -> object:
         calls.append(names)
         return work_on(names, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(examining, "work_on", noting)
+    monkeypatch.setattr(examining, "work_on", record)
     return calls
 
 
@@ -171,7 +171,7 @@ def test_a_killed_run_goes_on_where_it_was(prepared: Prepared, messy: Path, tmp_
     assert not (tmp_path / "manifest.parquet").exists()
     calls = asked(monkeypatch)
     assert prepare(str(messy), str(tmp_path), UNFILTERED) == prepared
-    candidates = 2 * EACH + 8  # all but the one that nobody knows
+    candidates = 2 * EACH + 8  # all but the unlabelled one
     assert len(calls[0]) == candidates - 4
 
 
@@ -239,7 +239,7 @@ def test_it_works_from_s3_to_s3_and_reads_nothing_twice(s3: S3Server) -> None:
     assert read_manifest("s3://data/out/manifest.parquet") == first.manifest
     s3.gets.clear()
     assert prepare("s3://data/photos", "s3://data/out/", options) == first
-    # For the pictures of the report.
+    # for the report's pictures
     assert sum(get.key.startswith("photos/") for get in s3.gets) == 6
 
 

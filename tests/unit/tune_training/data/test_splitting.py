@@ -1,4 +1,4 @@
-"""Splits are fair to each label and source, keep groups together, and depend on the seed only."""
+"""Splits are stratified by label and source, keep groups together, and depend only on the seed."""
 
 from collections import Counter
 

@@ -24,7 +24,7 @@ def augmented(seed: int, figures: list[tuple[int, int, int, int]]) -> tuple[Imag
 
 
 def figure_pixels(image: Image.Image) -> np.ndarray:
-    """Where the red figure is. Its green is far below the background's, and changes of colour keep that order."""
+    """Where the red figure is. It has far less green than the background, and colour augmentation keeps it so."""
     pixels = np.asarray(image).astype(int)
     green = pixels[..., 1]
     if np.ptp(green) > 12:
@@ -44,7 +44,7 @@ def test_a_coco_file_is_read(tmp_path: Path) -> None:
     index.write_text(json.dumps(document))
     first, second = read_coco(index)
     assert (first.path, first.source) == (tmp_path / "train" / "a.jpg", "voc")
-    np.testing.assert_allclose(first.boxes, [[0.1, 0.1, 0.6, 0.6], [0.75, 0, 1, 1]])  # what reaches beyond the photo is cut
+    np.testing.assert_allclose(first.boxes, [[0.1, 0.1, 0.6, 0.6], [0.75, 0, 1, 1]])  # clipped to the photo
     assert (second.source, second.boxes.shape, second.boxes.dtype.name) == ("", (0, 4), "float32")
 
 
@@ -54,7 +54,7 @@ def test_close_ups_are_people_from_edge_to_edge() -> None:
 
 
 def test_boxes_stay_on_the_figures_however_the_photo_is_changed() -> None:
-    """One figure at a time, so that its pixels are known; an edge may be off by the rounding of the crop: one pixel."""
+    """One figure at a time, so its pixels are known. Rounding of the crop may move an edge by one pixel."""
     shapes = set()
     for seed in SEEDS:
         image, boxes = augmented(seed, [FIGURES[seed % 2]])
@@ -66,11 +66,11 @@ def test_boxes_stay_on_the_figures_however_the_photo_is_changed() -> None:
         x0, y0, x1, y1 = boxes[0] * np.array([*image.size, *image.size])
         rows, across = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         np.testing.assert_allclose([x0, y0, x1, y1], [across[0], rows[0], across[-1] + 1, rows[-1] + 1], atol=1.01, err_msg=f"seed {seed}")
-    assert len(shapes) > 50  # crops were among them
+    assert len(shapes) > 50  # some were cropped
 
 
 def test_a_visible_person_is_never_background() -> None:
-    """Nobody is left without a box while more than a sliver is in the picture; a window that does so is not taken."""
+    """A person keeps a box while more than a sliver is visible; a crop window that would break this is rejected."""
     left_out = 0
     for seed in SEEDS:
         image, boxes = augmented(seed, [FIGURES[0]])

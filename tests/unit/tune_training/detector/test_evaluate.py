@@ -75,7 +75,7 @@ def test_the_threshold_between_people_and_phantoms_is_chosen() -> None:
 
 
 def test_the_overlap_that_tells_duplicates_from_neighbours_is_chosen() -> None:
-    """Duplicates overlap by 0.74, two people who stand close by 0.54."""
+    """Duplicates overlap by 0.74, two people standing close together by 0.54."""
     body, duplicate, neighbour = (0.0, 0.0, 0.5, 1.0), (0.0, 0.0, 0.37, 1.0), (0.15, 0.0, 0.65, 1.0)
     photos = [photo(body), photo(body, neighbour), photo()]
     detected = [found((body, 0.9), (duplicate, 0.8)), found((body, 0.9), (neighbour, 0.8)), found()]

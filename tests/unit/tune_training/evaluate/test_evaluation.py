@@ -1,4 +1,4 @@
-"""A classifier is judged through the pipeline on drawn photos: what is written, remembered, chosen and refused."""
+"""A classifier is evaluated through the pipeline on drawn photos: what is written, cached, chosen and refused."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ from tune_training.io.models import load_classifier
 
 @pytest.fixture(autouse=True)
 def finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FigureFinder]:
-    """Stands in for the detector; answers are remembered in a folder of the test."""
+    """Replaces the detector with a fake; answers are cached in the test's folder."""
     found = FigureFinder()
     monkeypatch.setattr(module, "load_detector", lambda uri, threads: found.as_detector())
     monkeypatch.setenv("MODEL_CACHE_DIR", str(tmp_path / "cache"))
@@ -39,7 +39,7 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """Portraits with an age; a photo of two people and one that is no image are among the test photos."""
+    """Portraits with an age; the test split also has a photo of two people and a file that is not an image."""
     index = write_portraits(tmp_path / "portraits", ["val", "test"], photos=8)
     rows = list(csv.DictReader(index.read_text().splitlines()))
     save(draw(columns(2)), index.parent / "two.jpg")
@@ -100,8 +100,8 @@ def test_a_second_run_asks_the_models_nothing_and_a_stopped_one_goes_on(
 
     (remembered,) = (table.parent.parent / "cache" / "answers").iterdir()
     lines = remembered.read_text().splitlines(keepends=True)
-    remembered.write_text("".join(lines[:-3]) + lines[-3][:20])  # killed while it wrote
-    # In a batch of fewer photos the last bits of the logits may differ.
+    remembered.write_text("".join(lines[:-3]) + lines[-3][:20])  # killed while writing
+    # In a smaller batch the last bits of the logits may differ.
     assert leaves(judge(model, table)) == pytest.approx(leaves(first), nan_ok=True)
     assert finder.photos < asked + 5
 

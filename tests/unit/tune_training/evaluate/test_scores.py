@@ -7,7 +7,7 @@ from tune_training.evaluate.scores import METRICS, Judged, bootstrapped, scores,
 
 
 def judged(female: list[bool], margins: list[float], temperature: float = 1.0) -> Judged:
-    """A margin of NaN stands for a refusal."""
+    """A margin of NaN means a refusal."""
     values = np.array(margins, dtype=float)
     codes = [Code.NO_PERSON if np.isnan(margin) else Code.OK for margin in margins]
     return Judged(np.array(female, dtype=bool), codes, values, temperature)
@@ -77,7 +77,7 @@ def test_intervals_hold_the_value_shrink_with_more_photos_and_come_out_the_same_
 
 
 def test_the_interval_of_a_bootstrap_covers_the_truth_about_as_often_as_it_says() -> None:
-    """Of 100 small sets of photos, 95 should have the accuracy of all within their interval."""
+    """For about 95 of 100 small sets of photos, the interval should contain the accuracy over all photos."""
     truth = scores(random_answers(50_000, seed=1), draws=100)["balanced_accuracy"].value
     found = [scores(random_answers(150, seed), draws=300)["balanced_accuracy"] for seed in range(100)]
     assert 88 <= sum(each.low <= truth <= each.high for each in found) <= 100

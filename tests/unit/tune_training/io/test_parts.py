@@ -1,4 +1,4 @@
-"""Rows outlive whoever wrote them."""
+"""Written rows outlive the process that wrote them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Folders and S3 behave alike; what the user can mend is said in one line."""
+"""Folders and S3 behave alike; an error that the user can fix is one line."""
 
 from collections.abc import Iterator
 from pathlib import Path

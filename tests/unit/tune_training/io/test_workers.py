@@ -1,4 +1,4 @@
-"""Every file gets its row, also when a process dies of one."""
+"""Every file gets its row, even when one kills its process."""
 
 from collections.abc import Callable
 

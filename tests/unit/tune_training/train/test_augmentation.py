@@ -9,7 +9,7 @@ MEAN, DEVIATION = torch.full((1, 3, 1, 1), 127.5), torch.full((1, 3, 1, 1), 127.
 
 
 def varied(crops: torch.Tensor, strength: float, seed: int = 0, *, close_up: bool = False) -> torch.Tensor:
-    """As pixels of 0 to 255."""
+    """The augmented crops, as pixels from 0 to 255."""
     generator = torch.Generator()
     generator.manual_seed(seed)
     closes = torch.full((len(crops),), close_up)
@@ -60,7 +60,7 @@ def test_half_of_the_photos_are_mirrored() -> None:
 
 
 def test_the_middle_still_shows_the_person() -> None:
-    """Whatever the augmentation, most of the middle of the crop is the person and not what is around."""
+    """Under any augmentation, the middle of the crop shows mostly the person, not the surroundings."""
     crops = torch.full((200, SIDE, SIDE, 3), 20, dtype=torch.uint8)
     crops[:, 4:36, 4:36] = 230
     middle = varied(crops, 1.0)[:, :, 10:22, 10:22]
@@ -72,5 +72,5 @@ def test_close_ups_are_sometimes_shown_smaller_on_a_background() -> None:
     crops[..., 0] = 230
     red = (varied(crops, 1.0, close_up=True)[:, 0] > 150) & (varied(crops, 1.0, close_up=True)[:, 1] < 90)
     shares = red.float().mean(dim=(1, 2))
-    assert (shares > 0.05).float().mean() > 0.8  # the face is there still; some have no colour
+    assert (shares > 0.05).float().mean() > 0.8  # the face is still there; some crops are grey
     assert 0.1 < (shares < 0.8).float().mean() < 0.6

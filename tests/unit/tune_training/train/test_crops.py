@@ -52,11 +52,11 @@ def test_the_border_shows_what_lies_around_the_box() -> None:
 
 
 def test_the_photo_is_turned_upright_as_serving_does(tmp_path: Path) -> None:
-    """The lower half of what people see, not of what the camera stored."""
+    """The lower half as displayed, not as stored by the camera."""
     stored = Image.new("RGB", (64, 64), BLUE)
     stored.paste(RED, (32, 0, 64, 64))
     exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 6  # turned clockwise, the right half is below
+    exif[ExifTags.Base.Orientation] = 6  # rotated clockwise, so the right half is at the bottom
     stored.save(tmp_path / "turned.png", exif=exif)
     crops = cached_crops([labelled(tmp_path / "turned.png", (0.0, 0.55, 1.0, 1.0))], SPEC, tmp_path / "crops")
     assert (crops.read_proper(0, 1).numpy() == RED).all()
@@ -82,7 +82,7 @@ def test_photos_are_read_once_however_many_ask(photos: list[Photo], tmp_path: Pa
     assert sorted(read) == sorted(each.uri for each in photos)
     assert all(np.array_equal(found[0].pixels, each.pixels) for each in found)
     cached_crops(list(reversed(photos)), SPEC, tmp_path / "crops")
-    assert len(read) == 2 * len(photos)  # another order is another file
+    assert len(read) == 2 * len(photos)  # another order is cached in another file
 
 
 def test_what_is_not_used_for_a_week_is_removed(photos: list[Photo], tmp_path: Path) -> None:

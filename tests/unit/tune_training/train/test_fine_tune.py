@@ -36,7 +36,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Crops:
-    """Women are red and men are blue; of the two sources, the figures of `face` fill the photo."""
+    """Women are red and men are blue; figures of the source `face` fill the photo."""
     folder, photos = tmp_path_factory.mktemp("people"), []
     for label, colour in (("female", RED), ("male", BLUE)):
         for source, figure in (("face", (2, 2, 94, 62)), ("body", (30, 6, 60, 62))):
@@ -179,7 +179,7 @@ def test_all_metrics_are_reported() -> None:
 
 def test_each_source_counts_the_same_in_the_mean_over_sources() -> None:
     photos = data(*[("female", "large"), ("male", "large")] * 4, ("female", "small"), ("male", "small"))
-    guesses = np.array([FEMALE, MALE] * 4 + [FEMALE, FEMALE])  # one of ten is wrong, the only man of the small source
+    guesses = np.array([FEMALE, MALE] * 4 + [FEMALE, FEMALE])  # one of ten is wrong: the only man in the small source
     metrics = validation_metrics(guesses, photos)
     assert metrics["mean_over_sources"] == pytest.approx((1.0 + 0.5) / 2)
     assert metrics["balanced_accuracy"] == pytest.approx((1.0 + 0.8) / 2)

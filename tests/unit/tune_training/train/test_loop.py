@@ -18,7 +18,7 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 class Interrupted(Exception):
-    """Stands for a kill."""
+    """Simulates a kill."""
 
 
 def network() -> nn.Module:
@@ -27,7 +27,7 @@ def network() -> nn.Module:
 
 
 def batches(epoch: int) -> Iterator[Batch]:
-    """Drawn from the global generator, as careless code would: the loop seeds it."""
+    """Drawn from the global random generator, as careless code would; the loop seeds it."""
     for _ in range(CONFIG.steps_per_epoch):
         x = torch.randn(8, 3)
         yield x, x.sum(-1, keepdim=True)
@@ -39,7 +39,7 @@ def loss(model: nn.Module, batch: Batch) -> torch.Tensor:
 
 
 def run(folder: Path, config: LoopConfig = CONFIG, model: nn.Module | None = None, **options: object) -> tuple[nn.Module, nn.Module]:
-    """The trained model and its average."""
+    """The trained model and its moving average."""
     model = model or network()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     arguments = {"batches": batches, "loss": loss} | options
@@ -88,10 +88,10 @@ def test_a_run_killed_while_an_epoch_is_reported_ends_like_an_unbroken_one_and_r
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     _, average = run(tmp_path)
 
-    def none(epoch: int) -> Iterator[Batch]:
+    def must_not_run(epoch: int) -> Iterator[Batch]:
         raise AssertionError("trained again")
 
-    assert_same(run(tmp_path, batches=none)[1], average)
+    assert_same(run(tmp_path, batches=must_not_run)[1], average)
 
 
 def test_the_result_depends_on_the_seed(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def uri(tmp_path: Path) -> str:
 
 
 def spend(uri: str, seconds: int) -> bool:
-    """A call that is killed after so many seconds; gives whether it was stopped in the end."""
+    """A call that is killed after this many seconds; returns whether it was stopped by then."""
     clock = Clock()
     budget = TimeBudget(uri, clock)
     over = budget.stop_all()

@@ -1,4 +1,4 @@
-"""What a trial stores and reports; killed at any moment, it trains at most the last epoch again."""
+"""What a trial stores and reports; killed at any moment, it repeats at most the last epoch."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,15 +21,15 @@ CONFIG = {"learning_rate": 1e-3, "augmentation": 0.0, "mixup": 0.0, "epochs": EP
 
 
 class Killed(BaseException):
-    """Stands for SIGKILL."""
+    """Simulates SIGKILL."""
 
 
 class FakeTune:
-    """Stands in for Ray Tune on a worker.
+    """A fake of Ray Tune on a worker.
 
     Attributes:
-        told: epochs, in the order in which they were reported.
-        dies_at: the epoch at whose report the worker is killed; 0: none.
+        told: the reported epochs, in order.
+        dies_at: the epoch at whose report the worker is killed; 0 for none.
     """
 
     def __init__(self) -> None:
@@ -80,15 +80,15 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTune]:
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The numbers of the epochs that are trained."""
+    """Records the numbers of the epochs that are trained."""
     epochs: list[int] = []
     original = loop._save
 
-    def noting(run_dir: Path, epoch: loop.Epoch[Any], *arguments: Any) -> None:
+    def record(run_dir: Path, epoch: loop.Epoch[Any], *arguments: Any) -> None:
         epochs.append(epoch.number)
         original(run_dir, epoch, *arguments)
 
-    monkeypatch.setattr(loop, "_save", noting)
+    monkeypatch.setattr(loop, "_save", record)
     return epochs
 
 

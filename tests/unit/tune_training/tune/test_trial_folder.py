@@ -1,4 +1,4 @@
-"""A trial's folder names what is valid, keeps nothing else, and is the same on a disk and in S3."""
+"""A trial's folder records what is valid, keeps nothing else, and is the same on disk and in S3."""
 
 from collections.abc import Iterator
 from pathlib import Path
