@@ -1,4 +1,4 @@
-"""The real service with the built page, and files to give to it."""
+"""The real service with the built page, and files to upload."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,20 +19,20 @@ MANY = 20
 
 @pytest.fixture(scope="module")
 def chromium() -> str:
-    """Path of the browser."""
+    """Path of Chromium."""
     return chromium_or_skip()
 
 
 @pytest.fixture(scope="module")
 def page(chromium: str) -> None:
-    """The page, built."""
+    """Builds the page."""
     npm_or_skip()
     run("make", "--no-print-directory", "page", cwd=ROOT)
 
 
 @pytest.fixture(scope="module")
 def service(page: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """The service as a user runs it, with the embedded models and the page."""
+    """The service as users run it, with the embedded models and the page."""
     running = RunningService(free_port(), tmp_path_factory.mktemp("service"))
     try:
         running.wait_until_ready()
@@ -44,7 +44,7 @@ def service(page: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photos and what people take for photos, by name."""
+    """Folder with photos, and with files that people mistake for photos."""
     folder = tmp_path_factory.mktemp("files")
     astronaut = Image.fromarray(skimage.data.astronaut())
     large = astronaut.resize((3000, 3000))
@@ -53,7 +53,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "two.jpg": photos.two_people(),
         "nobody.jpg": photos.coffee(),
         "large.jpg": encode(large, "JPEG", quality=90),
-        # Lies on its side in the file; its orientation says how to turn it.
+        # Stored on its side, with an EXIF orientation.
         "turned.jpg": encode(large.rotate(90), "JPEG", quality=90, exif=oriented(6)),
         "cut.jpg": photos.astronaut()[:20_000],
         "dot.png": encode(Image.new("RGB", (1, 1), "red"), "PNG"),

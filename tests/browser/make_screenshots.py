@@ -1,4 +1,4 @@
-"""Makes the pictures of the page for the README: `make screenshots`. Not collected with the tests."""
+"""Takes the README's screenshots of the page: `make screenshots`. Not collected with the tests."""
 
 from pathlib import Path
 

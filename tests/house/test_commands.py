@@ -1,4 +1,4 @@
-"""The make targets that documents, CI and hooks name exist, and every group of tests has one."""
+"""The make targets named in documents, CI and hooks exist, and every test group has one."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""What the code imports is declared, what is declared is locked, and the locks install anywhere."""
+"""Imported packages are declared, declared ones are locked, and the locks install on any machine."""
 
 import ast
 import re
@@ -16,11 +16,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUNTIME = [Requirement(line) for line in PROJECT["dependencies"]]
 DEV = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
 OURS = {"serve_app", "tune_training", "benchmarks", "k8s", "tests"}
-PEERS = ROOT / "benchmarks" / "peers"  # what they import is locked in their own requirements.txt, and is not there
+PEERS = ROOT / "benchmarks" / "peers"  # their dependencies are locked in requirements.txt files of their own, and not installed
 
 
 def locked(name: str) -> dict[str, str]:
-    """Version by package."""
+    """Pinned versions, by package."""
     return dict(line.split("==") for line in (ROOT / name).read_text().splitlines())
 
 
@@ -28,7 +28,7 @@ LOCK, DEV_LOCK = locked("requirements.lock"), locked("requirements-dev.lock")
 
 
 def imported(*folders: str) -> set[str]:
-    """Top-level names of the modules of others that our sources import."""
+    """Top-level names of the third-party modules that our sources import."""
     names: set[str] = set()
     for file in (file for folder in folders for file in (ROOT / folder).rglob("*.py") if file.parent != PEERS):
         for node in ast.walk(ast.parse(file.read_text())):
@@ -48,7 +48,7 @@ def undeclared(modules: set[str], declared: list[Requirement]) -> set[str]:
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "benchmarks/peers/requirements.txt"])
 def test_locks_hold_exact_pins_and_nothing_else(lock: str) -> None:
     for line in (ROOT / lock).read_text().splitlines():
-        assert re.fullmatch(r"[a-z0-9-]+==[0-9a-z.]+", line)  # no index, no path, no build such as +cpu
+        assert re.fullmatch(r"[a-z0-9-]+==[0-9a-z.]+", line)  # no index, path or local version such as +cpu
 
 
 def test_locks_agree_with_pyproject_and_with_each_other() -> None:
@@ -71,6 +71,6 @@ def test_what_is_imported_is_declared() -> None:
 def test_what_is_declared_is_imported() -> None:
     providers = packages_distributions()
     used = {canonicalize_name(name) for module in imported("serve_app", "tune_training") for name in providers.get(module, [])}
-    used.add(canonicalize_name("fastapi-offline"))  # its files are served, its code is not run
+    used.add(canonicalize_name("fastapi-offline"))  # only its static files are used
     used |= {canonicalize_name("optuna"), canonicalize_name("tensorboardx")}  # Ray Tune imports them
     assert {canonicalize_name(requirement.name) for requirement in RUNTIME} <= used

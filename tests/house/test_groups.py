@@ -1,4 +1,4 @@
-"""The table at the end of a run, and STRICT=1, on a small suite of its own."""
+"""The summary table of the test groups, and STRICT=1, on a small example suite."""
 
 import os
 import subprocess
@@ -25,14 +25,14 @@ def suite(tmp_path: Path) -> Path:
 
 
 def pytest_in(suite: Path, *arguments: str, **environment: str) -> list[str]:
-    """The lines that it prints."""
+    """Runs pytest in the suite and returns its output lines."""
     command = [sys.executable, "-m", "pytest", "-p", "tests.support.groups", "-p", "no:cacheprovider", f"--rootdir={suite}", *arguments]
     variables = os.environ | {"PYTHONPATH": str(ROOT)} | environment
     return subprocess.run(command, cwd=suite, env=variables, capture_output=True, text=True, check=False).stdout.splitlines()
 
 
 def run(suite: Path, *arguments: str, strict: str) -> tuple[list[list[str]], str]:
-    """The words of each line of the table, and the last line of all."""
+    """The words of each row of the table, and the last line of the output."""
     lines = pytest_in(suite, *arguments, "tests", STRICT=strict)
     start = next(number for number, line in enumerate(lines) if " groups " in line)
     table = [line.split(maxsplit=4) for line in lines[start + 2 : start + 5]]

@@ -1,4 +1,4 @@
-"""Each import contract of pyproject.toml holds, and one forbidden import in a copy of the packages breaks it."""
+"""Each import contract in pyproject.toml holds, and a forbidden import in a copy of the packages breaks it."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"COLUMNS": "200"}  # each contract on one line
+    environment = os.environ | {"COLUMNS": "200"}  # wide enough for one contract per line
     return subprocess.run([LINT_IMPORTS], cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 

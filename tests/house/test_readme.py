@@ -1,4 +1,4 @@
-"""What the README says exists, is spelled so, and works (its examples are run in tests/serve/test_readme_examples.py)."""
+"""What the README names exists, under that name (tests/serve/test_readme_examples.py runs its examples)."""
 
 import importlib.util
 import re
@@ -12,7 +12,7 @@ from serve_app.commands.env_example import AWS
 from serve_app.settings import Settings
 from tune_training.cli import app as training
 
-NOT_OURS = {"GENDER_DATA_DIR", "MODEL_CARD", "RAY_AUTH_MODE"}  # read by the tests; a file; Ray's own
+NOT_OURS = {"GENDER_DATA_DIR", "MODEL_CARD", "RAY_AUTH_MODE"}  # a setting of the tests, a file name, a setting of Ray
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -20,7 +20,7 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 
 
 def found(pattern: str, text: str = README) -> list[str]:
-    """Each text that the pattern's group matches, once."""
+    """The distinct texts that the pattern's group matches."""
     return sorted(set(re.findall(pattern, text)))
 
 

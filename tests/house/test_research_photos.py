@@ -1,4 +1,4 @@
-"""Research photos are unpacked once, whole, wherever they lie."""
+"""Research photos are unpacked once and completely, wherever the archive is."""
 
 import io
 import tarfile

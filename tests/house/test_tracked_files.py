@@ -1,4 +1,4 @@
-"""What is tracked holds for everyone: no hosts of package registries, no paths of somebody's machine, nothing large."""
+"""Tracked files work on any machine: no package registry hosts, no machine-specific paths, nothing large."""
 
 import subprocess
 from pathlib import Path
@@ -8,13 +8,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LARGEST = 16_000_000  # bytes
 
-# The brackets keep the patterns from finding themselves.
+# The brackets keep the patterns from matching themselves.
 REGISTRIES = "py[p]i[.]org|python[h]osted|npm[j]s[.]org|deb[.]deb[i]an|proxy[.]gol[a]ng"
 MACHINES = "/(ro[o]t|wo[r]k|ho[m]e)/[A-Za-z0-9._-]+|/op[t]/(wheels|py)"
 
 
 def git(*arguments: str) -> str:
-    """What git says; files that are not tracked yet, and are not ignored, are meant too."""
+    """Output of git, which also covers untracked files that are not ignored."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout

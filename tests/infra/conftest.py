@@ -1,4 +1,4 @@
-"""Terraform with providers, once for all tests: its initialised sources, and its plan."""
+"""Terraform with providers, set up once per session: initialised sources, and plans."""
 
 import json
 import os
@@ -28,7 +28,7 @@ VARIABLES = {
     "name": "photos",
     "account_id": "123456789012",
     "region": "eu-central-1",
-    "profile": "gpu",  # of all pools one
+    "profile": "gpu",  # the profile that creates every node pool
     "api_access_cidrs": '["203.0.113.7/32"]',
     "zones": '["eu-central-1a", "eu-central-1b"]',
 }
@@ -39,19 +39,19 @@ Verdicts = dict[str | int, Future[set[str]]]
 
 @dataclass(frozen=True)
 class Planned:
-    """Values of what a root would make, by address, and of its outputs that are known before; and the configuration that says whence."""
+    """A root's plan: values of its resources by address, outputs known before apply, and the configuration they come from."""
 
     resources: dict[str, Values]
     outputs: Values
     configuration: dict[str, Values]
 
     def one(self, kind: str) -> Values:
-        """The only resource of a type."""
+        """Values of the only resource of a type."""
         (found,) = self.all(kind)
         return found
 
     def all(self, kind: str) -> list[Values]:
-        """Resources of a type."""
+        """Values of all resources of a type."""
         return [values for address, values in self.resources.items() if address.split("[")[0].split(".")[-2] == kind]
 
 
@@ -79,7 +79,7 @@ def sources(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactor
 def verdicts(
     request: pytest.FixtureRequest, sources: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Verdicts]:
-    """What Terraform says to whatever this session asks: one process waits for the next, so several go side by side."""
+    """Results of the `terraform test` runs that this session needs, in parallel, because each mostly waits for provider processes."""
     wanted = {value for item in request.session.items for value in _parameters(item)}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found: Verdicts = {}
@@ -96,25 +96,25 @@ def verdicts(
 
 @pytest.fixture(scope="session", autouse=True)
 def _verdicts_come_meanwhile(request: pytest.FixtureRequest) -> None:
-    """Other tests wait for processes too, so Terraform's own begin with the first of all."""
+    """Starts the Terraform runs before the first test, because other tests mostly wait for processes too."""
     if any(_parameters(item) for item in request.session.items):
         request.getfixturevalue("verdicts")
 
 
 @pytest.fixture(scope="session")
 def aws(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Planned:
-    """Root aws."""
+    """Plan of the root `aws`."""
     return _planned("aws", environment, tmp_path_factory.mktemp("aws"))
 
 
 @pytest.fixture(scope="session")
 def platform(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Planned:
-    """Root platform."""
+    """Plan of the root `platform`."""
     return _planned("platform", environment, tmp_path_factory.mktemp("platform"))
 
 
 def _planned(root: str, environment: dict[str, str], folder: Path) -> Planned:
-    """`terraform plan`, as JSON. What only the cloud would know is missing."""
+    """`terraform plan` as JSON. Values known only after apply are missing."""
     if "TF_CLI_CONFIG_FILE" not in environment:
         pytest.skip("no providers without a cloud: TERRAFORM_OFFLINE names what prints where they are")
     copy = copy_of_sources(folder) / root
@@ -142,11 +142,11 @@ def _planned(root: str, environment: dict[str, str], folder: Path) -> Planned:
 
 def _parameters(item: pytest.Item) -> list[Any]:
     asks = isinstance(item, pytest.Function) and "verdicts" in item.fixturenames
-    return list(item.callspec.params.values()) if asks else []  # type: ignore[attr-defined] # of parametrised ones
+    return list(item.callspec.params.values()) if asks else []  # type: ignore[attr-defined] # only parametrised items have one
 
 
 def _as_it_is(folder: Path, environment: dict[str, str]) -> set[str]:
-    if folder.name in ROOTS:  # the modules are parts of these
+    if folder.name in ROOTS:  # the roots use the modules, so this validates them too
         validated = terraform(folder, "validate", "-no-color", environment=environment)
         assert validated.stdout == "Success! The configuration is valid.\n\n", validated.stderr
     return complaints(folder, environment)

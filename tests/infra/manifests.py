@@ -1,4 +1,4 @@
-"""The manifests as kubectl renders them."""
+"""The manifests, rendered by kubectl."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ Manifest = dict[str, Any]
 
 @cache
 def render(folder: Path) -> tuple[Manifest, ...]:
-    """What would be applied."""
+    """The objects that `kubectl apply -k` would apply."""
     if not shutil.which("kubectl"):
         pytest.skip("kubectl is not installed")
     ended = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=False)
@@ -38,7 +38,7 @@ def of_kind(manifests: tuple[Manifest, ...], kind: str) -> list[Manifest]:
 
 
 def ray_cluster(manifests: tuple[Manifest, ...]) -> Manifest:
-    """The cluster of the RayService or RayJob."""
+    """Cluster spec of the RayService or RayJob."""
     found: list[Manifest] = [
         manifest["spec"].get("rayClusterConfig") or manifest["spec"]["rayClusterSpec"]
         for manifest in manifests

@@ -1,11 +1,11 @@
-"""Changes that make the deployment less safe, and what the tests of Terraform's modules say of each."""
+"""Changes that make the deployment less safe, and the failure that the Terraform modules' tests report for each."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """A change that makes the deployment less safe, and what the module's tests say of it."""
+    """A change that makes the deployment less safe, and the failure that the module's tests report."""
 
     old: str
     new: str

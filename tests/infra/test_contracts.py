@@ -1,6 +1,6 @@
-"""What one layer says and another relies on: image, service, manifests, Terraform, CloudFront's functions, page, deploy.sh.
+"""Facts that several layers share: image, service, manifests, Terraform, CloudFront's functions, page, deploy.sh.
 
-Each side is read where it takes effect: Terraform's from a plan, the manifests as kubectl renders them.
+Each is read where it takes effect: Terraform's from a plan, the manifests' as kubectl renders them.
 """
 
 import json
@@ -28,25 +28,25 @@ from tune_training.cli import app as training
 DEPLOY = (ROOT / "deploy.sh").read_text()
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 IN_CLOUD = [*(f"overlays/{name}" for name in CLOUD), "tune"]
-GIB_PER_CPU = {"c": 2, "m": 4, "r": 8, "g": 4}  # of the smallest machine in each of EC2's categories, from the fifth generation on
-KEPT = (0.1, 0.12)  # CPUs, and the share of the memory, that Kubernetes and AWS' own daemons take of such a machine at least
+GIB_PER_CPU = {"c": 2, "m": 4, "r": 8, "g": 4}  # lowest ratio in each EC2 instance category, from the fifth generation on
+KEPT = (0.1, 0.12)  # CPUs, and share of the memory, that Kubernetes and AWS' daemons reserve at least
 
 
 def containers(path: str) -> Iterator[Values]:
-    """Ray's containers."""
+    """The Ray container of each pod template."""
     for group in groups(ray_cluster(render(K8S / path))):
         yield group["template"]["spec"]["containers"][0]
 
 
 def environment_of(path: str) -> Values:
-    """The variables of the pods."""
+    """The pods' environment variables."""
     (found,) = of_kind(render(K8S / path), "ConfigMap")
     values: Values = found["data"]
     return values
 
 
 def node_pools(platform: Planned) -> dict[str, Values]:
-    """Specs by name."""
+    """Specs of the node pools, by name."""
     (values,) = platform.resources["module.platform.helm_release.node_pools"]["values"]
     return {each["metadata"]["name"]: each["spec"] for each in yaml.safe_load(values)["objects"] if each["kind"] == "NodePool"}
 
@@ -62,13 +62,13 @@ def statements(policy: str) -> list[Values]:
 
 
 def behaviour(aws: Planned) -> Values:
-    """CloudFront's, for the API."""
+    """CloudFront's cache behaviour for the API."""
     (found,) = aws.one("aws_cloudfront_distribution")["ordered_cache_behavior"]
     result: Values = found
     return result
 
 
-# --- the way of a request --------------------------------------------------------------------------------------------------------------
+# --- path of a request -----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", CLOUD)
@@ -102,7 +102,7 @@ def test_one_prefix_from_the_page_to_the_service(aws: Planned) -> None:
         (application,) = serve_config_of(render(K8S / "overlays" / name))["applications"]
         assert application["route_prefix"] == "/"
         assert environment_of(f"overlays/{name}")["ROOT_PATH"] == prefix
-    # The page is told of it, the try through the public address goes there, and the firewall counts it.
+    # The page's config.json, the smoke test of the public URL and the firewall's rate limit use it.
     assert json.loads(re.findall(r"printf '(\{.*?\})\\n'", DEPLOY)[0]) == {"apiUrl": prefix}
     assert f'"$url{prefix}"' in DEPLOY
     assert f"$(output public_url){prefix}/health" in DEPLOY
@@ -114,14 +114,14 @@ def test_the_page_is_at_the_root_of_what_is_not_the_api(aws: Planned) -> None:
     distribution = aws.one("aws_cloudfront_distribution")
     assert distribution["default_root_object"] == "index.html"
     assert distribution["default_cache_behavior"][0]["target_origin_id"] == "page"
-    assert not re.search(r"\bbase:", (ROOT / "ui" / "vite.config.ts").read_text())  # Vite's is /
-    # No file of the page has an address of the API's.
+    assert not re.search(r"\bbase:", (ROOT / "ui" / "vite.config.ts").read_text())  # Vite's default is /
+    # No file of the page has a path under the API's prefix.
     prefix = behaviour(aws)["path_pattern"].removesuffix("/*").removeprefix("/")
     assert prefix not in {entry.name for entry in (ROOT / "ui" / "public").iterdir()} | {"assets"}
 
 
 def test_a_pod_gets_requests_while_its_proxy_can_pass_them_on(aws: Planned) -> None:
-    """Not while /health is 200: with sleeping models it is not, and that is no reason to take the pod out."""
+    """Its health check is not /health, which is 503 while the models are scaled to zero; the pod must stay in the target group."""
     (check,) = aws.one("aws_lb_target_group")["health_check"]
     assert check["path"] == HAProxyConfig.health_check_endpoint
     assert check["matcher"] == "200"
@@ -135,7 +135,7 @@ def test_who_waits_for_an_answer_waits_longer_than_it_may_take(aws: Planned) -> 
     assert idle > deadline
     for name in CLOUD:
         options = serve_config_of(render(K8S / "overlays" / name))["http_options"]
-        assert options["keep_alive_timeout_s"] > idle  # whoever is asked must not be the one that hangs up
+        assert options["keep_alive_timeout_s"] > idle  # the server must not be the side that closes an idle connection
         leaves = aws.one("aws_lb_target_group")["deregistration_delay"]
         for container in containers(f"overlays/{name}"):
             assert container["lifecycle"]["preStop"]["sleep"]["seconds"] >= int(leaves)
@@ -146,7 +146,7 @@ def test_the_edge_and_the_service_give_the_page_the_same_policy(aws: Planned) ->
     assert headers["content_security_policy"][0]["content_security_policy"] == CONTENT_SECURITY_POLICY
 
 
-# --- who may do what -------------------------------------------------------------------------------------------------------------------
+# --- permissions -----------------------------------------------------------------------------------------------------------------------
 
 
 def test_auto_mode_may_put_pods_into_the_target_group(aws: Planned) -> None:
@@ -202,11 +202,11 @@ def test_everybody_means_the_same_namespace_and_names(aws: Planned) -> None:
 
 @pytest.mark.parametrize("path", IN_CLOUD)
 def test_there_is_a_machine_for_each_pod(path: str, platform: Planned) -> None:
-    """Its labels are those that pods select by, and its taints are tolerated."""
+    """Its labels match the pods' node selectors, and the pods tolerate its taints."""
     pools = node_pools(platform)
     for group in groups(ray_cluster(render(K8S / path))):
         spec = group["template"]["spec"]
-        assert spec["nodeSelector"].keys() == {"karpenter.sh/nodepool"}  # what every node of a pool has
+        assert spec["nodeSelector"].keys() == {"karpenter.sh/nodepool"}  # a label that every node of a pool has
         pool = pools[spec["nodeSelector"]["karpenter.sh/nodepool"]]
         for taint in pool["template"]["spec"]["taints"]:
             assert any(
@@ -238,7 +238,7 @@ def test_what_pods_are_sized_for_is_the_smallest_machine_of_each_pool(platform: 
 
 @pytest.mark.parametrize("path", IN_CLOUD)
 def test_all_pods_of_an_upgrade_fit_into_the_pools_limits(path: str, platform: Planned) -> None:
-    """Two clusters stand beside each other then."""
+    """During an upgrade, the old and the new cluster run side by side."""
     cluster = ray_cluster(render(K8S / path))
     needed: dict[str, float] = {}
     for group in groups(cluster):
@@ -263,7 +263,7 @@ def test_the_image_is_named_by_what_it_contains(aws: Planned) -> None:
     assert "IMAGE=$repository@$(cat" in DEPLOY
     assert {container["image"] for path in IN_CLOUD for container in containers(path)} == {
         "gender-presentation"
-    }  # configure.py's to replace
+    }  # replaced by configure.py
     targets = set(re.findall(r" AS (\S+)$", DOCKERFILE, re.MULTILINE))
     assert set(re.findall(r"\btarget=(\w+)$", DEPLOY, re.MULTILINE)) == {"cpu", "gpu"} <= targets
 
@@ -287,11 +287,11 @@ def test_one_kubernetes_and_one_kuberay(aws: Planned, platform: Planned) -> None
     assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": operator["namespace"]}
 
 
-# --- the search ------------------------------------------------------------------------------------------------------------------------
+# --- hyperparameter search -------------------------------------------------------------------------------------------------------------
 
 
 def test_the_job_runs_the_command_with_the_settings_of_its_pods(tmp_path: Path) -> None:
-    """KubeRay puts the entrypoint into a script of the submitter, which does not have these settings; Ray's own quotes it once more."""
+    """KubeRay runs the entrypoint in the submitter's script, which lacks these settings; Ray's script quotes it once more."""
     (job,) = of_kind(render(K8S / "tune"), "RayJob")
     seen = tmp_path / "seen"
     submit = [sys.executable, "-c", "import shlex, sys; print(shlex.join(sys.argv[1:]))"]  # what `ray job submit -- ...` sends

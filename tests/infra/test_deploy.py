@@ -1,8 +1,7 @@
-"""deploy.sh from an empty account to a service and back, with a fault at each of its steps.
+"""deploy.sh from an empty account to a running service and back, with a fault injected at each step.
 
-Terraform, kubectl and AWS' command line are the real ones; behind them are providers without a cloud, an API server that only
-stores, and moto.
-The container tool and npm are recorded; at the public address is the real API over models that are made up.
+Terraform, kubectl and the AWS CLI are real; they talk to providers without a cloud, an API server that only stores objects, and moto.
+Calls to the container tool and npm are only recorded; the public URL leads to the real API with fake models.
 """
 
 import json
@@ -36,7 +35,7 @@ COMMANDS = [
     "build-ui",
     "deploy-ui",
     "serve-ui",
-]  # the original's
+]  # commands of the original deploy.sh
 COMMANDS += ["pause", "resume", "status", "logs", "tune"]
 DEPLOYMENT = "photos-123456789012-us-east-1"
 STATE = f"{DEPLOYMENT}-state"
@@ -45,7 +44,7 @@ REPOSITORY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/photos"
 
 @dataclass
 class Rehearsal:
-    """A checkout to deploy from, and what is around it."""
+    """A checkout to deploy from, and its fake surroundings."""
 
     checkout: Path
     stage: Path
@@ -72,7 +71,7 @@ class Rehearsal:
         return ended
 
     def kubectl(self, *arguments: str) -> str:
-        """What kubectl says of the service's namespace."""
+        """Output of kubectl in the service's namespace."""
         command = ["kubectl", f"--server={self.environment['KUBERNETES']}", "--namespace=gender-presentation", *arguments]
         return subprocess.run(command, env=os.environ | {"KUBECONFIG": os.devnull}, capture_output=True, text=True, check=True).stdout
 
@@ -81,11 +80,11 @@ class Rehearsal:
 
     @property
     def build(self) -> Path:
-        """Where deploy.sh keeps what it makes."""
+        """Where deploy.sh keeps its generated files."""
         return self.checkout / "build" / "deploy" / DEPLOYMENT
 
     def calls(self) -> list[str]:
-        """What was called since it was asked last."""
+        """Calls of the tools since the last time this was read."""
         file = self.stage / "calls"
         calls = file.read_text().splitlines() if file.exists() else []
         with (self.stage / "all-calls").open("a") as earlier:
@@ -148,7 +147,7 @@ def rehearsal(environment: dict[str, str], tmp_path_factory: pytest.TempPathFact
             "NAME": "photos",
             "TF_VAR_api_access_cidrs": '["203.0.113.7/32"]',
             "TF_VAR_zones": '["us-east-1a", "us-east-1b"]',
-            "TF_CLI_ARGS_plan": "-no-color -refresh=false",  # there is nothing behind the providers to ask
+            "TF_CLI_ARGS_plan": "-no-color -refresh=false",  # the providers have no cloud to refresh from
             "TF_CLI_ARGS_apply": "-no-color",
             "READY_TIMEOUT": "30s",
             "AWAKE_TIMEOUT": "20",
@@ -157,7 +156,7 @@ def rehearsal(environment: dict[str, str], tmp_path_factory: pytest.TempPathFact
     try:
         with running(SmallService(), prefix="/api") as url:
             yield Rehearsal(checkout, stage, environment | {"PUBLIC_URL": url}, endpoint)
-        # What deploy.sh makes is ignored, and what is tracked stays as it was.
+        # git ignores what deploy.sh generates, and tracked files stay unchanged.
         assert subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout == ""
     finally:
         api.terminate()
@@ -181,7 +180,7 @@ def test_a_plan_is_made_and_that_plan_is_applied(rehearsal: Rehearsal) -> None:
     assert "to add" in planned.stdout
     applied = rehearsal.run("apply")
     assert applied.returncode == 0, applied.stderr
-    assert rehearsal.run("apply").returncode == 1  # it was used up
+    assert rehearsal.run("apply").returncode == 1  # the saved plan was consumed
 
 
 def test_deploy_goes_on_after_a_fault_at_any_step(rehearsal: Rehearsal) -> None:
@@ -193,7 +192,7 @@ def test_deploy_goes_on_after_a_fault_at_any_step(rehearsal: Rehearsal) -> None:
     assert "Stopped while creating the AWS resources" in locked.stderr
     rehearsal.client("s3").delete_object(**lock)
 
-    # The plan that was applied let somebody in whom this one does not know.
+    # The applied plan granted access to a role that this configuration does not have, so this apply would delete its access entry.
     unasked = rehearsal.run("infrastructure")
     assert unasked.returncode == 1
     assert 'module.cluster.aws_eks_access_entry.admin["arn:aws:iam::123456789012:role/operations"]' in unasked.stderr, unasked.stderr
@@ -208,7 +207,7 @@ def test_deploy_goes_on_after_a_fault_at_any_step(rehearsal: Rehearsal) -> None:
     never_ready = rehearsal.run("deploy", READY_TIMEOUT="1s")
     assert never_ready.returncode == 1
     assert "error: the service is not ready" in never_ready.stderr, never_ready.stderr
-    assert "To go back" not in never_ready.stderr  # nothing was ready before
+    assert "To go back" not in never_ready.stderr  # there is no earlier version to go back to
     (rehearsal.stage / "never-ready").unlink()
 
     rehearsal.fail_once("index.html --cache-control")
@@ -219,9 +218,9 @@ def test_deploy_goes_on_after_a_fault_at_any_step(rehearsal: Rehearsal) -> None:
 
     whole = rehearsal.run("deploy")
     assert whole.returncode == 0, whole.stderr
-    assert "8 of 8 passed" in whole.stdout  # at the public address
+    assert "8 of 8 passed" in whole.stdout  # the smoke test of the public URL
     calls = rehearsal.calls()
-    assert "docker" not in " ".join(calls)  # the image is there, and is deployed by its digest
+    assert "docker" not in " ".join(calls)  # the image is already in the registry, and is deployed by its digest
     order = [
         "bucket",
         "aws plan",
@@ -267,7 +266,7 @@ def test_an_upgrade_that_does_not_become_ready_says_how_to_go_back(rehearsal: Re
     ]
     (rehearsal.stage / "never-ready").unlink()
     assert [ended.returncode for ended in bad] == [1, 1]
-    # To what was ready, and not to what was tried last.
+    # It suggests the last version that was ready, not the last one tried.
     (back,) = re.findall(r"To go back to it: (.*) ./deploy.sh deploy$", bad[1].stderr, re.MULTILINE)
     settings = dict(word.split("=") for word in back.split())
     assert re.fullmatch(re.escape(REPOSITORY) + r"@sha256:(?!a{64}|b{64})[0-9a-f]{64}", settings["IMAGE"])
@@ -302,7 +301,7 @@ def test_its_state_and_its_log_can_be_seen(rehearsal: Rehearsal) -> None:
 
 
 def test_the_environment_beats_the_file(rehearsal: Rehearsal) -> None:
-    """An empty variable does, too."""
+    """This includes an empty variable."""
     config = rehearsal.checkout / "deploy-config.env"
     config.write_text("S3_BUCKET_UI=elsewhere\nS3_UI_PREFIX=photos/\nCLOUDFRONT_ID=E2\n")
     rehearsal.client("s3").create_bucket(Bucket="elsewhere")
@@ -333,7 +332,7 @@ def test_a_search_is_started_with_the_image_that_serves(rehearsal: Rehearsal) ->
         assert setting in settings
     first = rehearsal.kubectl("get", "rayjob", "tune", "--output=jsonpath={.metadata.uid}")
     assert rehearsal.run("tune", "s3://data/manifest.parquet", "s3://models/tune/second").returncode == 0
-    # In the place of the first: KubeRay does not run a job again that has ended, whatever changes in it.
+    # It replaces the first job, because KubeRay never reruns a finished job, whatever changes in its spec.
     assert rehearsal.kubectl("get", "rayjob", "tune", "--output=jsonpath={.metadata.uid}") not in ("", first)
     assert rehearsal.run("tune", "manifest.parquet").returncode == 1
 
@@ -356,7 +355,7 @@ def test_it_is_destroyed_from_inside_out_also_after_a_fault(rehearsal: Rehearsal
     calls = rehearsal.calls()
     positions = [next(number for number, call in enumerate(calls) if step in call) for step in order]
     assert positions == sorted(positions)
-    # Protection is taken off what is there; a whole `apply` would make again what an earlier try has deleted.
+    # Only existing resources are unprotected; a full `apply` would recreate what an earlier attempt has deleted.
     (unprotecting,) = [call for call in calls if "terraform/aws apply" in call]
     assert sorted(re.findall(r"-target=(\S+)", unprotecting)) == [
         "module.cluster.aws_eks_cluster.this",
@@ -399,7 +398,7 @@ def test_a_wrong_setting_is_named(rehearsal: Rehearsal, text: str, complaint: st
 
 
 def test_settings_of_deploy_sh_in_a_file_of_terraforms_are_refused(rehearsal: Rehearsal) -> None:
-    """Terraform would believe the file."""
+    """Terraform would use the file's values instead of deploy.sh's."""
     variables = rehearsal.checkout / "terraform" / "aws" / "terraform.tfvars"
     variables.write_text('region = "eu-west-1"\n')
     ended = rehearsal.run("outputs")

@@ -1,6 +1,6 @@
-"""Page and API on one https address: the plan's CloudFront (tests/support/edge.py) in front of the built page and the real service.
+"""Page and API on one https origin: a fake CloudFront built from the plan (tests/support/edge.py), the built page and the real service.
 
-The steps of the browser are in ui/e2e/cloud.edge.ts.
+The browser's steps are in ui/e2e/cloud.edge.ts.
 """
 
 import json
@@ -29,7 +29,7 @@ DEPLOY = (ROOT / "deploy.sh").read_text()
 
 @pytest.fixture(scope="module")
 def page() -> Path:
-    """The page's folder, built."""
+    """Folder of the built page."""
     npm_or_skip()
     run("make", "--no-print-directory", "page", cwd=ROOT)
     return UI / "dist"
@@ -37,7 +37,7 @@ def page() -> Path:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """The service, which knows its public prefix as the pods do."""
+    """The service, with the same public prefix as in the pods."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("ROOT_PATH", "/api")
         running = RunningService(free_port(), tmp_path_factory.mktemp("service"))
@@ -51,7 +51,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 @dataclass(frozen=True)
 class Edge:
-    """The public address."""
+    """Client of the public URL."""
 
     url: str
     distribution: Distribution
@@ -72,7 +72,7 @@ class Edge:
 def public(aws: Planned, page: Path, service: RunningService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     if missing := missing_tools():
         pytest.skip(f"not installed: {', '.join(missing)}")
-    (config,) = re.findall(r"printf '(\{.*?\})\\n'", DEPLOY)  # what deploy.sh puts into the bucket in the place of the page's own
+    (config,) = re.findall(r"printf '(\{.*?\})\\n'", DEPLOY)  # deploy.sh uploads this instead of the page's own
     values = aws.resources[PATH]
     (timeout,) = [each["vpc_origin_config"][0]["origin_read_timeout"] for each in values["origin"] if each["vpc_origin_config"]]
     distribution = Distribution(
@@ -103,7 +103,7 @@ def test_a_photo_above_what_a_firewall_reads_passes(public: Edge) -> None:
     ("path", "method", "status", "code"), [("/api/nothing", "GET", 404, "not_found"), ("/api/predict", "DELETE", 405, "method_not_allowed")]
 )
 def test_what_the_api_refuses_stays_the_apis_answer(public: Edge, path: str, method: str, status: int, code: str) -> None:
-    reply = public.ask(path, method, Accept="text/html")  # as a browser that opens it
+    reply = public.ask(path, method, Accept="text/html")  # as a browser sends when it opens a page
     assert reply.status == status
     assert json.loads(reply.body)["code"] == code
 
@@ -120,7 +120,7 @@ def test_what_would_control_ray_does_not_reach_it(public: Edge) -> None:
 
 
 def test_public_addresses_are_those_of_the_documents(public: Edge) -> None:
-    """/docs of the service asks for its document under the prefix, which the service itself never sees."""
+    """The service's /docs must load the OpenAPI document under the public prefix, which requests to the service no longer have."""
     document = json.loads(public.ask("/api/openapi.json").body)
     assert document["servers"] == [{"url": "/api"}]
     assert "/api/openapi.json" in public.ask("/api/docs").body.decode()
@@ -140,4 +140,4 @@ def test_headers_keep_browsers_on_https_and_the_page_to_itself(public: Edge) -> 
 def test_nothing_is_answered_in_the_clear(public: Edge) -> None:
     assert public.distribution.http_only_answers("/api/predict") == "https-only"
     assert public.distribution.http_only_answers("/") == "redirect-to-https"
-    assert public.ask("/", "POST", b"x").status == 403  # the page takes nothing
+    assert public.ask("/", "POST", b"x").status == 403  # the page allows no uploads

@@ -1,4 +1,4 @@
-"""The Dockerfile: what it says, and where buildah can build it, the image that comes of it, asked for an answer."""
+"""The Dockerfile: its text and, where buildah can build it, a prediction from the built image."""
 
 import ast
 import configparser
@@ -69,7 +69,7 @@ def test_compose_waits_for_what_is_in_flight_and_is_for_this_machine_only() -> N
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A container of the image, built on a Debian of our own: registries of images need not be reachable."""
+    """A container of the image, built on a local Debian base so that no image registry is needed."""
     if os.environ.get("IMAGE_BUILD", "0") in ("", "0"):
         pytest.skip("IMAGE_BUILD=1 builds the image, which takes minutes")
     for tool in ("buildah", "debootstrap"):
@@ -92,7 +92,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         *pip_of_this_machine(folder),
     ]
     run("buildah", "bud", *options, "--target", "cpu", "--tag", IMAGE, str(ROOT))
-    # HAProxy needs more files than buildah's 1,024; Docker and Kubernetes allow more by themselves.
+    # HAProxy needs more open files than buildah's default of 1,024; Docker and Kubernetes allow more by default.
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     container = run("buildah", "from", "--ulimit", f"nofile={files}:{files}", IMAGE).strip()
     yield container
@@ -142,16 +142,16 @@ def test_the_image_has_the_rays_version_of_the_lock(image: str) -> None:
 
 
 def environment() -> dict[str, str]:
-    return os.environ | {"STORAGE_DRIVER": "vfs"}  # needs nothing of the kernel
+    return os.environ | {"STORAGE_DRIVER": "vfs"}  # the storage driver that needs no kernel support
 
 
 def run(*command: str) -> str:
-    """What a command prints; its errors go where pytest shows them."""
+    """Standard output of a command; pytest captures its standard error."""
     return subprocess.run(command, env=environment(), stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def pip_of_this_machine(folder: Path) -> list[str]:
-    """Lets pip in the build find packages where pip here finds them: its settings, folders with wheels, and certificates."""
+    """buildah options that give pip in the build the package sources of pip here: its settings, wheel folders and certificates."""
     pairs = re.findall(r"^global\.([\w-]+)=('.*')$", run(sys.executable, "-m", "pip", "config", "list"), re.MULTILINE)
     settings = {name: str(ast.literal_eval(value)) for name, value in pairs}
     config = configparser.RawConfigParser()
@@ -159,7 +159,7 @@ def pip_of_this_machine(folder: Path) -> list[str]:
     with (folder / "pip.conf").open("w") as file:
         config.write(file)
     words = [word for value in settings.values() for word in value.split()]
-    # An index in a folder has its files beside it.
+    # A file:// index has its packages in the same folder.
     folders = {Path(word.removeprefix("file://")).parent if word.startswith("file://") else Path(word) for word in words}
     shared = sorted(str(path) for path in folders if path.is_absolute() and path.exists())
     volumes = [f"{folder / 'pip.conf'}:/etc/pip.conf:ro", "/etc/ssl/certs:/etc/ssl/certs:ro", *(f"{path}:{path}:ro" for path in shared)]

@@ -1,6 +1,6 @@
-"""The graph of the manifest itself, on a Ray started as KubeRay starts the head of `lean`: it is ready with no worker, and asleep.
+"""The graph of the `lean` manifest, on a Ray head started as KubeRay starts it: ready without a worker, with its models scaled to zero.
 
-The last test starts a worker, as Kubernetes would when a photo has come.
+The last test starts a worker, as Kubernetes would when a photo arrives.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ SERVE = [sys.executable, "-m", "ray.serve.scripts"]
 
 @dataclass(frozen=True)
 class Lean:
-    """Its proxy, and what a worker needs to join."""
+    """The running head: its proxy, and what a worker needs to join."""
 
     url: str
     address: str
@@ -43,13 +43,13 @@ def lean() -> Iterator[Lean]:
     cpus = ray_cluster(rendered)["headGroupSpec"]["rayStartParams"]["num-cpus"]
     config = serve_config_of(rendered)
     config["http_options"] |= {"host": "127.0.0.1", "port": free_port()}
-    config["proxy_location"] = "HeadOnly"  # pods have addresses of their own; here the worker's proxy would want the port of the head's
+    config["proxy_location"] = "HeadOnly"  # each pod has its own address; here the worker's proxy would need the head's port
     ports = {
         name: free_port()
         for name in ("port", "dashboard-port", "ray-client-server-port", "dashboard-agent-listen-port", "metrics-export-port")
     }
     options = [f"--{name}={port}" for name, port in ports.items()]
-    # Short, and not in pytest's folder: the paths of Ray's sockets are limited to 107 bytes.
+    # A short path, not pytest's: the paths of Ray's sockets are limited to 107 bytes.
     with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
         environment = os.environ | on_this_machine() | IN_PODS
         command = [
@@ -85,7 +85,7 @@ def test_the_ingress_answers_and_the_models_sleep(lean: Lean) -> None:
 
 
 def test_kuberays_probe_passes_on_the_head(lean: Lean) -> None:
-    """It looks for this word in what wget prints."""
+    """The probe looks for this word in wget's output."""
     with urllib.request.urlopen(f"{lean.url}/-/healthz", timeout=5) as answer:
         assert "success" in answer.read().decode()
 
@@ -96,7 +96,7 @@ def test_the_public_prefix_is_the_edges_business(lean: Lean) -> None:
 
 
 def test_a_photo_wakes_the_models_once_there_is_a_worker(lean: Lean) -> None:
-    """Nobody who asks before that is answered otherwise than `overloaded`; /health wakes nobody."""
+    """Until then every photo is answered with `overloaded`; /health wakes no model."""
     (group,) = ray_cluster(render(K8S / "overlays/lean"))["workerGroupSpecs"]
     cpus = group["rayStartParams"]["num-cpus"]
     command = [*RAY, "start", f"--address={lean.address}", "--block", f"--num-cpus={cpus}", "--object-store-memory=100000000"]
@@ -107,7 +107,7 @@ def test_a_photo_wakes_the_models_once_there_is_a_worker(lean: Lean) -> None:
         seen = set()
         while "no_person" not in seen:
             assert worker.poll() is None
-            seen.add(service.post("/predict", drawn_image(), "image/png").body["code"])  # waits some seconds for the models by itself
+            seen.add(service.post("/predict", drawn_image(), "image/png").body["code"])  # the service waits some seconds for the models
         assert seen <= {"overloaded", "no_person"}
         assert service.get("/health").body["status"] == "healthy"
     finally:

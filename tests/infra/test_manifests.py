@@ -1,4 +1,4 @@
-"""The manifests: valid, in step with the service, safe, and of a size that fits."""
+"""The manifests are valid, consistent with the service, secure, and fit their nodes."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from serve_app.graph.ray_internals import IN_PODS
 from serve_app.settings import Settings
 from tests.infra.manifests import IMAGE, K8S, OUTPUTS, ROOT, Manifest, configure, groups, of_kind, ray_cluster, render, serve_config_of
 
-KUBERNETES = "1.35"  # what Terraform's root aws makes by default
+KUBERNETES = "1.35"  # default of Terraform's root aws
 NOT_BUILT_IN = {"RayService", "RayJob", "TargetGroupBinding", "PodMonitor", "PrometheusRule"}
 OVERLAYS = [folder.name for folder in overlays()]
 CLOUD = [name for name in OVERLAYS if name != "local"]
@@ -26,15 +26,15 @@ EVERYTHING = [*(f"overlays/{name}" for name in OVERLAYS), "tune", "monitoring"]
 WITH_PODS = [*(f"overlays/{name}" for name in OVERLAYS), "tune"]
 CRD_CHECK = Path(os.environ.get("KUBERNETES_OFFLINE", ROOT.parent / "shared" / "tools" / "kubernetes-offline")) / "crd_check.py"
 
-# The smallest machines that the node pools may give, less what Kubernetes keeps and daemons take: CPUs and GiB.
+# CPUs and GiB of the smallest machine in each node pool, less what Kubernetes reserves and daemons use.
 ALLOCATABLE = {"ray-head": (1.9, 6.8), "ray-cpu": (3.9, 6.7), "ray-gpu": (3.9, 14.0)}
 
-OPERATOR = {"cpu": "100m", "memory": "512Mi"}  # what terraform/modules/platform asks for it
-SUBMITTER = {"cpu": "500m", "memory": "200Mi"}  # KubeRay's own, in the pod of a job's head
+OPERATOR = {"cpu": "100m", "memory": "512Mi"}  # its requests in terraform/modules/platform
+SUBMITTER = {"cpu": "500m", "memory": "200Mi"}  # KubeRay's default, in the pod of a job's head
 
 
 def pods(path: str) -> dict[str, Manifest]:
-    """Pod templates by group."""
+    """Pod templates, by group."""
     return {group.get("groupName", "head"): group["template"] for group in groups(ray_cluster(render(K8S / path)))}
 
 
@@ -69,7 +69,7 @@ def test_kuberays_kinds_are_valid(path: str) -> None:
 
 @pytest.mark.parametrize("path", WITH_PODS)
 def test_the_operator_takes_it(path: str) -> None:
-    """The rules of KubeRay 1.7 that its definitions do not show."""
+    """Rules of KubeRay 1.7 that its CRDs do not express."""
     (manifest,) = [each for each in render(K8S / path) if each["kind"] in ("RayService", "RayJob")]
     cluster = ray_cluster(render(K8S / path))
     assert len(manifest["metadata"]["name"]) <= 47
@@ -79,8 +79,8 @@ def test_the_operator_takes_it(path: str) -> None:
     environment = {name for each in of_kind(render(K8S / path), "ConfigMap") for name in each["data"]}
     assert not environment & {"RAY_REDIS_ADDRESS", "REDIS_PASSWORD", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"}
     for template in pods(path).values():
-        assert template["spec"]["restartPolicy"] == "Never"  # asked for by autoscaler v2
-        assert template["spec"]["containers"][0]["name"] == "ray"  # the first one is Ray's
+        assert template["spec"]["restartPolicy"] == "Never"  # required by autoscaler v2
+        assert template["spec"]["containers"][0]["name"] == "ray"  # KubeRay expects Ray in the first container
     if manifest["kind"] == "RayJob":
         assert manifest["spec"]["submissionMode"] == "SidecarMode"
         assert not manifest["spec"].keys() & {
@@ -109,8 +109,8 @@ def test_serve_takes_its_config(name: str) -> None:
     for raw, application in zip(config["applications"], parsed.applications, strict=True):
         assert raw.keys() <= type(application).model_fields.keys()
         for deployment in raw["deployments"]:
-            assert deployment.keys() <= type(application.deployments[0]).model_fields.keys()  # Serve would ignore the others
-            AutoscalingConfig(**deployment["autoscaling_config"])  # refuses min > max
+            assert deployment.keys() <= type(application.deployments[0]).model_fields.keys()  # Serve ignores unknown keys
+            AutoscalingConfig(**deployment["autoscaling_config"])  # rejects min > max
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_pods_have_what_serves_processes_read(name: str) -> None:
     assert IN_PODS.items() <= environment["data"].items()
     for template in pods(f"overlays/{name}").values():
         assert template["spec"]["containers"][0]["envFrom"] == [{"configMapRef": {"name": environment["metadata"]["name"]}}]
-    assert environment["metadata"]["name"] != "environment"  # its hash: a change makes new pods
+    assert environment["metadata"]["name"] != "environment"  # the name has a hash, so that a change rolls out new pods
 
 
 @pytest.mark.parametrize("name", CLOUD)
@@ -177,7 +177,7 @@ def test_nothing_but_requests_and_metrics_is_open_to_more_than_the_pods_and_the_
             if any("ipBlock" in peer for peer in peers):
                 open_ports |= {each["port"] for each in rule["ports"]}
             for peer in peers:
-                assert peer.get("namespaceSelector", {}) != {} or "namespaceSelector" not in peer  # an empty one is everybody
+                assert peer.get("namespaceSelector", {}) != {} or "namespaceSelector" not in peer  # an empty one matches every namespace
     assert open_ports == {8000, 8080}
 
 
@@ -193,12 +193,12 @@ def test_nothing_runs_as_root_or_can_become_it(path: str) -> None:
         security = template["spec"]["securityContext"]
         assert (security["runAsNonRoot"], security["runAsUser"]) == (True, 1000)
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert template["spec"]["automountServiceAccountToken"] is (name == "head")  # for the autoscaler, and nobody else
+        assert template["spec"]["automountServiceAccountToken"] is (name == "head")  # only the autoscaler needs it
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_a_pod_has_time_to_leave(name: str) -> None:
-    """The load balancer lets go of it, Ray moves its replicas away, and these answer what is in flight."""
+    """Time for the load balancer to deregister it, for Ray to drain it, and for its replicas to answer requests in flight."""
     (application,) = serve_config_of(render(K8S / "overlays" / name))["applications"]
     replicas_s = max(deployment["graceful_shutdown_timeout_s"] for deployment in application["deployments"])
     for template in pods(f"overlays/{name}").values():
@@ -214,7 +214,7 @@ def test_pods_fit_the_smallest_machines(path: str) -> None:
         requests = [container["resources"]["requests"] for container in template["spec"]["containers"]]
         if name == "head":
             requests.append(cluster["autoscalerOptions"]["resources"]["requests"])
-            requests.append(OPERATOR)  # it may be there too
+            requests.append(OPERATOR)  # the operator may run on the same node
             if path == "tune":
                 requests.append(SUBMITTER)
         cpus, memory = ALLOCATABLE[template["spec"]["nodeSelector"]["karpenter.sh/nodepool"]]
@@ -232,7 +232,7 @@ def test_ray_is_told_of_no_more_cores_than_a_pod_may_use(path: str) -> None:
 
 @pytest.mark.parametrize("name", CLOUD)
 def test_all_replicas_that_may_be_wanted_have_a_place(name: str) -> None:
-    """First the large ones, each on the first worker with room; one that is never placed holds up every later change."""
+    """Largest first, each on the first worker with room; a replica that is never placed blocks every later deploy."""
     rendered = render(K8S / "overlays" / name)
     (group,) = ray_cluster(rendered)["workerGroupSpecs"]
     (application,) = serve_config_of(rendered)["applications"]
@@ -269,7 +269,7 @@ def test_lean_sleeps_with_no_worker_and_an_ingress_that_says_so() -> None:
     least = {each["name"]: each["autoscaling_config"]["min_replicas"] for each in application["deployments"]}
     assert least == {"Ingress": 1, "PersonDetector": 0, "GenderClassifier": 0}
     (service,) = of_kind(rendered, "RayService")
-    assert not service["spec"].get("excludeHeadPodFromServeSvc")  # the head's proxy is the only one then
+    assert not service["spec"].get("excludeHeadPodFromServeSvc")  # with no worker, the head's proxy is the only one
 
 
 def test_ha_survives_any_one_pod() -> None:

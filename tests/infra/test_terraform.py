@@ -1,6 +1,6 @@
-"""Terraform's roots and modules: they are valid, their own tests pass, and each property that keeps the deployment safe is one that fails.
+"""Terraform's roots and modules are valid, their tests pass, and each change that makes the deployment less safe fails a test.
 
-The mutations of a module are made all at once, because starting providers is what takes the time; each has a message of its own.
+All mutations of a module are tested in one run, because starting providers takes most of the time; each has its own message.
 """
 
 import re
@@ -39,7 +39,7 @@ def test_variables_and_outputs_say_what_they_are(folder: str) -> None:
     for block in re.split(r"^(?=variable )", (SOURCES / folder / "variables.tf").read_text(), flags=re.MULTILINE)[1:]:
         assert re.search(r"^  description = ", block, re.MULTILINE), block
         (kind,) = re.findall(r"^  type        = (.*)", block, re.MULTILINE)
-        assert kind == "bool" or "validation {" in block, block  # a bool has no wrong value
+        assert kind == "bool" or "validation {" in block, block  # a bool needs no validation
     for block in re.split(r"^(?=output )", (SOURCES / folder / "outputs.tf").read_text(), flags=re.MULTILINE)[1:]:
         assert re.search(r"^  description = ", block, re.MULTILINE), block
 
@@ -60,7 +60,7 @@ def test_the_outputs_are_those_that_the_manifests_and_deploy_sh_take() -> None:
 
 
 def call_edge_function(name: str, request: str) -> str:
-    """Runs CloudFront's function in Node; gives the request that it makes, as JSON."""
+    """Runs a CloudFront function in Node; returns the rewritten request as JSON."""
     if not shutil.which("node"):
         pytest.skip("node is not installed")
     code = (SOURCES / "modules" / "edge" / name).read_text().replace("${prefix}", "/api")

@@ -1,4 +1,4 @@
-"""OpenVINO gives PyTorch's answers, from an export that is made once, tried, and kept; what it cannot take runs on PyTorch."""
+"""OpenVINO gives PyTorch's answers, from an export that is made once, verified and cached; models it cannot run fall back to PyTorch."""
 
 import importlib
 import logging
@@ -28,7 +28,7 @@ PHOTOS = 500
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where exported networks are kept."""
+    """Cache folder of exported networks."""
     return tmp_path_factory.mktemp("cache")
 
 
@@ -53,7 +53,7 @@ def test_every_kind_finds_the_same_people_at_any_size_of_photo_and_batch(kind: D
 
 
 def test_the_embedded_models_answer_alike_on_many_photos(person_data: Path, gender_data: Path, cache: Path) -> None:
-    """The bound of the design: same decisions, probabilities within 5e-3."""
+    """The design's bound: the same decisions, and probabilities within 5e-3."""
     settings = Settings(_env_file=None)
     limits = DecodeLimits(settings.image_formats, settings.max_image_pixels)
     scenes, portraits = (sorted(folder.rglob("test/**/*.jpg")) for folder in (person_data, gender_data))
@@ -84,7 +84,7 @@ def test_an_export_is_made_once(cache: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(subprocess, "run", None)
     assert Classifier.load(checkpoint, options)([noise(32, 32)]) == first
     with pytest.raises(TypeError):
-        Classifier.load(checkpoint, options, {"input_size": 48})  # another network
+        Classifier.load(checkpoint, options, {"input_size": 48})  # another input size is another export
     with pytest.raises(TypeError):
         Classifier.load(replace(checkpoint, revision="another"), options)
 
@@ -106,7 +106,7 @@ def test_what_is_wrong_with_the_checkpoint_is_said_as_ever(tmp_path: Path) -> No
 def test_what_openvino_cannot_take_runs_on_pytorch(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The export is broken here by a tolerance that nothing meets, in the process that exports."""
+    """Makes the export fail with a tolerance that no network meets, set in the export process."""
     wrapper = tmp_path / "python"
     wrapper.write_text(
         f'#!/bin/sh\nexec {sys.executable} -c "import sys, serve_app.runtimes.openvino_export as export\n'

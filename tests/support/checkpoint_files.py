@@ -1,4 +1,4 @@
-"""Files that make a checkpoint as far as `serve_app.checkpoints` can tell; no model behind them, so they cost nothing to write."""
+"""Files that `serve_app.checkpoints` accepts as a checkpoint; there is no model in them, so they are cheap to write."""
 
 import json
 from pathlib import Path
@@ -28,5 +28,5 @@ def shard(path: Path) -> Path:
 
 
 def truncate(file: Path) -> None:
-    """Cuts the last byte off."""
+    """Removes the last byte."""
     file.write_bytes(file.read_bytes()[:-1])

@@ -28,7 +28,7 @@ from serve_app.runtimes.base import RunOptions
 
 DetectorKind = Literal["detr", "rt_detr", "deimv2"]
 
-ON_TORCH = RunOptions(runtime="torch")  # tiny networks take longer to export than all they are asked
+ON_TORCH = RunOptions(runtime="torch")  # exporting a tiny network takes longer than all its predictions
 
 SEED = 20260101
 

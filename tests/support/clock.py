@@ -1,4 +1,4 @@
-"""A clock that tests turn by hand."""
+"""A fake clock that tests advance by hand."""
 
 
 class Clock:

@@ -1,4 +1,4 @@
-"""Folders of small, distinct pictures, and work for other processes, which must be able to import it."""
+"""Small, distinct photos, and functions for worker processes, which must be able to import them."""
 
 import os
 import signal
@@ -17,13 +17,13 @@ ROW = pa.schema([("name", pa.string()), ("process", pa.int64())])
 
 @cache
 def blots(seed: int, size: tuple[int, int] = (96, 128)) -> Image.Image:
-    """A picture of soft blots of colour; each seed looks entirely different."""
+    """An image of soft blots of colour; each seed looks entirely different."""
     small = np.random.default_rng(seed).integers(0, 256, (12, 12, 3), dtype=np.uint8)
     return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
 
 
 def write_photo(path: Path, photo: Image.Image | bytes) -> None:
-    """Writes a picture, or any bytes, and creates the folders above it."""
+    """Writes an image, or any bytes, and creates its parent folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(photo, bytes):
         path.write_bytes(photo)
@@ -32,7 +32,7 @@ def write_photo(path: Path, photo: Image.Image | bytes) -> None:
 
 
 def load_names_work() -> Work:
-    """A work that gives each name and its process; dies of a file called `deadly`, and fails with `faulty`."""
+    """Returns work that yields each name with its process id; the name `deadly` kills the process, `faulty` raises ValueError."""
 
     def work(names: Sequence[str]) -> pa.Table:
         if "deadly" in names:
@@ -45,5 +45,5 @@ def load_names_work() -> Work:
 
 
 def load_nothing() -> Work:
-    """As when a model cannot be loaded."""
+    """Fails as if a model could not be loaded."""
     raise FileNotFoundError("no model")

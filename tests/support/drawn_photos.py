@@ -23,7 +23,7 @@ BLUE = (20, 20, 230)
 
 
 def draw(figures: Sequence[Pixels], size: tuple[int, int] = (96, 64), colour: tuple[int, int, int] = RED) -> Image.Image:
-    """A photo of `size` (width, height) with a rectangle per figure: [x0, y0, x1, y1], the last column and row not included."""
+    """A photo of `size` (width, height) with a rectangle per figure: [x0, y0, x1, y1], x1 and y1 exclusive."""
     photo = Image.new("RGB", size, GREY)
     pen = ImageDraw.Draw(photo)
     for x0, y0, x1, y1 in figures:
@@ -32,7 +32,7 @@ def draw(figures: Sequence[Pixels], size: tuple[int, int] = (96, 64), colour: tu
 
 
 def save(photo: Image.Image, path: Path) -> None:
-    """As JPEG whose colours stay within a few steps of what was drawn."""
+    """Saves as JPEG, with a quality that keeps colours within a few steps of the drawn ones."""
     photo.save(path, "JPEG", quality=100, subsampling=0)
 
 
@@ -42,7 +42,7 @@ def columns(count: int) -> list[Pixels]:
 
 
 def write_people(folder: Path, splits: Sequence[str] = ("train", "val", "test"), photos: int = 9) -> Path:
-    """A folder like person.tar: SPLIT/*.jpg and SPLIT.json (COCO), with 0, 1 and 2 people in turn."""
+    """Writes a folder like person.tar: SPLIT/*.jpg and SPLIT.json (COCO), with 0, 1 and 2 people in turn."""
     for split in splits:
         (folder / split).mkdir(parents=True)
         document: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "person"}]}
@@ -57,10 +57,10 @@ def write_people(folder: Path, splits: Sequence[str] = ("train", "val", "test"),
 
 
 def write_portraits(folder: Path, splits: Sequence[str] = ("train", "val", "test", "val_lfw"), photos: int = 4) -> Path:
-    """A folder like gender.tar; women are red and men are blue. Returns its index.csv.
+    """Writes a folder like gender.tar, with red women and blue men, and returns its index.csv.
 
-    Of the two sources, `face` is filled by its person and `body` shows one standing. As in gender.tar, files of the two labels have
-    the same names in different folders.
+    Of the two sources, in `face` the person fills the photo and in `body` the person stands. As in gender.tar, files of the two
+    labels have the same names in different folders.
     """
     rows = []
     for split in splits:
@@ -80,10 +80,10 @@ def write_portraits(folder: Path, splits: Sequence[str] = ("train", "val", "test
 
 
 class FigureFinder:
-    """Stands in for a detector that is always right about drawn photos: figures that stand apart are people.
+    """Fake detector that is always right about drawn photos: separate figures are people.
 
     Attributes:
-        photos: how many photos it was shown.
+        photos: number of photos it has seen.
     """
 
     def __init__(self, revision: str = "finder") -> None:
@@ -96,7 +96,7 @@ class FigureFinder:
         return [self._figures(photo) for photo in photos]
 
     def as_detector(self) -> Detector:
-        """Itself, with the type of what it stands in for."""
+        """Itself, typed as the detector that it fakes."""
         return cast(Detector, self)
 
     def _figures(self, photo: RGB) -> list[DetectedPerson]:

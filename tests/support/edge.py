@@ -1,7 +1,7 @@
-"""CloudFront as a plan describes it, on this machine: https in front of the page's files and the service.
+"""A fake of CloudFront on this machine, built from a Terraform plan: https in front of the page's files and the service.
 
-From the plan come the path patterns, methods, protocol, functions (run in Node), headers and origins. It is no CloudFront: nothing is
-cached, compressed or limited, and what a plan cannot name (the origins' addresses, a certificate) is given.
+Path patterns, methods, protocol, functions (run in Node), headers and origins come from the plan. Nothing is cached, compressed or
+limited, and tests supply what a plan does not know (the origins' addresses, a certificate).
 """
 
 import http.client
@@ -31,7 +31,7 @@ Headers = dict[str, str]
 
 @dataclass(frozen=True)
 class Reply:
-    """What an origin, or the edge itself, answers."""
+    """Response of an origin or of the edge itself."""
 
     status: int
     headers: Headers
@@ -40,7 +40,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Bucket:
-    """The page's: a folder of files, some of them replaced. Without the right to list, S3 answers 403 for a missing file."""
+    """The page's bucket: a folder of files, some replaced. Like S3 without the permission to list, it answers 403 for a missing file."""
 
     folder: Path
     replaced: dict[str, bytes]
@@ -58,7 +58,7 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Service:
-    """The one behind the internal load balancer."""
+    """The service behind the internal load balancer."""
 
     url: str
     timeout_s: float
@@ -81,12 +81,12 @@ Origin = Bucket | Service
 
 @dataclass(frozen=True)
 class Distribution:
-    """What a plan says of CloudFront.
+    """The CloudFront distribution of a plan.
 
     Args:
         values: of the distribution.
-        configuration: of the distribution: which functions and policies its behaviours have is known as references only.
-        resources: values of the module's others, by type and name.
+        configuration: of the distribution: it refers to functions and policies of the behaviours whose ids a plan does not know.
+        resources: values of the module's other resources, by type and name.
         origins: by id.
     """
 
@@ -154,7 +154,7 @@ class Distribution:
 
 @contextmanager
 def edge(distribution: Distribution, folder: Path) -> Iterator[str]:
-    """The address of the distribution, with a certificate of its own that `folder` gets.
+    """Serves the distribution at the yielded URL, with a self-signed certificate that is written to `folder`.
 
     Needs openssl and Node.
     """
@@ -190,10 +190,10 @@ def edge(distribution: Distribution, folder: Path) -> Iterator[str]:
 
         def finish_request(self, request: Any, client_address: Any) -> None:
             try:
-                with context.wrap_socket(request, server_side=True) as secure:  # here, because a client may be slow to greet
+                with context.wrap_socket(request, server_side=True) as secure:  # in the connection's thread: handshakes can be slow
                     super().finish_request(secure, client_address)
             except OSError:
-                pass  # a browser opens connections that it does not use
+                pass  # browsers open connections that they never use
 
     server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
@@ -207,7 +207,7 @@ def edge(distribution: Distribution, folder: Path) -> Iterator[str]:
 
 
 def missing_tools() -> list[str]:
-    """Which of the programs it needs are not installed."""
+    """Required programs that are not installed."""
     return [tool for tool in ("node", "openssl") if not shutil.which(tool)]
 
 

@@ -1,6 +1,6 @@
-"""A pytest plugin: one table of the test groups (the folders under tests/) at the end, with the reasons for skips; STRICT=1 forbids them.
+"""A pytest plugin: a summary table of the test groups (the folders under tests/) with the reasons for skips; STRICT=1 forbids skips.
 
-With GROUPS_FILE set, pytest writes its counts there instead, and `python -m tests.support.groups FILE...` prints one table for all files.
+With GROUPS_FILE set, pytest writes its counts to that file instead, and `python -m tests.support.groups FILE...` prints one table.
 """
 
 import json
@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 OUTCOMES = ("passed", "failed", "skipped")
-FILE = os.environ.pop("GROUPS_FILE", "")  # not for a pytest that a test starts
+FILE = os.environ.pop("GROUPS_FILE", "")  # removed, so that a pytest started by a test does not inherit it
 
 Counts = defaultdict[str, Counter[str]]  # by group
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that is skipped."""
+    """Turns a skipped test into a failure under STRICT=1."""
     report = yield
     _forbid_skip(report)
     return report
@@ -28,14 +28,14 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """A file that is skipped."""
+    """Turns a skipped file into a failure under STRICT=1."""
     report = yield
     _forbid_skip(report)
     return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Prints the table, or writes the counts."""
+    """Prints the table, or writes the counts to GROUPS_FILE."""
     counts: Counts = defaultdict(Counter)
     reasons: Counts = defaultdict(Counter)
     for outcome, category in [*zip(OUTCOMES, OUTCOMES, strict=True), ("failed", "error")]:

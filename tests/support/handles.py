@@ -1,4 +1,4 @@
-"""Stand-ins for handles of deployments, with outcomes chosen by the test."""
+"""Fake deployment handles, with outcomes chosen by the test."""
 
 import asyncio
 from typing import Any
@@ -27,17 +27,17 @@ class Call:
 
 
 class Handle:
-    """Base of a stand-in for a handle: it calls alike over every transport, and remembers which one was used last."""
+    """Base of fake handles: every transport behaves alike, and the last one used is recorded."""
 
     by_reference: bool | None = None
 
     def options(self, *, _by_reference: bool) -> "OneTransport":
-        """This handle with one transport."""
+        """This handle over one transport."""
         return OneTransport(self, _by_reference)
 
 
 class OneTransport:
-    """A handle whose calls go one way."""
+    """A handle with a fixed transport."""
 
     def __init__(self, handle: Handle, by_reference: bool) -> None:
         self._handle = handle
@@ -49,7 +49,7 @@ class OneTransport:
 
 
 class Method:
-    """A method of a deployment: gives its outcomes one after the other, the last one for ever.
+    """A fake method of a deployment: yields its outcomes in order, and repeats the last one.
 
     An outcome is a value, an exception to raise, an event to wait for, or a function of the arguments that gives one of these.
     """
@@ -61,13 +61,13 @@ class Method:
         self._called = asyncio.Event()
 
     async def has_calls(self, count: int) -> None:
-        """Waits for a number of calls."""
+        """Waits until there have been `count` calls."""
         while len(self.calls) < count:
             self._called.clear()
             await self._called.wait()
 
     def remote(self, *args: Any) -> Call:
-        """Begins a call."""
+        """Starts a call."""
         self.calls.append(args)
         self._called.set()
         outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]

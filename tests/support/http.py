@@ -1,4 +1,4 @@
-"""The app without a graph: a service whose answers a test chooses, and requests that are sent message by message."""
+"""The HTTP app without a graph: a fake service with chosen answers, and requests sent message by message."""
 
 import asyncio
 import json
@@ -21,14 +21,14 @@ MALE = GraphOutcome(Code.OK, [PERSON], {"male": 0.892, "female": 0.108}, *MODELS
 
 
 class FakeService:
-    """A photo whose bytes are the name of a code gets that code; any other is of a man.
+    """Fake PredictService: a photo whose bytes name a code gets that code; any other shows a man.
 
     Attributes:
         classifier: the classifier that `health` describes.
-        fault: the detector's fault that `health` tells.
+        fault: the detector's fault that `health` reports.
         raises: raised by both methods when set.
-        photos: those asked about, in order.
-        gate: photos wait here while it is not set.
+        photos: the photos of all requests, in order.
+        gate: requests wait until it is set.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class FakeService:
         return MALE
 
     async def has_photos(self, count: int) -> None:
-        """Waits until `count` photos have been asked about."""
+        """Waits until `count` photos have been received."""
         async with self._arrival:
             await self._arrival.wait_for(lambda: len(self.photos) >= count)
 
@@ -68,7 +68,7 @@ class FakeService:
 
 
 def settings(**changes: Any) -> Settings:
-    """The default settings, without a page and with `changes`."""
+    """The default settings without the page, with `changes`."""
     return Settings(_env_file=None, **{"page_dir": Path("no-such-folder"), **changes})
 
 
@@ -84,7 +84,7 @@ FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 def part(content: bytes, field: str = "file", filename: str | None = "photo.jpg") -> bytes:
-    """A part of a form, by hand: what clients would not send can be written with it too."""
+    """A form part built by hand, so that tests can also send what real clients would not."""
     name = "" if filename is None else f'; filename="{filename}"'
     return f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"{name}\r\n\r\n'.encode() + content + b"\r\n"
 
@@ -95,10 +95,10 @@ def form(parts: Iterable[bytes]) -> bytes:
 
 
 class RawRequest:
-    """A request whose body the test sends piece by piece, straight to the ASGI app.
+    """A request whose body the test sends chunk by chunk, directly to the ASGI app.
 
     Args:
-        headers: names in lower case.
+        headers: with lower-case names.
     """
 
     def __init__(self, app: ASGIApp, path: str, headers: dict[str, str]) -> None:
@@ -123,21 +123,21 @@ class RawRequest:
         self._task = asyncio.ensure_future(app(scope, self._receive, self._send))
 
     async def feed(self, chunk: bytes, more: bool = True) -> None:
-        """Sends a piece of the body. After all but the last it waits until the app asks for more, or has answered."""
+        """Sends a chunk of the body. Unless it is the last, waits until the app asks for more or has answered."""
         await self._put({"type": "http.request", "body": chunk, "more_body": more})
         if more:
             await self._taken_in_or_ended()
 
     async def hang_up(self) -> None:
-        """The client goes away."""
+        """Disconnects the client."""
         await self._put({"type": "http.disconnect"})
 
     def cancel(self) -> None:
-        """The server cancels the request."""
+        """Cancels the request, as the server would."""
         self._task.cancel()
 
     async def reply(self) -> tuple[int, dict[str, str], dict[str, Any]]:
-        """Waits for status, headers and JSON body."""
+        """Waits for the response: status, headers and JSON body."""
         await self._task
         start, *rest = self.messages
         body = b"".join(message.get("body", b"") for message in rest)

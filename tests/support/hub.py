@@ -1,4 +1,4 @@
-"""As much of the Hugging Face hub as a download needs, on a free port of this machine."""
+"""A fake Hugging Face Hub on a free local port, with just what a download needs."""
 
 import hashlib
 import json
@@ -16,10 +16,10 @@ class Hub:
     """One repository at one commit.
 
     Attributes:
-        repo, revision, commit: `org/name`, the branch that leads to the commit, and the commit (40 hex digits).
+        repo, revision, commit: `org/name`, the branch, and its commit (40 hex digits).
         folder: its files.
-        gated: whether the repository wants its terms accepted first.
-        downloads: names of the files that were downloaded.
+        gated: whether users must accept the repository's terms first.
+        downloads: names of the downloaded files.
     """
 
     folder: Path

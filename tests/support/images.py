@@ -1,4 +1,4 @@
-"""Image files for tests: small honest ones of every accepted format, and hostile ones that are cheap to make."""
+"""Image files for tests: small valid ones of every accepted format, and malicious ones that are cheap to generate."""
 
 import io
 import re
@@ -17,13 +17,13 @@ FORMATS: Sequence[str] = Settings.model_fields["image_formats"].default
 
 
 def picture(width: int = 48, height: int = 32) -> Image.Image:
-    """A picture that looks different whichever way it is turned or mirrored: smooth, with one colour per corner."""
+    """A smooth image with one colour per corner, so that every rotation and reflection looks different."""
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     return Image.fromarray((np.stack([255 * x, 255 * y, 255 * (1 - x) * (1 - y)], axis=-1)).astype(np.uint8))
 
 
 def encode(image: Image.Image | NDArray[Any], image_format: str, **options: Any) -> bytes:
-    """The bytes of a file, as Pillow writes it."""
+    """The file's bytes, encoded by Pillow."""
     buffer = io.BytesIO()
     (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(buffer, image_format, **options)
     return buffer.getvalue()
@@ -65,7 +65,7 @@ def tiff(tags: Sequence[tuple[int, int]], payload: bytes = b"") -> bytes:
 
 
 def tiff_with_strips(count: int) -> bytes:
-    """A legal grey TIFF, 1 pixel wide, with one strip for each row, all of them at the same place."""
+    """A legal grey TIFF, 1 pixel wide, with one strip per row, all at the same offset."""
     table = struct.pack("<I", 8) * count
     entries = [(256, 1, 1), (257, 1, count), (258, 1, 8), (259, 1, 1), (262, 1, 1), (273, count, 8), (277, 1, 1), (278, 1, 1)]
     directory = b"".join(struct.pack("<HHII", tag, 4, number, value) for tag, number, value in entries)
@@ -73,7 +73,7 @@ def tiff_with_strips(count: int) -> bytes:
 
 
 def jpeg_with_scans(count: int) -> bytes:
-    """A legal progressive JPEG that goes over its pixels again and again."""
+    """A legal progressive JPEG whose many scans make it slow to decode."""
     data = encode(picture().convert("L"), "JPEG", progressive=True)
     last = data.rfind(b"\xff\xda")
     end = len(data) - len(b"\xff\xd9")

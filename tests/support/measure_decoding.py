@@ -1,4 +1,4 @@
-"""Measures the memory of decoding, in a separate process: `python -m tests.support.measure_decoding THREADS`."""
+"""Measures decoding's peak memory in a separate process: `python -m tests.support.measure_decoding THREADS`."""
 
 import json
 import re
@@ -16,14 +16,14 @@ LIMITS = DecodeLimits(Settings.model_fields["image_formats"].default, Settings.m
 
 
 class Measured(NamedTuple):
-    """The result for a file (a code, or the photo's shape), and the growth of peak memory, MB."""
+    """The outcome for a file (a code, or the photo's shape), and the growth of peak memory in MB."""
 
     outcome: Any
     megabytes: float
 
 
 def measure(data: bytes, threads: int = 1) -> Measured:
-    """Decodes a file in several threads at once, under the default limits; on Linux only."""
+    """Decodes a file in several threads at once, with the default limits. Linux only."""
     command = [sys.executable, "-m", __name__, str(threads)]
     done = subprocess.run(command, input=data, stdout=subprocess.PIPE, check=True, cwd=Path(__file__).parents[2], timeout=120)
     return Measured(*json.loads(done.stdout))

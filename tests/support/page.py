@@ -1,4 +1,4 @@
-"""The page's own tools: npm and what it installs, and a Chromium."""
+"""The page's tools: npm with the packages it installs, and Chromium."""
 
 import os
 import shutil
@@ -14,14 +14,14 @@ TIMEOUT_S = 280
 
 
 def npm_or_skip() -> None:
-    """Installs the page's packages as locked, once; skips where there is no npm."""
+    """Installs the page's locked packages once; skips the test where there is no npm."""
     if not shutil.which("npm"):
         pytest.skip("npm was not found")
     run("make", "--no-print-directory", "ui/node_modules/.installed", cwd=ROOT)
 
 
 def chromium_or_skip() -> str:
-    """Path of a Chromium."""
+    """Path of Chromium; skips the test where there is none."""
     for name in BROWSERS:
         if found := shutil.which(name):
             return found
@@ -29,7 +29,7 @@ def chromium_or_skip() -> str:
 
 
 def run(*command: str, cwd: Path = UI, **environment: str) -> None:
-    """Runs a command; when it fails, its output is the test's message."""
+    """Runs a command; its output becomes the failure message of the test."""
     ended = subprocess.run(
         command, cwd=cwd, env=os.environ | {"CI": "1"} | environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )

@@ -1,4 +1,4 @@
-"""Photos that may be shipped or come with a test dependency, as JPEG bytes."""
+"""Photos that may be redistributed or come with a test dependency, as JPEG bytes."""
 
 import io
 from functools import cache
@@ -23,13 +23,13 @@ def astronaut() -> bytes:
 
 @cache
 def cat() -> bytes:
-    """A cat and nobody else."""
+    """A cat and no person."""
     return jpeg(skimage.data.chelsea())
 
 
 @cache
 def coffee() -> bytes:
-    """A cup of coffee and nobody."""
+    """A cup of coffee and no person."""
     return jpeg(skimage.data.coffee())
 
 

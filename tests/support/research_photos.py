@@ -1,4 +1,4 @@
-"""Photos that may be used for research but not shipped: NAME.tar in GENDER_DATA_DIR, unpacked outside the checkout."""
+"""Photos licensed for research but not for redistribution: NAME.tar in GENDER_DATA_DIR, unpacked outside the checkout."""
 
 import tarfile
 from pathlib import Path
@@ -14,7 +14,7 @@ CACHE = Path("~/.cache/gender-presentation/test-data")
 
 
 def research_photos(name: str, cache: Path = CACHE) -> Path:
-    """The folder with the content of NAME.tar; unpacked by the first who asks, of however many processes.
+    """The folder with the content of NAME.tar; the first of any number of processes unpacks it.
 
     Raises:
         MissingPhotos: GENDER_DATA_DIR holds no NAME.tar.

@@ -1,4 +1,4 @@
-"""An S3 server in this process (moto), which counts requests and can misbehave, and the AWS_* settings for it."""
+"""A fake S3 server in this process (moto) that records requests and injects faults, and the AWS_* settings for it."""
 
 import atexit
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +27,7 @@ class Get:
 
 @dataclass
 class Cut:
-    """Breaks the connection of the next GET of `key` after `after` bytes of the body; first calls `then`."""
+    """Closes the connection of the next GET of `key` after `after` bytes of the body, after calling `then`."""
 
     key: str
     after: int
@@ -37,11 +37,11 @@ class Cut:
 @dataclass
 class S3Server:
     """Attributes:
-    url: where it listens.
-    gets: GETs of objects, in the order of their arrival; listings are not among them.
-    cuts: the connections to break, each once.
+    url: its address.
+    gets: GETs of objects in order of arrival, without listings.
+    cuts: connections to close, each once.
     refusal: when set, every request gets this HTTP status and S3 error code.
-    ignores_ranges: whether the Range header is overlooked, as some stores do.
+    ignores_ranges: whether it ignores the Range header, as some stores do.
     """
 
     url: str
@@ -56,7 +56,7 @@ class S3Server:
         return boto3.session.Session().client("s3")
 
     def upload(self, folder: Path, bucket: str, prefix: str) -> None:
-        """Puts the files of a folder under `prefix`, making the bucket where needed."""
+        """Uploads a folder's files under `prefix`; creates the bucket if needed."""
         self.client.create_bucket(Bucket=bucket)
         for file in sorted(folder.iterdir()):
             self.put(bucket, prefix + file.name, file.read_bytes())
@@ -66,7 +66,7 @@ class S3Server:
         self.client.put_object(Bucket=bucket, Key=key, Body=body, **options)
 
     def put_multipart(self, bucket: str, key: str, body: bytes) -> None:
-        """Puts one object as a multipart upload, so that its ETag is no MD5 of the content."""
+        """Puts one object as a multipart upload, so that its ETag is not the MD5 of its content."""
         upload = self.client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
         part = self.client.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=1, Body=body)
         parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
@@ -77,7 +77,7 @@ class S3Server:
         self.client.delete_object(Bucket=bucket, Key=key)
 
     def wrap(self, app: WSGIApp) -> WSGIApp:
-        """The server's application, wrapped with counting and misbehaviour."""
+        """The server's application, wrapped to record requests and inject faults."""
 
         def wrapped(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
             if self.refusal:
@@ -112,7 +112,7 @@ def s3_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
     moto = _moto()
     host, port = moto.get_host_and_port()
     server = S3Server(f"http://{host}:{port}")
-    werkzeug = moto._server  # moto has no other way to look at its requests
+    werkzeug = moto._server  # moto offers no other access to its requests
     assert werkzeug is not None
     app = werkzeug.app
     lead_boto3_to(monkeypatch, server.url)
@@ -128,7 +128,7 @@ def s3_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
 
 @cache
 def _moto() -> ThreadedMotoServer:
-    """One for the whole run: stopping it takes half a second."""
+    """One server for the whole run, because stopping it takes half a second."""
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
     atexit.register(moto.stop)
@@ -136,7 +136,7 @@ def _moto() -> ThreadedMotoServer:
 
 
 def lead_boto3_to(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """Sets the AWS_* environment: this endpoint, keys of the test, and nothing of the machine's own."""
+    """Sets the AWS_* environment: this endpoint, test credentials, and nothing from the machine's own configuration."""
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
     for name, value in {

@@ -34,9 +34,9 @@ class RunningService:
         self.url = f"http://127.0.0.1:{port}"
         self._folder = folder
         self._output = folder / "output.txt"
-        # Unlike the tests' own cluster, this one keeps Ray's token authentication on, as users have it.
+        # Unlike the tests' shared cluster, this one keeps Ray's token authentication on, as it is for users.
         self._environment = {key: value for key, value in os.environ.items() if key not in ("RAY_AUTH_MODE", "RAY_ADDRESS")}
-        # It uses the models that `make setup` has prepared: an export takes more than ten seconds.
+        # It uses the exports that `make setup` has cached: an export takes more than ten seconds.
         models = Settings(_env_file=None).model_cache_dir.expanduser()
         self._environment |= {"API_PORT": str(port), "HOME": str(folder), "MODEL_CACHE_DIR": str(models)}
         with self._output.open("w") as output:
@@ -67,7 +67,7 @@ class RunningService:
 
     @property
     def session_dir(self) -> Path:
-        """Ray's folder of this run."""
+        """Ray's session folder."""
         arguments = [argument for child in self.family if child.is_running() for argument in child.cmdline()]
         return next(Path(each.removeprefix("--session-dir=")) for each in arguments if each.startswith("--session-dir="))
 
@@ -77,7 +77,7 @@ class RunningService:
         return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
     def deploy(self, user_configs: UserConfigs) -> None:
-        """`serve deploy` of serve_config.yaml with these values in place of its nulls."""
+        """Runs `serve deploy` on serve_config.yaml with these values instead of its nulls."""
         config = yaml.safe_load(CONFIG.read_text())
         config["http_options"]["port"] = self.port
         for deployment in config["applications"][0]["deployments"]:
@@ -88,7 +88,7 @@ class RunningService:
         subprocess.run(command, env=self._environment | {"RAY_AUTH_MODE": "token"}, check=True, capture_output=True, timeout=60)
 
     def run_in_checkout(self, line: str) -> None:
-        """Runs a line of the shell as in a checkout whose serve_config.yaml is this service's."""
+        """Runs a shell command as in a checkout with this service's serve_config.yaml."""
         folder = self._folder / "checkout"
         (folder / ".venv").mkdir(parents=True, exist_ok=True)
         if not (folder / "serve_config.yaml").exists():

@@ -1,4 +1,4 @@
-"""The real ingress before deployments that only wait: deaths and overload need no models."""
+"""The real ingress with fake models that only wait: tests of crashes and overload need no real ones."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ OPTIONS: dict[str, Any] = {
 
 
 class Detector:
-    """Takes `seconds` per photo, one at a time, and counts them."""
+    """Fake detector: takes `seconds` per photo, one at a time, and counts them."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -39,7 +39,7 @@ class Detector:
         self._photos = 0
 
     async def detect(self, image: bytes, spec: CropSpec) -> Detection:
-        """One person in every photo; `KILLER` ends the process."""
+        """Finds one person in every photo; `KILLER` ends the process."""
         if image == KILLER:
             os._exit(1)
         async with self._model:
@@ -52,12 +52,12 @@ class Detector:
         return ModelDescription("simulated", "1")
 
     async def photos(self) -> int:
-        """How many photos were answered."""
+        """Number of photos answered."""
         return self._photos
 
 
 class Classifier:
-    """Takes `seconds` for a crop."""
+    """Fake classifier: takes `seconds` per crop."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

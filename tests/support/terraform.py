@@ -1,4 +1,4 @@
-"""The real Terraform, with providers from wherever they are available: beside the checkout without a network, or the registry."""
+"""The real Terraform, with offline providers beside the checkout if there are any, else from the registry."""
 
 import json
 import os
@@ -14,27 +14,27 @@ SOURCES = ROOT / "terraform"
 ROOTS = ["bootstrap", "aws", "platform"]
 MODULES = [f"modules/{folder.name}" for folder in sorted((SOURCES / "modules").iterdir()) if folder.is_dir()]
 
-# Prints an `export` that points Terraform to providers with schemas and no cloud.
+# Prints an `export` that points Terraform to providers that have schemas but no cloud.
 OFFLINE = Path(os.environ.get("TERRAFORM_OFFLINE", ROOT.parent / "shared" / "tools" / "terraform-offline" / "env"))
 
 
 class MissingTerraform(Exception):
-    """There is no Terraform here, or no providers for it; the message says which."""
+    """Terraform or its providers are missing; the message says which."""
 
 
 def terraform_environment(folder: Path) -> dict[str, str]:
-    """Variables with which Terraform finds providers.
+    """Environment variables with which Terraform finds its providers.
 
     Args:
-        folder: an empty one of this session's.
+        folder: an empty folder of this test session.
 
     Raises:
-        MissingTerraform: it is not installed.
+        MissingTerraform: Terraform is not installed.
     """
     if not shutil.which("terraform"):
         raise MissingTerraform("terraform is not installed")
     environment = os.environ | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_INPUT": "0"}
-    # Never a developer's own account.
+    # Never use a developer's own account.
     environment = {name: value for name, value in environment.items() if not name.startswith(("AWS_", "TF_VAR_"))}
     if OFFLINE.exists():
         export = subprocess.run([str(OFFLINE)], capture_output=True, text=True, check=True).stdout
@@ -44,12 +44,12 @@ def terraform_environment(folder: Path) -> dict[str, str]:
 
 
 def _with_few_types(config: Path, folder: Path) -> Path:
-    """Offline providers that know only what terraform/ names: they start in a quarter of the time, and each test starts some.
+    """Copies the offline providers with only the types that terraform/ uses: they start in a quarter of the time, and tests start many.
 
-    Each executable ends with its schema's file; the copy here ends with that of a smaller one.
+    The last word of each executable is the path of its schema; in the copy it is the path of a smaller one.
 
     Returns:
-        Terraform's configuration that leads to them.
+        Terraform's CLI configuration file that selects them.
     """
     (mirror,) = re.findall(r'path = "(.*)"', config.read_text())
     text = "".join(file.read_text() for file in SOURCES.rglob("*.tf"))
@@ -64,7 +64,7 @@ def _with_few_types(config: Path, folder: Path) -> Path:
             for known in document["schema"][kind].values():
                 for attribute in known["block"]["attributes"].values():
                     if "nested_type" in attribute and attribute.get("optional"):
-                        attribute["computed"] = False  # what would be made up for it is one object where a set of them is due
+                        attribute["computed"] = False  # the mock value would be an object where a set is required
         command[-1] = str(folder / f"{provider.name}.json")
         Path(command[-1]).write_text(json.dumps(document))
         provider.write_text(f"#!/bin/sh\n{shlex.join(command)}\n")
@@ -74,12 +74,12 @@ def _with_few_types(config: Path, folder: Path) -> Path:
 
 
 def copy_of_sources(folder: Path) -> Path:
-    """A copy of terraform/ to run in, so that the checkout stays as it is."""
+    """A copy of terraform/ to run in, so that the checkout stays unchanged."""
     return shutil.copytree(SOURCES, folder / "terraform", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars"))
 
 
 def terraform(folder: Path, *arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Runs a command of Terraform's in a folder."""
+    """Runs a Terraform command in a folder."""
     return subprocess.run(["terraform", f"-chdir={folder}", *arguments], env=environment, capture_output=True, text=True, check=False)
 
 
@@ -87,7 +87,7 @@ def initialise(folder: Path, environment: dict[str, str]) -> None:
     """`terraform init` without a backend.
 
     Raises:
-        MissingTerraform: the providers cannot be had here.
+        MissingTerraform: the providers are not available.
     """
     ended = terraform(folder, "init", "-backend=false", "-no-color", environment=environment)
     if ended.returncode and "registry" in ended.stderr and not OFFLINE.exists():
@@ -96,7 +96,7 @@ def initialise(folder: Path, environment: dict[str, str]) -> None:
 
 
 def complaints(folder: Path, environment: dict[str, str]) -> set[str]:
-    """What `terraform test` finds wrong: the message of each assertion, and `RUN: SUMMARY` of anything else; empty when all is well."""
+    """Failures of `terraform test`: messages of failed assertions, and `RUN: SUMMARY` of other errors; empty when all pass."""
     ended = terraform(folder, "test", "-json", environment=environment)
     events: list[dict[str, Any]] = [json.loads(line) for line in ended.stdout.splitlines()]
     found = set()

@@ -1,4 +1,4 @@
-"""The client of the README's section "Trying again"."""
+"""The retrying client of the README's section "Trying again"."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -11,26 +11,26 @@ TRIES = 30
 
 @dataclass
 class PersistentClient:
-    """Asks until there is an answer: after 503 when the service says so, after a death at once and then every second.
+    """Retries until there is an answer: after Retry-After on a 503, otherwise at once and then every second.
 
     Attributes:
-        failures: what came instead of an answer or a 503: statuses, and names of exceptions.
+        failures: statuses and exception names of all failed attempts but 503s with Retry-After.
     """
 
     client: httpx.AsyncClient
     failures: list[int | str] = field(default_factory=list)
 
     async def predict(self, image: bytes) -> httpx.Response:
-        """The answer of the service.
+        """The service's answer.
 
         Raises:
-            TimeoutError: there was none after many tries.
+            TimeoutError: no answer after many attempts.
         """
         pause = 0.0
         for _ in range(TRIES):
             try:
                 response = await self.client.post("/predict", content=image, headers={"content-type": "image/jpeg"})
-            except httpx.TransportError as error:  # the connection broke, or nobody listens
+            except httpx.TransportError as error:  # connection lost or refused
                 self.failures.append(type(error).__name__)
             else:
                 if response.status_code == 503 and "retry-after" in response.headers:

@@ -1,4 +1,4 @@
-"""A search that takes seconds: drawn photos, a tiny ViT, and a search space of a few epochs."""
+"""A hyperparameter search that takes seconds: drawn photos, a tiny ViT, and a search space of a few epochs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,28 +21,28 @@ search:
 
 @dataclass(frozen=True)
 class TinySearch:
-    """Files that a search needs, in one folder."""
+    """The files that a search needs, in one folder."""
 
     folder: Path
     epochs: int = 4
 
     @property
     def manifest(self) -> str:
-        """The manifest: 40 photos to train on, 16 to validate with."""
+        """Path of the manifest: 40 training photos, 16 validation photos."""
         return str(self.folder / "manifest.parquet")
 
     @property
     def space(self) -> Path:
-        """The search space."""
+        """Path of the search space."""
         return self.folder / "space.yaml"
 
     @property
     def start(self) -> str:
-        """The ViT."""
+        """Path of the pretrained ViT."""
         return str(self.folder / "vit")
 
     def write(self) -> "TinySearch":
-        """Draws the photos, women red and men blue, and writes the rest."""
+        """Draws the photos, red women and blue men, and writes the other files."""
         root = str(self.folder / "photos")
         photos = []
         for split, count in (("train", 20), ("val", 8)):
@@ -59,6 +59,6 @@ class TinySearch:
         return self
 
     def options(self, **options: object) -> TuneOptions:
-        """Three trials, as many at a time as there are CPUs."""
+        """Options for three trials, as many at a time as there are CPUs."""
         chosen = {"space": self.space, "start": self.start, "trials": 3, "cpus_per_trial": 0.5, "gpus_per_trial": 0} | options
         return TuneOptions(**chosen)  # type: ignore[arg-type] # each test names its own

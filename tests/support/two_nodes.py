@@ -1,4 +1,4 @@
-"""The service on a Ray cluster of two nodes on this machine, of which one can be lost and come back."""
+"""The service on a local Ray cluster of two nodes, one of which can be lost and replaced."""
 
 import multiprocessing
 import os
@@ -23,23 +23,23 @@ EVERYWHERE: Placement = {name: {HEAD: 1, OTHER: 1} for name in ("Ingress", "Pers
 
 
 class TwoNodes:
-    """Asks the process that the cluster belongs to. It is another one than the tests', whose driver has a cluster already."""
+    """Controls the process that runs the cluster: a separate one, because the tests' own process is already a driver of another cluster."""
 
     def __init__(self, url: str, connection: Connection) -> None:
         self.url = url
         self._connection = connection
 
     def placement(self) -> Placement:
-        """Where replicas run."""
+        """Nodes of the running replicas."""
         placement: Placement = self._ask("placement")
         return placement
 
     def lose_node(self) -> None:
-        """Kills all processes of the node that is not the head."""
+        """Kills all processes of the worker node."""
         self._ask("lose_node")
 
     def join_node(self) -> None:
-        """Adds a node in the place of the lost one."""
+        """Adds a node to replace the lost one."""
         self._ask("join_node")
 
     def _ask(self, method: str) -> Placement:
@@ -50,21 +50,21 @@ class TwoNodes:
 
 @contextmanager
 def two_nodes(port: int) -> Iterator[TwoNodes]:
-    """Runs the service with one replica of each deployment on each node, and HTTP on `port`, for the length of the block."""
+    """Runs the service within the block, with one replica of each deployment on each node, and HTTP on `port`."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    # Short, and not in pytest's folder: Ray's sockets are in there, and their paths are limited to 107 bytes.
+    # A short path, not pytest's: the paths of Ray's sockets are limited to 107 bytes.
     with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
         process = context.Process(target=_run, args=(theirs, port, folder))
         process.start()
-        theirs.close()  # so that a process that died is noticed
+        theirs.close()  # so that reading fails when the process has died
         try:
             ours.recv()
             yield TwoNodes(f"http://127.0.0.1:{port}", ours)
             ours.send(None)
             process.join(60)
         finally:
-            process.kill()  # Ray's processes go with the one that started them
+            process.kill()  # Ray's processes end with the one that started them
             process.join()
 
 
@@ -74,12 +74,12 @@ class _Nodes:
         self._other = self._cluster.add_node(num_cpus=2)
         ray.init(address=self._cluster.address, log_to_driver=False)
         self._head_id = ray.get_runtime_context().get_node_id()
-        # A second proxy on this machine would share the port, and the kernel would choose between the two.
+        # A second proxy on this machine would share the port, and the kernel would choose between them.
         serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port, "request_timeout_s": 120})
         client = serve.context._get_global_client()
         assert client
         self._serve = client
-        # Models that wait leave the cores to the replicas that have to start.
+        # Simulated models, which only wait, leave the cores to starting replicas.
         spread = {"num_replicas": 2, "max_replicas_per_node": 1, "ray_actor_options": {"num_cpus": 0.1}}
         app = build(Settings(_env_file=None, request_deadline_s=60), dict.fromkeys(EVERYWHERE, spread), detector=PACE)
         serve.run(app)
@@ -110,8 +110,8 @@ class _Nodes:
 
 def _run(connection: Connection, port: int, folder: str) -> None:
     os.environ |= {
-        "RAY_TMPDIR": folder,  # the default is where `ray.init()` of other processes looks for a cluster to join
-        "RAY_SERVE_PROXY_PREFER_LOCAL_NODE_ROUTING": "0",  # or the head's proxy would leave the other node's ingress idle
+        "RAY_TMPDIR": folder,  # in the default folder, `ray.init()` of other processes would find and join this cluster
+        "RAY_SERVE_PROXY_PREFER_LOCAL_NODE_ROUTING": "0",  # otherwise the head's proxy would send nothing to the other node's ingress
     }
     nodes = _Nodes(port)
     connection.send(None)

@@ -1,4 +1,4 @@
-"""The page's own checks: style, types, unit tests, and the size of what is loaded first."""
+"""The page's own checks: style, types, unit tests, and the size of the initial load."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the page knows of the service is what the service says."""
+"""The page's copies of the service's facts match the service."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from tests.support.page import UI
 
 
 def constant(name: str) -> int:
-    """A number in the page's limits."""
+    """A constant in the page's limits.ts."""
     (found,) = re.findall(rf"{name} = ([\d_]+);", (UI / "src/api/limits.ts").read_text())
     return int(found)
 
@@ -27,7 +27,7 @@ def test_the_limits_are_the_services() -> None:
 def test_the_formats_are_the_services() -> None:
     (told,) = re.findall(r'const FORMATS = "(.*)";', (UI / "src/features/photos/messages.ts").read_text())
     formats = {name.upper() for name in re.split(r", | or ", told)}
-    assert formats == set(Settings(_env_file=None).image_formats) - {"MPO"}  # to people it is a JPEG
+    assert formats == set(Settings(_env_file=None).image_formats) - {"MPO"}  # a JPEG variant that the page does not list
 
 
 def test_the_lock_names_no_address_to_download_from() -> None:

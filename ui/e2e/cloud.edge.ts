@@ -2,7 +2,7 @@ import { choose, expect, file, heading, open, STATUS, test } from "./page";
 
 test.use({ expectedErrors: STATUS });
 
-test("a photo goes to the API of the page's own https address", async ({ page }) => {
+test("photos are sent to the API at the page's own https origin", async ({ page }) => {
   const asked: string[] = [];
   page.on("request", (request) => asked.push(request.url()));
   await open(page);
@@ -14,7 +14,7 @@ test("a photo goes to the API of the page's own https address", async ({ page })
   expect(asked.filter((url) => !/^(https|blob:https):/.test(url))).toEqual([]); // no mixed content
 });
 
-test("an address of the API that is not there is not the page", async ({ page }) => {
+test("an unknown API path does not return the page", async ({ page }) => {
   const answer = await page.goto("/api/nothing");
   expect(answer?.status()).toBe(404);
   expect(await answer?.json()).toMatchObject({ code: "not_found" });

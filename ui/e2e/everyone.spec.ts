@@ -1,6 +1,6 @@
 import { choose, expect, expectAccessible, file, heading, open, test } from "./page";
 
-test("keyboard alone: choose, read, go on, look at the service", async ({ page }) => {
+test("keyboard only: choose a photo, read the answer, open the details and the service's state", async ({ page }) => {
   await open(page);
   const press = async (key: string, until: () => Promise<boolean>) => {
     for (let count = 0; count < 20 && !(await until()); count++) await page.keyboard.press(key);
@@ -24,7 +24,7 @@ test("keyboard alone: choose, read, go on, look at the service", async ({ page }
   await expect.poll(focused(/^Service:/)).toBe(true); // the focus returns a moment after the list is hidden
 });
 
-test("360 pixels: nothing is cut off, in any state", async ({ page }) => {
+test("at 360 pixels no state scrolls sideways", async ({ page }) => {
   await page.setViewportSize({ width: 360, height: 740 });
   const expectNoSideways = async () => expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await open(page);
@@ -41,7 +41,7 @@ test("360 pixels: nothing is cut off, in any state", async ({ page }) => {
   await expectAccessible(page);
 });
 
-test("dark, by the system and by the button", async ({ page }) => {
+test("dark mode, from the system and from the button", async ({ page }) => {
   await page.emulateMedia({ colorScheme: "dark" });
   await open(page);
   await expectAccessible(page);
@@ -65,7 +65,7 @@ test("with reduced motion nothing moves", async ({ page }) => {
   expect(await page.evaluate(() => document.getAnimations().length)).toBe(0);
 });
 
-test("links lead to the sections, and nothing is stored", async ({ page, context }) => {
+test("links open the sections, and nothing is stored", async ({ page, context }) => {
   await page.goto("/#how-it-works");
   await expect(page.locator("#how-it-works")).toBeInViewport();
   await choose(page, file("person.jpg"));

@@ -7,7 +7,7 @@ const FOLDER = process.env["PHOTOS"] ?? "";
 export const file = (name: string): string => join(FOLDER, name);
 export const many = (): string[] => readdirSync(file("many")).sort().map((name) => file(join("many", name)));
 
-/** Every test fails when the page asks another origin, or says something on the console that nobody expects. */
+/** Every test fails when the page requests another origin or logs an unexpected console error. */
 export const test = base.extend<{ expectedErrors: RegExp }>({
   expectedErrors: [/^$/, { option: true }],
   page: async ({ page, expectedErrors }, provide) => {
@@ -28,7 +28,7 @@ export const test = base.extend<{ expectedErrors: RegExp }>({
 });
 export { expect };
 
-/** A browser says so of each 4xx and 5xx. */
+/** Logged by the browser for each 4xx and 5xx. */
 export const STATUS = /Failed to load resource: (the server responded with a status of (4|5)\d\d|net::ERR_)/;
 
 export const choose = (page: Page, ...names: string[]) => page.getByLabel("Photos", { exact: true }).setInputFiles(names);

@@ -20,14 +20,14 @@ test("several people: no answer, a box for each", async ({ page }) => {
   await expectAccessible(page);
 });
 
-test("nobody: no answer, no box, and what to do", async ({ page }) => {
+test("nobody: no answer, no box, and advice", async ({ page }) => {
   await open(page);
   await choose(page, file("nobody.jpg"));
   await expect(heading(page, "Nobody found in this photo")).toBeVisible();
   await expect(page.getByTestId("box")).toHaveCount(0);
 });
 
-test("large photos are made small before they are sent, and turned ones keep their boxes in place", async ({ page }) => {
+test("large photos are scaled down before upload, and boxes fit photos with an EXIF orientation", async ({ page }) => {
   await open(page);
   const boxOf = async (name: string) => {
     const sent = page.waitForRequest("**/predict");
@@ -42,7 +42,7 @@ test("large photos are made small before they are sent, and turned ones keep the
   turned.forEach((side, index) => expect(side).toBeCloseTo(upright[index] ?? -1, 1));
 });
 
-test("what the browser cannot show is still answered", async ({ page }) => {
+test("a photo that the browser cannot show still gets an answer", async ({ page }) => {
   await open(page);
   await choose(page, file("photo.tiff"));
   await expect(page.getByText("Your browser cannot show this file.")).toBeVisible();
@@ -66,7 +66,7 @@ test.describe("bad files", () => {
     });
   }
 
-  test("among good ones they disturb nobody", async ({ page }) => {
+  test("bad files do not affect the good ones", async ({ page }) => {
     await open(page);
     await choose(page, ...["person.jpg", "huge.jpg", "document.jpg", "dot.png", "phone.heic", "two.jpg"].map(file));
     await expect(page.getByText("1 with an answer, 5 without", { exact: true })).toBeVisible();
@@ -96,7 +96,7 @@ test("the camera takes a photo, and is off afterwards", async ({ page }) => {
   await expect(heading(page, "Nobody found in this photo")).toBeVisible();
 });
 
-test("twenty photos: bounded, never blocking, sorted, filtered, taken along", async ({ page }) => {
+test("twenty photos: bounded concurrency, a responsive page, sorting, filters and export", async ({ page }) => {
   await open(page);
   let inFlight = 0;
   let most = 0;

@@ -5,10 +5,10 @@ const SERVICE = new URL(process.env["SERVICE_URL"] ?? "http://localhost:8000");
 
 type Instead = (request: IncomingMessage, response: ServerResponse) => boolean;
 
-/** A server in front of the service, as CloudFront is, that can be taken away and can answer by itself. */
+/** A proxy in front of the service, like CloudFront, that tests can stop and that can answer by itself. */
 export class Proxy {
   readonly #server: Server;
-  /** Answers in place of the service, when it gives true. */
+  /** Returns true when it has answered instead of the service. */
   instead: Instead = () => false;
 
   constructor() {

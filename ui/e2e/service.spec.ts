@@ -18,7 +18,7 @@ const overloaded = (response: ServerResponse, seconds: number) => {
   response.end(JSON.stringify({ error: text, detail: text, code: "overloaded", request_id: "of-the-proxy" }));
 };
 
-test("service down: said at once, the photo is kept, and all goes on when it is back", async ({ page }) => {
+test("service down: the page says so at once, keeps the photo, and recovers when the service is back", async ({ page }) => {
   await page.goto(url);
   const { port } = proxy;
   await proxy.down();
@@ -33,7 +33,7 @@ test("service down: said at once, the photo is kept, and all goes on when it is 
   await expect(page.getByRole("button", { name: "Service: Ready" })).toBeVisible();
 });
 
-test("service overloaded: waits as long as it says, then every photo gets its answer", async ({ page }) => {
+test("service overloaded: the page waits as long as told, then every photo gets its answer", async ({ page }) => {
   let refused = 0;
   const asked: number[] = [];
   proxy.instead = (request, response) => {
@@ -52,10 +52,10 @@ test("service overloaded: waits as long as it says, then every photo gets its an
   await expect(heading(page, "8 photos")).toBeVisible();
   await expect(page.getByText("2 with an answer, 6 without", { exact: true })).toBeVisible();
   const longestRest = Math.max(...asked.slice(1).map((time, index) => time - (asked[index] ?? 0)));
-  expect(longestRest).toBeGreaterThan(2900); // it was left alone for the three seconds that it asked for
+  expect(longestRest).toBeGreaterThan(2900); // the page waited for the three seconds of Retry-After
 });
 
-test("warming up is told apart from ready", async ({ page }) => {
+test("the page distinguishes warming up from ready", async ({ page }) => {
   let warming = true;
   proxy.instead = (request, response) => {
     if (request.url !== "/health" || !warming) return false;

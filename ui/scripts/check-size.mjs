@@ -1,4 +1,4 @@
-// Fails when the first load is larger than the budget: the scripts that index.html names, which are all that run before a click.
+// Fails when the initial load exceeds its budget: the scripts in index.html, which are all that run before a click.
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 

@@ -1,1 +1,1 @@
-"""What deploy.sh meets when it is rehearsed: the real Terraform, kubectl and AWS command line, and clouds that are not there."""
+"""The surroundings of a deploy.sh rehearsal: the real Terraform, kubectl and AWS CLI, in front of fake clouds."""

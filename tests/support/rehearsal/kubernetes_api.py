@@ -1,6 +1,6 @@
-"""The fake API server with what EKS and KubeRay add, and an operator: `python kubernetes_api.py FAKE_API PORT STAGE`.
+"""The fake API server, extended with EKS, KubeRay and its operator: `python kubernetes_api.py FAKE_API PORT STAGE`.
 
-A RayService is ready as soon as it is there, unless STAGE has a file `never-ready`. Whoever deletes a namespace deletes what is in it.
+A RayService is ready as soon as it exists, unless STAGE has a file `never-ready`. Deleting a namespace deletes its contents.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def main(fake_api: Path, port: str, stage: Path) -> None:
-    """Serves until it is ended."""
+    """Serves until the process is terminated."""
     *definitions, serve = fake_api.read_text().rstrip().splitlines()
     names: dict[str, Any] = {}
     exec("\n".join(definitions), names)
@@ -31,7 +31,7 @@ def main(fake_api: Path, port: str, stage: Path) -> None:
         answer(self, code, body)
 
     def delete(self: Any) -> None:
-        # It would leave the body of a request for what is not there to be taken for the next request.
+        # The fake server leaves the body unread when the object is missing; it would be parsed as the next request.
         content = handler.body(self)
         self.body = lambda: content
         self.do("DELETE")

@@ -1,6 +1,6 @@
-"""One of deploy.sh's tools, as it is in a rehearsal: `python tool.py NAME ARGUMENTS...`, in the environment that rehearsal.py makes.
+"""A wrapper of one of deploy.sh's tools: `python tool.py NAME ARGUMENTS...`, in the environment that tests/infra/test_deploy.py sets.
 
-Each call is noted. The real tool is run where there is one; what then would be in the cloud is put into moto.
+It records each call and runs the real tool where there is one; resources that would then exist in the cloud are created in moto.
 """
 
 import json
@@ -17,7 +17,7 @@ DEPLOYMENT = os.environ["NAME"]
 
 
 def client(service: str) -> Any:
-    import boto3  # most calls do not need it, and it takes long
+    import boto3  # slow to import, and most calls do not need it
 
     return boto3.client(service)  # type: ignore[call-overload]
 
@@ -27,7 +27,7 @@ def real(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
 
 
 def fails_now() -> bool:
-    """Whether a fault waits for this call; each happens once."""
+    """Whether a fault is planned for this call; each happens once."""
     faults = STAGE / "faults"
     lines = faults.read_text().splitlines() if faults.exists() else []
     for fault in lines:
@@ -58,7 +58,7 @@ def terraform() -> int:
 
 
 def make_what_terraform_did_not() -> None:
-    """The providers have no cloud behind them, so what deploy.sh goes on with is made here."""
+    """Creates the resources that deploy.sh needs next, because the providers have no cloud."""
     if (STAGE / "made.json").exists():
         return
     name, bucket = DEPLOYMENT, "page-of-the-rehearsal"
@@ -86,7 +86,7 @@ def make_what_terraform_did_not() -> None:
 
 
 def kubectl() -> int:
-    # The fake API server is no cluster of EKS', and has no schemas to validate with.
+    # The fake API server is not an EKS cluster, and has no schemas for validation.
     options = ["--validate=false"] if "apply" in ARGUMENTS else []
     environment = os.environ | {"KUBECONFIG": os.devnull}
     return real("kubectl", f"--server={os.environ['KUBERNETES']}", *ARGUMENTS, *options, env=environment).returncode

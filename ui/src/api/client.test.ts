@@ -7,11 +7,11 @@ const client = new Client(SERVICE);
 const ask = () => client.predict(new Blob(["x"]), "a.jpg", new AbortController().signal);
 const replyWith = (reply: () => Response) => server.use(http.post(`${SERVICE}/predict`, reply));
 
-test("an answer is handed on whole", async () => {
+test("an answer is returned unchanged", async () => {
   expect(await ask()).toEqual({ kind: "answer", answer: answer("ok") });
 });
 
-test("a busy service says when to come back", async () => {
+test("a busy service says when to retry", async () => {
   replyWith(() => busy(7));
   expect(await ask()).toMatchObject({ kind: "fault", code: "overloaded", retryAfterMs: 7000 });
 });
@@ -26,12 +26,12 @@ test.each([
   ["a gateway without a backend", () => new HttpResponse("<h1>502</h1>", { status: 502 }), true],
   ["a firewall", () => new HttpResponse("<h1>403</h1>", { status: 403 }), false],
   ["a page instead of the service", () => HttpResponse.json({ hello: "world" }), false],
-])("%s is no answer", async (_, reply, mayPass) => {
+])("%s does not count as an answer", async (_, reply, mayPass) => {
   replyWith(reply);
   expect(await ask()).toEqual({ kind: "no_answer", mayPass });
 });
 
-test("cancelling ends the request and is not taken for a fault", async () => {
+test("cancelling aborts the request and does not count as a fault", async () => {
   const controller = new AbortController();
   controller.abort();
   await expect(client.predict(new Blob(["x"]), "a.jpg", controller.signal)).rejects.toThrow();
@@ -46,7 +46,7 @@ test("Retry-After may be seconds or a date", () => {
   expect(retryAfter(new Response())).toBeNull();
 });
 
-test("health is reported as it is, and its absence too", async () => {
+test("health is reported as received, and so is its absence", async () => {
   const health = () => client.health(new AbortController().signal);
   expect(await health()).toEqual({ kind: "report", health: HEALTHY });
   server.use(http.get(`${SERVICE}/health`, () => HttpResponse.json({ ...HEALTHY, status: "unavailable" }, { status: 503 })));

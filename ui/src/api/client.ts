@@ -1,12 +1,12 @@
 import type { Answer, Code, Fault, Health } from "./types";
 
-/** Longer than the service's own deadlines together; beyond it nobody will answer. */
+/** Longer than the sum of the service's own deadlines, so no answer can come later. */
 const PATIENCE_MS = 90_000;
 
 export type Reply =
   | { kind: "answer"; answer: Answer }
   | { kind: "fault"; code: Code; text: string; requestId: string; retryAfterMs: number | null }
-  /** No answer of the service: nobody listens, the connection broke, or something in between answered. */
+  /** No answer from the service: connection refused or lost, or a proxy answered instead. */
   | { kind: "no_answer"; mayPass: boolean };
 
 export type HealthReport = { kind: "report"; health: Health } | { kind: "busy" } | { kind: "no_answer" };
@@ -18,7 +18,7 @@ export class Client {
     this.#apiUrl = apiUrl;
   }
 
-  /** Asks about one photo. Throws only when `signal` aborts. */
+  /** Requests a prediction for one photo. Throws only when `signal` aborts. */
   async predict(photo: Blob, filename: string, signal: AbortSignal): Promise<Reply> {
     const form = new FormData();
     form.append("file", photo, filename || "photo");

@@ -5,7 +5,7 @@ import { loadConfig } from "./config";
 
 const configIs = (reply: () => Response) => server.use(http.get(`${SERVICE}/config.json`, reply));
 
-test("the service's address comes from config.json, without a slash at its end", async () => {
+test("the service's URL comes from config.json, without its trailing slash", async () => {
   configIs(() => HttpResponse.json({ apiUrl: "/api/" }));
   expect(await loadConfig()).toEqual({ apiUrl: "/api" });
 });
@@ -15,7 +15,7 @@ test("without config.json it is the page's own origin", async () => {
   expect(await loadConfig()).toEqual({ apiUrl: "" });
 });
 
-test.each([{}, { apiUrl: 3 }, []])("%j is refused", async (config) => {
+test.each([{}, { apiUrl: 3 }, []])("%j is rejected", async (config) => {
   configIs(() => HttpResponse.json(config));
   await expect(loadConfig()).rejects.toThrow("config.json must be like");
 });

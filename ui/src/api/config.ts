@@ -1,9 +1,9 @@
 export interface Config {
-  /** What stands before the service's addresses; "" for the page's own origin. */
+  /** Prefix of the service's URLs; "" for the page's own origin. */
   apiUrl: string;
 }
 
-/** Reads config.json beside index.html; without one, the service is at the page's own origin. */
+/** Reads config.json beside index.html; without one, the service shares the page's origin. */
 export async function loadConfig(): Promise<Config> {
   const response = await fetch("/config.json");
   if (response.status === 404) return { apiUrl: "" };

@@ -31,7 +31,7 @@ test("one photo: the prediction, both probabilities, the box, and the announceme
   expect(screen.getByRole("status")).toHaveTextContent("The model sees male presentation, 89% confidence.");
 });
 
-test("several people: how many, and a box for each", async () => {
+test("several people: their number, and a box for each", async () => {
   replyWith(() => HttpResponse.json(answer("multiple_people")));
   await choose("us.jpg");
   expect(await screen.findByRole("heading", { name: "More than one person in this photo" })).toBeVisible();
@@ -39,7 +39,7 @@ test("several people: how many, and a box for each", async () => {
   expect(screen.getAllByTestId("box")).toHaveLength(3);
 });
 
-test("a fault of the service can be tried again", async () => {
+test("a failed request can be retried", async () => {
   replyWith(() => HttpResponse.json(fault("internal"), { status: 500 }));
   await choose("me.jpg");
   expect(await screen.findByRole("heading", { name: "Something broke in the service" })).toBeVisible();
@@ -60,14 +60,14 @@ test("a pasted photo is analysed", async () => {
   expect(await screen.findByRole("heading", { name: "male presentation" })).toBeVisible();
 });
 
-test("another photo takes the place of the first", async () => {
+test("another photo replaces the first", async () => {
   await choose("first.jpg");
   await choose("second.jpg");
   expect(await screen.findByRole("heading", { name: "second.jpg" })).toBeVisible();
   expect(screen.queryByText("first.jpg")).not.toBeInTheDocument();
 });
 
-test("many photos: a grid, a filter, one of them, and back", async () => {
+test("many photos: a grid, a filter, one photo, and back", async () => {
   server.use(http.post(`${SERVICE}/predict`, () => HttpResponse.json(answer("no_person")), { once: true }));
   await choose("a.jpg", "b.jpg", "c.jpg");
   expect(await screen.findByText("2 with an answer, 1 without")).toBeVisible();

@@ -14,7 +14,7 @@ import { useHash } from "../shared/useHash";
 import styles from "./App.module.css";
 import { ThemeButton } from "./ThemeButton";
 
-// Not needed for the first photo.
+// Loaded lazily: not needed for the first photo.
 const Gallery = lazy(() => import("../features/photos/Gallery"));
 const Camera = lazy(() => import("../features/photos/Camera"));
 
@@ -39,7 +39,7 @@ export function App({ client, prepare, apiUrl }: { client: Client; prepare: Prep
   useScrollToHash(hash);
 
   const openCamera = () => {
-    // Browsers give pages the camera only over https and on localhost; elsewhere the phone's own camera program takes the photo.
+    // Browsers allow camera access only over https and on localhost; elsewhere the phone's own camera app takes the photo.
     if ("mediaDevices" in navigator) setCamera(true);
     else captureInput.current?.click();
   };
@@ -148,7 +148,7 @@ function usePaste(take: (files: readonly File[]) => void) {
   }, []);
 }
 
-/** Sections are drawn after the browser has looked for the one in the address. */
+/** Scrolls to the section in the hash: the browser looks for it before sections are rendered. */
 function useScrollToHash(hash: string) {
   useEffect(() => {
     const section = hash && document.getElementById(hash);

@@ -3,7 +3,7 @@ import { Icon } from "../shared/Icon";
 
 const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 
-/** Light or dark: the system's choice until it is pressed. Not stored, like everything else here. */
+/** Light or dark: follows the system until pressed. Like everything else on the page, the choice is not stored. */
 export function ThemeButton() {
   const [dark, setDark] = useState<boolean | null>(null);
   useEffect(() => {

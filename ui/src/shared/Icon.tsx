@@ -15,7 +15,7 @@ const PATHS = {
   warning: "M12 8v5M12 16.5h.01M10.3 4.3 2.9 17.5A2 2 0 0 0 4.6 20.5h14.8a2 2 0 0 0 1.7-3L13.7 4.3a2 2 0 0 0-3.4 0",
 } as const;
 
-/** A drawing beside a text that says the same. */
+/** A decorative icon: the text beside it says the same. */
 export function Icon({ name }: { name: keyof typeof PATHS }) {
   return (
     <svg className="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">

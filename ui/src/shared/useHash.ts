@@ -5,5 +5,5 @@ const subscribe = (changed: () => void) => {
   return () => removeEventListener("hashchange", changed);
 };
 
-/** What follows # in the address: links and the browser's back button work on any static host, without rewriting. */
+/** The URL's hash. Hash routes make links and the back button work on any static host, without rewrites. */
 export const useHash = (): string => useSyncExternalStore(subscribe, () => location.hash.slice(1));

@@ -8,11 +8,11 @@ export const SERVICE = "http://localhost:3000";
 const { "200": good, ...faults } = openapi.paths["/predict"].post.responses;
 const examples = Object.values(faults).flatMap((response) => Object.entries(response.content["application/json"].examples));
 
-/** An answer as the service documents it. */
+/** An example answer from the OpenAPI document. */
 export const answer = (code: "ok" | "no_person" | "multiple_people"): Answer =>
   good.content["application/json"].examples[code].value as unknown as Answer;
 
-/** A fault as the service documents it. */
+/** An example fault from the OpenAPI document. */
 export const fault = (code: Code): Fault => {
   const example = examples.find(([name]) => name === code);
   if (!example) throw new Error(`the document has no example of ${code}`);
@@ -23,7 +23,7 @@ export const HEALTHY = openapi.paths["/health"].get.responses["200"].content["ap
 
 export const busy = (seconds: number) => HttpResponse.json(fault("overloaded"), { status: 503, headers: { "retry-after": String(seconds) } });
 
-/** The service, as it is when nothing is said otherwise: it answers every photo. */
+/** The fake service; unless a test overrides a handler, it is healthy and answers every photo. */
 export const server = setupServer(
   http.get(`${SERVICE}/health`, () => HttpResponse.json(HEALTHY)),
   http.post(`${SERVICE}/predict`, () => HttpResponse.json(answer("ok"))),

@@ -3,12 +3,12 @@ import { cleanup, configure } from "@testing-library/react";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { server } from "./server";
 
-const hasPage = typeof document !== "undefined"; // some files are tested in Node alone
+const hasPage = typeof document !== "undefined"; // some tests run in plain Node
 
-configure({ asyncUtilTimeout: 20_000 }); // the default second is too short for a busy machine
+configure({ asyncUtilTimeout: 20_000 }); // the default of one second is too short on a busy machine
 
 if (hasPage) {
-  // What jsdom lacks, because it draws nothing.
+  // Stubs for what jsdom lacks, because it does not render.
   URL.createObjectURL = () => "blob:photo";
   URL.revokeObjectURL = () => undefined;
   Element.prototype.scrollIntoView = () => undefined;

@@ -7,7 +7,7 @@ const STEPS = [
   ["You", "see the answer, the frame in which it looked, and how sure it is. Nothing is kept, here or there."],
 ] as const;
 
-/** What the answer is and is not, and how it is made. */
+/** What the answer means, what it does not, and how it is computed. */
 export function About() {
   return (
     <>

@@ -29,7 +29,7 @@ test("says why a model is missing", async () => {
   expect(screen.getByText(faults.classifier)).toBeVisible();
 });
 
-test("a word for each state", () => {
+test("each state has its own label", () => {
   const unavailable = { ...HEALTHY, status: "unavailable" };
   expect(stateOf(undefined, false)).toBe("checking");
   expect(stateOf({ kind: "report", health: HEALTHY }, true)).toBe("busy");

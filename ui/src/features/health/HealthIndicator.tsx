@@ -18,7 +18,7 @@ const WORDS: Record<State, [name: string, text: string]> = {
   unreachable: ["Not reachable", "The service does not answer. This page looks again every few seconds."],
 };
 
-/** How the service is, in a word; more on a click. `photosWait`: it has turned photos away just now. */
+/** The service's state in a word, with details on click. `photosWait`: it has just rejected photos as overload. */
 export function HealthIndicator({ client, photosWait }: { client: Client; photosWait: boolean }) {
   const { data } = useQuery({
     queryKey: ["health"],

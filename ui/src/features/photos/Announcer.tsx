@@ -1,7 +1,7 @@
 import { MESSAGES, percent } from "./messages";
 import type { Photo } from "./session";
 
-/** Says for screen readers what changes on the screen: the one photo's state, or how far many are. */
+/** Announces changes to screen readers: the state of a single photo, or the progress of many. */
 export function Announcer({ photos }: { photos: readonly Photo[] }) {
   return (
     <p className="visually-hidden" role="status">
@@ -19,7 +19,7 @@ export function announcement(photos: readonly Photo[]): string {
     const answers = photos.filter(({ outcome }) => outcome?.code === "ok").length;
     return `All ${photos.length} photos are done: ${answers} with an answer, ${photos.length - answers} without.`;
   }
-  // Every tenth: each one would be too much to listen to.
+  // Every tenth only: announcing each one would be too much to listen to.
   const step = Math.max(1, Math.floor(photos.length / 10));
   return `${done - (done % step)} of ${photos.length} photos are done.`;
 }

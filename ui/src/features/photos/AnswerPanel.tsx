@@ -12,14 +12,14 @@ interface Props {
   onCancel: () => void;
 }
 
-/** What came out for one photo, or how far it is. */
+/** The result for one photo, or its progress. */
 export function AnswerPanel({ photo, onRetry, onCancel }: Props) {
   const { outcome } = photo;
   const heading = useRef<HTMLHeadingElement>(null);
   const wasBusy = useRef(outcome === null);
   const cancelled = outcome?.code === "cancelled";
   useEffect(() => {
-    // The button that had the focus is gone with the work.
+    // The button that had the focus disappears when the photo is done.
     if (wasBusy.current && cancelled) heading.current?.focus();
     wasBusy.current = outcome === null;
   }, [outcome, cancelled]);

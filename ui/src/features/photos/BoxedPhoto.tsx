@@ -4,7 +4,7 @@ import { Icon } from "../../shared/Icon";
 import { useObjectUrl } from "../../shared/useObjectUrl";
 import styles from "./BoxedPhoto.module.css";
 
-/** The photo, with a frame around each person that was found. Browsers turn a photo upright, and the boxes are relative to that. */
+/** The photo with a box around each detected person. Browsers show photos upright, and boxes are relative to the upright photo. */
 export function BoxedPhoto({ file, people, busy }: { file: File; people: readonly Person[]; busy: boolean }) {
   const url = useObjectUrl(file);
   const [unshowable, setUnshowable] = useState(false);

@@ -7,7 +7,7 @@ interface Props {
   onClose: () => void;
 }
 
-/** The camera's picture, and a button that takes a photo of it. The camera is on only while this is shown. */
+/** The camera's live image, and a button that takes a photo. The camera is on only while this is mounted. */
 export default function Camera({ onPhoto, onClose }: Props) {
   const video = useRef<HTMLVideoElement>(null);
   const title = useRef<HTMLHeadingElement>(null);

@@ -23,11 +23,11 @@ interface Props {
   arrangement: Arrangement;
   onArrange: (arrangement: Arrangement) => void;
   onAdd: () => void;
-  /** The photo that was looked at before, to which the focus returns. */
+  /** The photo last viewed, to which the focus returns. */
   returnTo: number | null;
 }
 
-/** Many photos: progress, a grid or a table, sorted and filtered, and ways to take the answers along. */
+/** Many photos: progress, a grid or a table with sorting and filters, and export of the answers. */
 export default function Gallery({ photos, session, arrangement, onArrange, onAdd, returnTo }: Props) {
   const { layout, filter, sort } = arrangement;
   const shown = useMemo(() => arrange(photos, filter, sort), [photos, filter, sort]);
@@ -164,7 +164,7 @@ function Thumbnail({ photo }: { photo: Photo }) {
   return url ? <img src={url} alt="" decoding="async" /> : <Icon name="photo" />;
 }
 
-/** Per-photo buttons; the ones beside `name` say which photo they mean. */
+/** The retry or cancel button of one photo; its label names the photo, for screen readers. */
 function Tools({ photo, session }: { photo: Photo; session: PhotoSession }) {
   if (photo.outcome && !canRetry(photo)) return null;
   const [icon, text, act] = photo.outcome

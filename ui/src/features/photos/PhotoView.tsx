@@ -4,7 +4,7 @@ import { BoxedPhoto } from "./BoxedPhoto";
 import styles from "./PhotoView.module.css";
 import type { Photo, PhotoSession } from "./session";
 
-/** One photo beside what was answered. `children` are the ways onward. */
+/** One photo beside its answer. `children` are the next actions. */
 export function PhotoView({ photo, session, children }: { photo: Photo; session: PhotoSession; children: ReactNode }) {
   const title = useRef<HTMLHeadingElement>(null);
   useEffect(() => title.current?.focus({ preventScroll: false }), [photo.id]);

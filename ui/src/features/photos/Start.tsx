@@ -7,7 +7,7 @@ interface Props {
   onCamera: () => void;
 }
 
-/** The page before there is a photo. */
+/** The page before a photo is chosen. */
 export function Start({ onChoose, onCamera }: Props) {
   return (
     <section className={styles["start"]}>

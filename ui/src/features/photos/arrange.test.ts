@@ -23,7 +23,7 @@ test("filters", () => {
   expect(ids("working", "added")).toEqual([5]);
 });
 
-test("orders; photos without an answer come last by confidence", () => {
+test("orders; by confidence, photos without an answer come last", () => {
   expect(ids("all", "name")).toEqual([3, 2, 1, 4, 5]);
   expect(ids("all", "confidence")).toEqual([2, 1, 3, 4, 5]);
   expect(ids("all", "unsure")).toEqual([1, 2, 3, 4, 5]);

@@ -14,7 +14,7 @@ const PHOTOS = [
   photo("later.jpg", null),
 ];
 
-test("CSV has a row for each finished photo, quoted, and runs nothing in a spreadsheet", () => {
+test("CSV has a quoted row for each finished photo, and no formula that a spreadsheet would run", () => {
   const [head, first, second, third, ...rest] = toCsv(PHOTOS).split("\r\n");
   expect(head).toMatch(/^\ufefffilename,code,prediction,confidence,/);
   expect(first).toMatch(/^a\.jpg,ok,male,0\.892,0\.108,0\.892,1,,/);
@@ -23,7 +23,7 @@ test("CSV has a row for each finished photo, quoted, and runs nothing in a sprea
   expect(rest).toEqual([""]);
 });
 
-test("JSON has the service's answers, and the same keys for what it never saw", () => {
+test("JSON has the service's answers, and the same keys for photos that never reached it", () => {
   const items = JSON.parse(toJson(PHOTOS)) as Record<string, unknown>[];
   expect(items[0]).toEqual({ filename: "a.jpg", ...answer("ok") });
   expect(items).toHaveLength(3);

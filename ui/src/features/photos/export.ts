@@ -16,13 +16,13 @@ const COLUMNS = [
 
 type Row = Record<(typeof COLUMNS)[number], string | number | null>;
 
-/** One row per finished photo, as a spreadsheet reads it: UTF-8 with a mark, CRLF, quoted. */
+/** CSV with one row per finished photo, as spreadsheets expect it: UTF-8 with a byte order mark, CRLF, quoted. */
 export function toCsv(photos: readonly Photo[]): string {
   const lines = [COLUMNS.join(","), ...finished(photos).map((row) => COLUMNS.map((column) => cell(row[column])).join(","))];
   return `\ufeff${lines.join("\r\n")}\r\n`;
 }
 
-/** The service's own answers, each with its file's name; faults have the same keys that they have in a batch. */
+/** The service's answers, each with its file name; faults have the same keys as in a batch response. */
 export function toJson(photos: readonly Photo[]): string {
   const items = photos.flatMap(({ name, outcome }) => {
     if (!outcome) return [];
@@ -64,7 +64,7 @@ function finished(photos: readonly Photo[]): Row[] {
   });
 }
 
-/** Quoted where needed. Text that a spreadsheet would run as a formula gets an apostrophe: file names come from anywhere. */
+/** Quotes where needed. Text that a spreadsheet would run as a formula gets an apostrophe, because file names are untrusted. */
 function cell(value: string | number | null): string {
   if (value === null) return "";
   const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);

@@ -12,7 +12,7 @@ const OF_THE_PAGE: Record<PageProblem, true> = {
   cancelled: true,
 };
 
-test("each code of the service, and each problem of the page, has a message of its own", () => {
+test("each of the service's codes and each of the page's problems has its own message", () => {
   expect(Object.keys(MESSAGES).sort()).toEqual([...openapi.components.schemas.Code.enum, ...Object.keys(OF_THE_PAGE)].sort());
   const texts = Object.values(MESSAGES).map(({ title, advice }) => `${title} ${advice}`);
   expect(new Set(texts).size).toBe(texts.length);
@@ -25,9 +25,9 @@ test.each([
   [0.9996, "99.9%"],
   [1, "100.0%"],
   [0.004, "0.4%"],
-])("%f reads %s: never rounded up to a certainty", (share, text) => expect(percent(share)).toBe(text));
+])("%f is shown as %s: never rounded up to certainty", (share, text) => expect(percent(share)).toBe(text));
 
-test("words for how sure", () => {
+test("confidence in words", () => {
   expect(sureness(0.95)).toBe("Quite sure");
   expect(sureness(0.75)).toBe("Fairly sure");
   expect(sureness(0.55)).toMatch(/^Unsure/);

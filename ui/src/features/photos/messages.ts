@@ -6,18 +6,18 @@ export interface Message {
   title: string;
   /** What to do. */
   advice: string;
-  /** A word or two, for cards and tables. */
+  /** One or two words, for cards and tables. */
   short: string;
-  /** answer: the model has spoken; photo: it is about this photo; fault: it is about the way or the service. */
+  /** answer: a prediction; photo: a problem with this photo; fault: a problem with the connection or the service. */
   tone: "answer" | "photo" | "fault";
-  /** Whether the same photo may get another answer. */
+  /** Whether retrying the same photo may help. */
   retry: boolean;
 }
 
 const MEGABYTES = MAX_IMAGE_BYTES / 1e6;
 const FORMATS = "JPEG, PNG, WebP, GIF, BMP or TIFF";
 
-/** The one table of messages: each code of the service, and each problem that only the page knows. */
+/** All messages: one for each of the service's codes, and one for each problem that only the page knows. */
 export const MESSAGES: Record<Code | PageProblem, Message> = {
   ok: {
     title: "One person, and an answer",
@@ -147,7 +147,7 @@ export const MESSAGES: Record<Code | PageProblem, Message> = {
   },
 };
 
-/** How sure, in words that fit a calibrated probability of one of two labels. */
+/** Confidence in words that suit a calibrated probability of one of two labels. */
 export function sureness(confidence: number): string {
   if (confidence >= 0.9) return "Quite sure";
   return confidence >= 0.7 ? "Fairly sure" : "Unsure: little more than a coin toss";

@@ -1,13 +1,13 @@
 import type { Answer, Code } from "../../api/types";
 
-/** What can go wrong before a photo reaches the service, or on the way. */
+/** What can go wrong before a photo reaches the service, or in transit. */
 export type PageProblem = "file_too_large" | "empty_file" | "unreadable_file" | "unreachable" | "unexpected_answer" | "cancelled";
 
 export interface Outcome {
   code: Code | PageProblem;
   /** The service's answer about the photo; null when it has none. */
   answer: Answer | null;
-  /** What the service said, for people; null when the service did not speak. */
+  /** The service's message for people; null when the service did not answer. */
   text: string | null;
   requestId: string | null;
 }

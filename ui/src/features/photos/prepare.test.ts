@@ -12,7 +12,7 @@ const sized = (size: number) => {
   return file;
 };
 
-test("what the browser can open is sent reduced, however large the file is", async () => {
+test("a photo that the browser can decode is scaled down, however large the file is", async () => {
   const upload = new Blob(["small"]);
   const file = sized(60e6);
   expect(await prepare(file, () => Promise.resolve({ upload, thumbnail }))).toEqual({ kind: "ready", upload, thumbnail });
@@ -23,16 +23,16 @@ test("a photo that is small enough is sent as it is", async () => {
   expect(await prepare(file, () => Promise.resolve({ upload: null, thumbnail }))).toEqual({ kind: "ready", upload: file, thumbnail });
 });
 
-test("what the browser cannot open is sent as it is: the service says why not", async () => {
+test("a file that the browser cannot decode is sent as it is: the service says what is wrong", async () => {
   const file = sized(MAX_IMAGE_BYTES);
   expect(await prepare(file, cannotOpen)).toEqual({ kind: "ready", upload: file, thumbnail: null });
 });
 
-test("unless it is too large for the service", async () => {
+test("a file that the browser cannot decode is rejected when it is too large for the service", async () => {
   expect(await prepare(sized(MAX_IMAGE_BYTES + 1), cannotOpen)).toEqual({ kind: "refused", problem: "file_too_large" });
 });
 
-test("empty and vanished files are refused without opening them", async () => {
+test("empty and vanished files are rejected without decoding them", async () => {
   const reduce = vi.fn(cannotOpen);
   expect(await prepare(new File([], "a.jpg"), reduce)).toEqual({ kind: "refused", problem: "empty_file" });
   const gone = sized(5);
@@ -41,7 +41,7 @@ test("empty and vanished files are refused without opening them", async () => {
   expect(reduce).not.toHaveBeenCalled();
 });
 
-test("photos are fitted, never enlarged, and never lose a side", () => {
+test("photos are scaled to fit, never enlarged, and no side falls to 0 pixels", () => {
   expect(fit(4000, 3000, 1000)).toEqual([1000, 750]);
   expect(fit(300, 200, 1000)).toEqual([300, 200]);
   expect(fit(9000, 1, 1000)).toEqual([1000, 1]);
@@ -54,6 +54,6 @@ test.each([
   ["\0\0\0\x20ftypheic", false],
   ["\0\0\0\x20ftypavif", false],
   ["%PDF-1.7", false],
-])("formats are told by their first bytes: %j", async (head, known) => {
+])("formats are recognised by their first bytes: %j", async (head, known) => {
   expect(await serviceReads(new Blob([Uint8Array.from(head, (char) => char.charCodeAt(0))]))).toBe(known);
 });

@@ -6,10 +6,10 @@ export type Prepared =
   | { kind: "ready"; upload: Blob; thumbnail: Blob | null }
   | { kind: "refused"; problem: PageProblem };
 
-/** Makes a file ready to be sent: reduced when the browser can open it, as it is otherwise. */
+/** Prepares a file for upload: scaled down when the browser can decode it, otherwise unchanged. */
 export type Prepare = (file: File) => Promise<Prepared>;
 
-/** Shrinks a photo; null when the browser cannot open it. */
+/** Scales a photo down; null when the browser cannot decode it. */
 export type Reduce = (file: File) => Promise<Reduced | null>;
 
 export async function prepare(file: File, reduce: Reduce): Promise<Prepared> {

@@ -10,10 +10,10 @@ export interface Reduced {
 }
 
 /**
- * Opens a photo and reduces it. Runs in a worker: opening takes tenths of a second for a phone's photo.
+ * Decodes a photo and scales it down. Runs in a worker: decoding a phone's photo takes tenths of a second.
  *
- * The bitmap is upright (EXIF applied) and so is what is drawn from it, so boxes relative to the upright photo fit both.
- * @throws when the browser cannot open the file.
+ * The bitmap is upright (EXIF applied), and so is the result, so boxes relative to the upright photo fit both.
+ * @throws when the browser cannot decode the file.
  */
 export async function reduce(file: Blob): Promise<Reduced> {
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
@@ -28,7 +28,7 @@ export async function reduce(file: Blob): Promise<Reduced> {
   }
 }
 
-/** Width and height within a square of `side`, never enlarged. */
+/** Width and height scaled to fit a square of `side`, never enlarged. */
 export function fit(width: number, height: number, side: number): [number, number] {
   const scale = Math.min(1, side / Math.max(width, height));
   return [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
@@ -39,14 +39,14 @@ async function draw(bitmap: ImageBitmap, side: number): Promise<Blob> {
   const canvas = new OffscreenCanvas(width, height);
   const pen = canvas.getContext("2d", { alpha: false });
   if (!pen) throw new Error("no canvas");
-  pen.fillStyle = "white"; // as the service does with what is transparent
+  pen.fillStyle = "white"; // the service also puts transparent images on white
   pen.fillRect(0, 0, width, height);
   pen.imageSmoothingQuality = "high";
   pen.drawImage(bitmap, 0, 0, width, height);
   return canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
 }
 
-/** Whether the file begins like one of the service's formats. What only the browser reads (AVIF, HEIC in Safari) is sent as JPEG. */
+/** Whether the file starts with the signature of a format that the service accepts. Others (AVIF, HEIC in Safari) are sent as JPEG. */
 export async function serviceReads(file: Blob): Promise<boolean> {
   const head = String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));
   return /^(\xff\xd8\xff|\x89PNG|GIF8|BM|II[*+]\0|MM\0[*+]|RIFF[^]{4}WEBP)/.test(head);

@@ -5,7 +5,7 @@ export type Response = { id: number; reduced: Reduced | null };
 
 let previous: Promise<unknown> = Promise.resolve();
 
-// One photo at a time: an open one takes four bytes per pixel.
+// One photo at a time: a decoded one takes four bytes per pixel.
 addEventListener("message", ({ data: { id, file } }: MessageEvent<Request>) => {
   previous = previous.then(() =>
     reduce(file).then(

@@ -2,7 +2,7 @@ import type { Reduce } from "./prepare";
 import type { Reduced } from "./reduce";
 import type { Response } from "./reduce.worker";
 
-/** `reduce` in a worker, so that the page never stands still. Without workers, and if it dies, photos are sent as they are. */
+/** `reduce` in a worker, so that the page never freezes. Without workers, or if the worker dies, photos are sent as they are. */
 export function startReducer(): Reduce {
   if (typeof Worker === "undefined" || typeof OffscreenCanvas === "undefined") return () => Promise.resolve(null);
   const waiting = new Map<number, (reduced: Reduced | null) => void>();

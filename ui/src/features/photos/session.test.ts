@@ -16,7 +16,7 @@ const start = (predict: Predict, prepare = asTheyAre) => new PhotoSession({ pred
 const codes = (session: PhotoSession) => session.photos().map(({ outcome }) => outcome?.code);
 const settle = () => vi.advanceTimersByTimeAsync(0);
 
-/** Requests that wait until the test answers them. */
+/** Requests that stay pending until the test answers them. */
 function held() {
   const open: { name: string; signal: AbortSignal; answer: (reply: Reply) => void }[] = [];
   const predict: Predict = (_, name, signal) =>
@@ -47,7 +47,7 @@ test("photos are sent a few at a time, in order, until all are done", async () =
   expect(codes(session)).toEqual(Array(6).fill("ok"));
 });
 
-test("a busy service is left alone for as long as it said, by all photos", async () => {
+test("no photo is sent to a busy service before its Retry-After is over", async () => {
   const asked: number[] = [];
   let room = false;
   const session = start(() => {
@@ -66,14 +66,14 @@ test("a busy service is left alone for as long as it said, by all photos", async
   expect(codes(session)).toEqual(Array(10).fill("ok"));
 });
 
-test("it does not ask a busy service for ever", async () => {
+test("it gives up on a service that stays busy", async () => {
   const session = start(() => Promise.resolve(busy(10_000)));
   session.add(files(1));
   await vi.advanceTimersByTimeAsync(BUSY_PATIENCE_MS + 10_000);
   expect(codes(session)).toEqual(["overloaded"]);
 });
 
-test("a broken connection is tried again at once and then every second, not for ever", async () => {
+test("a broken connection is retried at once, then every second, a limited number of times", async () => {
   const asked: number[] = [];
   const begin = Date.now();
   const session = start(() => {
@@ -86,7 +86,7 @@ test("a broken connection is tried again at once and then every second, not for 
   expect(codes(session)).toEqual(["unreachable"]);
 });
 
-test("what fails for one photo harms no other", async () => {
+test("one photo's failure does not affect the others", async () => {
   const replies: Record<string, Reply> = {
     "0.jpg": { kind: "fault", code: "corrupt_image", text: "damaged", requestId: "1", retryAfterMs: null },
     "2.jpg": { kind: "no_answer", mayPass: false },
@@ -98,7 +98,7 @@ test("what fails for one photo harms no other", async () => {
   expect(codes(session)).toEqual(["corrupt_image", "ok", "unexpected_answer", "unexpected_answer", "ok"]);
 });
 
-test("a file that is refused here is never sent", async () => {
+test("a file that the page rejects is never sent", async () => {
   const predict = vi.fn<Predict>();
   const session = start(predict, () => Promise.resolve({ kind: "refused", problem: "file_too_large" }));
   session.add(files(1));
@@ -107,7 +107,7 @@ test("a file that is refused here is never sent", async () => {
   expect(predict).not.toHaveBeenCalled();
 });
 
-test("cancelling ends the request and lets the next one start", async () => {
+test("cancelling aborts the request and lets the next one start", async () => {
   const { open, predict } = held();
   const session = start(predict);
   session.add(files(5));
@@ -119,7 +119,7 @@ test("cancelling ends the request and lets the next one start", async () => {
   expect(open.at(-1)?.name).toBe("4.jpg");
 });
 
-test("cancelling all keeps what is done", async () => {
+test("cancelling all keeps finished photos", async () => {
   const { open, predict } = held();
   const session = start(predict);
   session.add(files(6));
@@ -130,7 +130,7 @@ test("cancelling all keeps what is done", async () => {
   expect(codes(session)).toEqual(["ok", ...Array<string>(5).fill("cancelled")]);
 });
 
-test("trying again asks anew, and only about those photos", async () => {
+test("retrying sends only the chosen photos again", async () => {
   let reply: Reply = { kind: "no_answer", mayPass: false };
   const predict = vi.fn(() => Promise.resolve(reply));
   const session = start(predict);
@@ -143,7 +143,7 @@ test("trying again asks anew, and only about those photos", async () => {
   expect(predict).toHaveBeenCalledTimes(3);
 });
 
-test("clearing forgets the photos, and late answers change nothing", async () => {
+test("clearing removes the photos, and late answers change nothing", async () => {
   const { open, predict } = held();
   const session = start(predict);
   session.add(files(2));

@@ -2,12 +2,12 @@ import type { Client } from "../../api/client";
 import { answered, problem, type Outcome } from "./outcome";
 import type { Prepare } from "./prepare";
 
-/** Photos in work at a time: browsers keep six connections to a server, and the health check wants one. */
+/** Photos in flight at a time: browsers open six connections to a server, and the health check needs one. */
 export const PARALLEL = 4;
-/** Tries after a broken connection: at once, then every second; a dead replica is replaced within seconds. */
+/** Failed connections before giving up. Retries come at once, then every second; a dead replica is replaced within seconds. */
 export const BROKEN_TRIES = 6;
 const BROKEN_WAIT_MS = 1000;
-/** For how long a photo is asked about while the service says that it is busy or warming up. */
+/** How long to keep retrying a photo while the service says that it is busy or warming up. */
 export const BUSY_PATIENCE_MS = 120_000;
 const BUSY_WAIT_MS = 1000; // without a Retry-After
 
@@ -18,15 +18,15 @@ export interface Photo {
   readonly file: File;
   readonly name: string;
   readonly phase: Phase;
-  /** A small picture for the grid; null until there is one, or when the browser cannot show the file. */
+  /** Small image for the grid; null until it is ready, or when the browser cannot decode the file. */
   readonly thumbnail: Blob | null;
-  /** Set exactly in phase done. */
+  /** Set if and only if the phase is done. */
   readonly outcome: Outcome | null;
-  /** When it is asked about again (phases busy and reconnecting), milliseconds since the epoch. */
+  /** Time of the next attempt (phases busy and reconnecting), milliseconds since the epoch. */
   readonly resumesAt: number | null;
 }
 
-/** The photos of this visit, and the work on them. Kept in memory only; an immutable list goes to the subscribers. */
+/** The photos of this visit and their requests. Kept in memory only; subscribers get an immutable list. */
 export class PhotoSession {
   readonly #client: Pick<Client, "predict">;
   readonly #prepare: Prepare;
@@ -62,7 +62,7 @@ export class PhotoSession {
     this.add(files);
   }
 
-  /** Forgets everything, and stops what is under way. */
+  /** Removes all photos and aborts their requests. */
   clear(): void {
     for (const controller of this.#running.values()) controller.abort();
     this.#running.clear();
@@ -113,7 +113,7 @@ export class PhotoSession {
     try {
       outcome = await this.#ask(photo.file, signal, set);
     } catch (error) {
-      if (signal.aborted) return; // whoever aborted has said what became of the photo
+      if (signal.aborted) return; // the code that aborted has already set or removed the photo
       console.error(error);
       outcome = problem("unexpected_answer");
     }
@@ -131,7 +131,7 @@ export class PhotoSession {
     const giveUpAt = Date.now() + BUSY_PATIENCE_MS;
     let broken = 0;
     for (;;) {
-      // One photo that was turned away speaks for all: the service has no room for the others either.
+      // When one photo is rejected as overload, all wait: the service has no room for the others either.
       while (this.#busyUntil > Date.now()) {
         set({ phase: "busy", resumesAt: this.#busyUntil });
         await sleep(this.#busyUntil - Date.now(), signal);

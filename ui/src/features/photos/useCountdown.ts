@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 
-/** Whole seconds until a moment; 0 without one. */
+/** Whole seconds until a time; 0 when there is none. */
 export function useCountdown(until: number | null): number {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {
