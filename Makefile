@@ -13,8 +13,8 @@ UPGRADE ?=
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 # Test groups. Two Ray clusters must not run side by side: of the groups in BESIDE only infra starts one, and those in ALONE run in turn.
-BESIDE := infra unit openvino house
-ALONE := tune serve ui
+BESIDE := infra unit openvino ui house
+ALONE := tune serve browser
 WORKERS ?= 2
 RESULTS := build/test-results
 PART := --no-print-directory --keep-going IN_PARTS=1
@@ -60,6 +60,7 @@ screenshots: setup-dev ## Take the README's screenshots of the page
 
 test: setup-dev ## Run all checks and tests; STRICT=1 turns each skip into a failure
 	@rm -rf $(RESULTS) && mkdir -p $(RESULTS)
+	@! command -v npm > /dev/null || $(MAKE) --no-print-directory page || true  # once: infra, ui and browser use it
 	@$(MAKE) $(PART) --jobs=2 --output-sync=target lint typecheck $(addprefix test-,$(BESIDE)) || touch $(RESULTS)/failed
 	@$(MAKE) $(PART) --jobs=1 $(addprefix test-,$(ALONE)) || touch $(RESULTS)/failed
 	@$(BIN)/python -m tests.support.groups $(addprefix $(RESULTS)/,$(BESIDE) $(ALONE)) && test ! -e $(RESULTS)/failed || \
@@ -78,8 +79,10 @@ test-tune: setup-dev ## Test hyper-parameter search on a local Ray cluster
 	@$(PYTEST) tests/tune
 test-serve: setup-dev ## Test the service on a local Ray cluster
 	@$(PYTEST) tests/serve
-test-ui: setup-dev ## Test the page, alone and in a browser
-	@$(PYTEST) tests/ui tests/browser
+test-ui: setup-dev ## Test the page without a browser
+	@$(PYTEST) tests/ui
+test-browser: setup-dev ## Test the page and the service in a browser
+	@$(PYTEST) tests/browser
 
 smoke: setup ## Smoke-test a running service: URL=http://... PHOTOS=folder
 	@$(BIN)/python -m serve_app.commands.smoke $(URL) $(PHOTOS)

@@ -36,6 +36,9 @@ STOP_S = 14.0  # for the whole stop: orchestrators and people soon kill a proces
 
 def main(config: Path = CONFIG) -> int:
     """Runs the service until it ends or gets a signal; returns the exit status."""
+    if not config.exists():
+        print(f"There is no {config} here: run this in a checkout of the project", file=sys.stderr)
+        return 1
     load_dotenv(".env")  # for the replicas, and for boto3, which reads only the environment
     settings = get_settings()
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # the dashboard can run code: without the token nobody may use it

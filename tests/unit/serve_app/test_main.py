@@ -9,13 +9,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from serve_app.__main__ import Stop, main, stop_service
+from serve_app.__main__ import CONFIG, Stop, main, stop_service
 from serve_app.settings import get_settings
 
 
 @pytest.fixture(autouse=True)
 def fresh_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
+    CONFIG.write_text("{}")
     for name in (
         "RAY_AUTH_MODE",
         "RAY_USAGE_STATS_ENABLED",
@@ -34,6 +35,12 @@ def test_a_port_that_is_taken_is_said_at_once(monkeypatch: pytest.MonkeyPatch, c
         monkeypatch.setenv("API_PORT", str(port))
         assert main() == 1
     assert f"Port {port} is taken" in capsys.readouterr().err
+
+
+def test_outside_of_a_checkout_it_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    CONFIG.unlink()
+    assert main() == 1
+    assert "There is no serve_config.yaml here" in capsys.readouterr().err
 
 
 STUBBORN = """
