@@ -1,8 +1,8 @@
 """All steps in one command: prepare, tune, evaluate, publish. A step whose result for the same inputs is there is skipped.
 
-    WORK_DIR/data/      the manifest and the data report
-             tune/      the search; tune/best/ is the model, with its metrics, report and card
-             run.json   the inputs and the result of each finished step
+WORK_DIR/data/      the manifest and the data report
+WORK_DIR/tune/      the search; tune/best/ is the model, with its metrics, report and card
+WORK_DIR/run.json   the inputs and the result of each finished step
 """
 
 import hashlib
