@@ -11,7 +11,9 @@
 tests/unit/serve_app/graph/test_ray_internals.py looks each one up in the Ray that is installed.
 """
 
+import contextlib
 import logging
+import random
 import socket
 import sys
 from abc import ABC, abstractmethod
@@ -71,6 +73,10 @@ def quieten_batch_warning() -> None:
     logging.getLogger("ray.serve").addFilter(lambda record: "`max_concurrent_batches`" not in record.getMessage())
 
 
+# Above the ports that Ray gives to its workers (10002 to 19999), and below those that Linux gives to whoever asks for any (from 32768):
+# Ray's processes take dozens of both while they start.
+PORTS = range(20_000, 32_768)
+
 # --- environment variables of Ray's processes: `make serve` sets them, and for pods `make manifests` writes them to a file -----------
 
 EVERYWHERE = {
@@ -95,8 +101,9 @@ def on_this_machine() -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of this machine that is free, and stays so until it is used: no process gets one of `PORTS` without asking for it."""
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError(f"every port from {PORTS.start} to {PORTS.stop - 1} is taken")

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import socket
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from serve_app.graph.ray_internals import (
     GRPC_MAX_BYTES,
     IN_PODS,
     AppOnReplica,
+    free_port,
     is_death,
     on_this_machine,
     quieten_batch_warning,
@@ -87,6 +89,20 @@ def test_two_services_on_one_machine_have_ports_of_their_own() -> None:
     one, other = ({name: value for name, value in on_this_machine().items() if name.endswith("_PORT")} for _ in range(2))
     assert one.keys() == other.keys()
     assert not set(one.values()) & set(other.values())
+
+
+def test_a_free_port_is_none_that_a_starting_process_gets_by_chance() -> None:
+    of_rays_workers, of_linux = range(10_002, 20_000), range(32_768, 61_000)  # the defaults of both
+    ports = {free_port() for _ in range(100)}
+    assert not ports & {*of_rays_workers, *of_linux}
+
+
+def test_a_port_that_is_taken_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", free_port()))
+        monkeypatch.setattr(ray_internals, "PORTS", range(taken.getsockname()[1], taken.getsockname()[1] + 1))
+        with pytest.raises(OSError, match="is taken"):
+            free_port()
 
 
 def test_pods_have_all_that_is_for_everywhere_and_the_usual_ports() -> None:
