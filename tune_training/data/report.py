@@ -45,6 +45,7 @@ _MEANINGS: dict[str, str] = {
     Reason.CONFLICTING_LABELS: "It has both labels, or it is the same as or looks like a photo with the other label. Which label is right?",
     Reason.DUPLICATE: "The same file has another name, too; one of them is used.",
     Reason.NEAR_DUPLICATE: "It looks like a validation or test photo; training on it would leak the answer.",
+    Reason.CORRECTED: "The corrections say that it has no right label.",
 }
 
 
