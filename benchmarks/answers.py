@@ -14,7 +14,7 @@ TOLERANCE = 5e-3  # of probabilities
 
 @dataclass(frozen=True)
 class GivenAnswer:
-    """An answer about one photo; `probabilities` by label, only with `ok`."""
+    """An answer about one photo; `probabilities` by label, only with `ok` and `unsure`."""
 
     code: str
     probabilities: Mapping[str, float] | None = None
@@ -47,7 +47,7 @@ def code_of(status: int, body: Mapping[str, Any]) -> str:
         return f"HTTP {status}"
     if body.get("prediction") is not None:
         return Code.OK
-    return Code.MULTIPLE_PEOPLE if body.get("person_count", 0) > 1 else Code.NO_PERSON
+    return {0: Code.NO_PERSON, 1: Code.UNSURE}.get(body.get("person_count", 0), Code.MULTIPLE_PEOPLE)
 
 
 def disagreements(given: Sequence[GivenAnswer], expected: Sequence[GivenAnswer]) -> list[int]:

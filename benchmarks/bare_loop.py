@@ -15,6 +15,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification, Au
 from serve_app.checkpoints.decision import ClassifierDecision, DetectorDecision
 from serve_app.codes import Code
 from serve_app.runtimes.networks import normalisation, trained_size
+from serve_app.vision.classifier import confidence_gate
 from serve_app.vision.cropping import CropSpec, crop_person
 from serve_app.vision.decoding import DecodeLimits, decode
 from serve_app.vision.images import RGB
@@ -33,10 +34,9 @@ class BareLoop:
         self._processor = AutoImageProcessor.from_pretrained(detector, backend="pil")
         judge = AutoImageProcessor.from_pretrained(classifier, backend="pil")
         self._rule = DetectorDecision.read(detector)
-        decision = ClassifierDecision.read(classifier)
+        self._decision = decision = ClassifierDecision.read(classifier)
         self._crop_spec = CropSpec(decision.crop_margin, decision.crop_aspect, trained_size(judge), judge.resample)
         self._mean, self._deviation = normalisation(judge)
-        self._temperature = decision.temperature
         self._person = next(index for index, name in self._detector.config.id2label.items() if name.lower() == "person")
         self._labels = [self._classifier.config.id2label[index].lower() for index in (0, 1)]
 
@@ -49,7 +49,7 @@ class BareLoop:
         singles = [index for index, outcome in enumerate(outcomes) if outcome.code is Code.OK]
         crops = [crop_person(photos[index], people[index][0].box, self._crop_spec) for index in singles]
         for index, probabilities in zip(singles, self._classify(crops), strict=True):
-            outcomes[index] = Outcome(Code.OK, people[index], probabilities)
+            outcomes[index] = Outcome(confidence_gate(probabilities, self._decision), people[index], probabilities)
         return outcomes
 
     def _detect(self, photos: Sequence[RGB]) -> list[list[DetectedPerson]]:
@@ -73,5 +73,5 @@ class BareLoop:
             return []
         pixels = torch.stack([torch.from_numpy(crop.copy()) for crop in crops]).permute(0, 3, 1, 2).float()
         logits = self._classifier(pixel_values=(pixels - self._mean) / self._deviation).logits
-        rows = torch.softmax(logits / self._temperature, dim=-1).tolist()
+        rows = torch.softmax(logits / self._decision.temperature, dim=-1).tolist()
         return [dict(zip(self._labels, row, strict=True)) for row in rows]

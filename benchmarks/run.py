@@ -175,4 +175,4 @@ class _SetRun:
 def photos_by_model(record: LoadRecord) -> dict[str, int]:
     """How many answered photos went through each model, warm-up included."""
     codes = [sample.outcome for sample in record.samples if sample.status == ANSWERED]
-    return {"detector": len(codes), "classifier": codes.count(Code.OK)}
+    return {"detector": len(codes), "classifier": codes.count(Code.OK) + codes.count(Code.UNSURE)}

@@ -10,6 +10,7 @@ class Code(StrEnum):
     OK = "ok"
     NO_PERSON = "no_person"
     MULTIPLE_PEOPLE = "multiple_people"
+    UNSURE = "unsure"
     NOT_AN_IMAGE = "not_an_image"
     BAD_REQUEST = "bad_request"
     NOT_FOUND = "not_found"
@@ -39,6 +40,7 @@ MEANINGS: dict[Code, Meaning] = {
     Code.OK: Meaning(200, ""),
     Code.NO_PERSON: Meaning(200, "No person detected in image"),
     Code.MULTIPLE_PEOPLE: Meaning(200, "Multiple people detected ({person_count} people). Please use single-person images."),
+    Code.UNSURE: Meaning(200, "The model is not sure enough to say; a clearer photo of the face may help."),
     Code.NOT_AN_IMAGE: Meaning(400, "File must be an image"),
     Code.BAD_REQUEST: Meaning(400, "The request is not valid"),
     Code.NOT_FOUND: Meaning(404, "There is nothing at this address"),

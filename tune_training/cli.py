@@ -11,10 +11,8 @@ from transformers.utils import logging as transformers_logging
 
 from serve_app.checkpoints import CheckpointError
 from serve_app.checkpoints.decision import DecisionError
-from tune_training.data.labelling import CLOSE_UP_SOURCES
 from tune_training.data.manifest import TRAIN, VAL, read_manifest
 from tune_training.data.prepare import prepare_command
-from tune_training.data.table import read_table
 from tune_training.detector.evaluate import evaluate_detector
 from tune_training.detector.train import DetectorRecipe
 from tune_training.detector.train import train_detector as run_detector_training
@@ -54,26 +52,22 @@ def setup() -> None:
 @app.command()
 def train_detector(
     start: Annotated[str, typer.Option(help="Checkpoint to start from: a folder, or hf://org/name.")],
-    people: Annotated[Path, typer.Option(help="COCO file of the training photos, one category: person.", exists=True, dir_okay=False)],
+    people: Annotated[
+        Path, typer.Option(help="COCO file of the training photos, with the categories person and head.", exists=True, dir_okay=False)
+    ],
     run_dir: Annotated[Path, typer.Option(help="Folder of the state and the result; the same command resumes there.")] = Path(
         "runs/person-detector"
     ),
-    portraits: Annotated[Path | None, typer.Option(help="index.csv whose close-ups are added, as people who fill the photo.")] = None,
-    close_up_source: Annotated[
-        list[str], typer.Option(help="Sources in the index whose photos are faces from edge to edge.")
-    ] = CLOSE_UP_SOURCES,
     epochs: Annotated[int, typer.Option(help="Passes over the photos.")] = DetectorRecipe.epochs,
     batch_size: Annotated[int, typer.Option(help="Photos per step.")] = DetectorRecipe.batch_size,
     image_size: Annotated[int, typer.Option(help="Side of the square that photos are resized to, pixels.")] = DetectorRecipe.image_size,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = DetectorRecipe.seed,
     threads: Threads = 0,
 ) -> None:
-    """Fine-tune a DETR-family detector on photos with boxes of people. Result: RUN_DIR/checkpoint."""
+    """Fine-tune a DETR-family detector on photos with boxes of people and heads. Result: RUN_DIR/checkpoint."""
     set_threads(threads)
-    rows = read_table(str(portraits)) if portraits else []
-    close_ups = [(portraits or Path()).parent / row.path for row in rows if row.split == TRAIN and row.source in close_up_source]
     recipe = DetectorRecipe(epochs=epochs, batch_size=batch_size, image_size=image_size, seed=seed)
-    folder = run_detector_training(_starting_point(start), people, run_dir, recipe, close_ups)
+    folder = run_detector_training(_starting_point(start), people, run_dir, recipe)
     typer.echo(f"Trained: {folder}. Next: python -m tune_training evaluate-detector --help")
 
 

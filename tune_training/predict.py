@@ -158,10 +158,8 @@ class Predictor:
 def _answer(name: str, outcome: Outcome, models: Sequence[Checkpoint]) -> dict[str, Any]:
     people = [{"box": list(person.box), "score": person.score} for person in outcome.people]
     row = _refusal(name, outcome.code, models, error_text(outcome.code, len(people)))
-    row |= {"people": people, "person_count": len(people), "probabilities": outcome.probabilities, "prediction": outcome.prediction}
-    if outcome.probabilities and outcome.prediction:
-        row["confidence"] = outcome.probabilities[outcome.prediction]
-    return row
+    row |= {"people": people, "person_count": len(people), "probabilities": outcome.probabilities}
+    return row | {"prediction": outcome.prediction, "confidence": outcome.confidence}
 
 
 def _refusal(name: str, code: Code, models: Sequence[Checkpoint], error: str | None = None) -> dict[str, Any]:

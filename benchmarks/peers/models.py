@@ -33,13 +33,10 @@ def load_models(threads: int) -> BareLoop:
 
 def body(outcome: Outcome) -> dict[str, Any]:
     """The answer as JSON."""
-    if outcome.probabilities is None:
-        error = error_text(outcome.code, len(outcome.people))
-        return {"error": error, "person_count": len(outcome.people), "prediction": None, "confidence": 0.0}
     return {
         "prediction": outcome.prediction,
-        "confidence": max(outcome.probabilities.values()),
+        "confidence": outcome.confidence,
         "person_count": len(outcome.people),
         "probabilities": outcome.probabilities,
-        "error": None,
+        "error": error_text(outcome.code, len(outcome.people)),
     }

@@ -71,16 +71,18 @@ class DetectorDecision(Decision):
 
 
 class ClassifierDecision(Decision):
-    """How a person is cropped for the classifier, and how its logits become probabilities.
+    """How a person is cropped for the classifier, how its logits become probabilities, and when those are enough for an answer.
 
     Attributes:
         crop_margin: how far the crop reaches beyond the box on each side, as a share of the box's shorter side.
         crop_aspect: the crop is at most this many times as tall as it is wide, measured from the top: head and shoulders.
         temperature: divides the logits (Guo et al. 2017, On Calibration of Modern Neural Networks).
+        min_confidence: an answer with a lower confidence is `unsure`; 0 turns this off, as in the original.
         input_size: side of the square crop, pixels; None: the size in `preprocessor_config.json`.
     """
 
     crop_margin: float = Field(0.0, ge=0, le=1)
     crop_aspect: float = Field(10.0, gt=0)
     temperature: float = Field(1.0, gt=0)
+    min_confidence: float = Field(0.0, ge=0, le=1)
     input_size: int | None = Field(None, ge=16, le=1024)

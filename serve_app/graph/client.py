@@ -127,7 +127,7 @@ class GraphClient:
                 photo.stages |= answer.stages
                 self._answered_at = time.monotonic()
                 self._classifier_name = answer.model
-                return GraphOutcome(Code.OK, detection.people, answer.probabilities, detection.model, answer.model)
+                return GraphOutcome(answer.code, detection.people, answer.probabilities, detection.model, answer.model)
             # The classifier was exchanged while this photo was in flight. The deadline bounds how often that can happen.
             spec = self._crop_spec = answer.crop_spec
 

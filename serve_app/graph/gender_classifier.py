@@ -14,7 +14,7 @@ from serve_app.graph.ray_internals import quieten_batch_warning
 from serve_app.runtimes.base import RunOptions
 from serve_app.settings import Settings
 from serve_app.telemetry import BatchMetrics, log_with_serve
-from serve_app.vision.classifier import Classifier
+from serve_app.vision.classifier import Classifier, confidence_gate
 from serve_app.vision.cropping import CropSpec
 from serve_app.vision.images import RGB
 
@@ -67,7 +67,8 @@ class GenderClassifier:
         outcome = await self._collect((classifier, crop))
         if isinstance(outcome, BaseException):
             raise outcome
-        return Classification(outcome, str(describe(classifier)), {"classify": time.perf_counter() - started})
+        code = confidence_gate(outcome, classifier.decision)
+        return Classification(code, outcome, str(describe(classifier)), {"classify": time.perf_counter() - started})
 
     async def describe(self) -> ModelDescription:
         """The model in use and its crops."""

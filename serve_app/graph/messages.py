@@ -50,8 +50,9 @@ class Detection:
 
 @dataclass(frozen=True)
 class Classification:
-    """Calibrated probabilities by label."""
+    """The classifier's answer for one crop: OK or UNSURE, and the calibrated probabilities by label."""
 
+    code: Code
     probabilities: dict[str, float]
     model: str
     stages: Stages = field(default_factory=dict)

@@ -46,10 +46,12 @@ class Answer(Body):
     `prediction` is a guess at the gender presentation that the pixels suggest; it says nothing about anyone's identity.
     """
 
-    prediction: str | None = Field(description='"male" or "female"; null when refused')
-    confidence: float = Field(description="Calibrated probability of the prediction; 0.0 when refused", ge=0, le=1)
+    prediction: str | None = Field(description='"male" or "female"; null unless the code is "ok"')
+    confidence: float = Field(description="Calibrated probability of the prediction; 0.0 without one", ge=0, le=1)
     person_count: int = Field(description="People in the photo that pass the person rule", ge=0)
-    probabilities: dict[str, float] | None = Field(description="Calibrated probability of each label; null when refused")
+    probabilities: dict[str, float] | None = Field(
+        description='Calibrated probability of each label, with the codes "ok" and "unsure"; otherwise null'
+    )
     error: str | None = Field(description="Why there is no prediction, for people; null on success")
     code: Code = Field(description="The outcome, for programs")
     people: list[Person] = Field(description="Exactly the people that were counted")

@@ -51,6 +51,17 @@ _ANSWERS = {
     ),
     Code.NO_PERSON: Answer.refusal(Code.NO_PERSON, _REQUEST_ID, model=_MODEL),
     Code.MULTIPLE_PEOPLE: Answer.refusal(Code.MULTIPLE_PEOPLE, _REQUEST_ID, people=[_PERSON] * 3, model=_MODEL),
+    Code.UNSURE: Answer(
+        prediction=None,
+        confidence=0.0,
+        person_count=1,
+        probabilities={"male": 0.534, "female": 0.466},
+        error=MEANINGS[Code.UNSURE].text,
+        code=Code.UNSURE,
+        people=[_PERSON],
+        request_id=_REQUEST_ID,
+        model=_MODEL,
+    ),
 }
 _FAULTS_OF_A_CALL = {Code.BAD_REQUEST, Code.IMAGE_TOO_LARGE, Code.OVERLOADED, Code.TIMEOUT, Code.INTERNAL}
 _FAULTS_OF_A_PHOTO = {Code.NOT_AN_IMAGE, Code.CORRUPT_IMAGE}

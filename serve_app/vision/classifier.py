@@ -7,6 +7,7 @@ import numpy as np
 
 from serve_app.checkpoints import Checkpoint
 from serve_app.checkpoints.decision import ClassifierDecision
+from serve_app.codes import Code
 from serve_app.runtimes import load
 from serve_app.runtimes.base import Facts, Floats, RunOptions, Runtime
 from serve_app.vision.cropping import CropSpec
@@ -57,6 +58,11 @@ def crop_spec(facts: Facts, decision: ClassifierDecision) -> CropSpec:
     """How to crop for a checkpoint, from its `decision.json` and its image processor."""
     assert facts.resize.exact is not None
     return CropSpec(decision.crop_margin, decision.crop_aspect, facts.resize.exact[0], facts.resize.resample)
+
+
+def confidence_gate(probabilities: Mapping[str, float], decision: ClassifierDecision) -> Code:
+    """OK when the more probable label is probable enough for the decision; otherwise UNSURE."""
+    return Code.UNSURE if max(probabilities.values()) < decision.min_confidence else Code.OK
 
 
 def softmax(logits: Floats) -> Floats:

@@ -8,7 +8,7 @@ from serve_app.vision.people import DetectedPerson
 
 @dataclass(frozen=True)
 class Outcome:
-    """A photo's code, the people that count, and with OK the calibrated probabilities by label."""
+    """A photo's code, the people that count, and with OK or UNSURE the calibrated probabilities by label."""
 
     code: Code
     people: list[DetectedPerson] = field(default_factory=list)
@@ -16,10 +16,10 @@ class Outcome:
 
     @property
     def prediction(self) -> str | None:
-        """The more probable label."""
-        return max(self.probabilities, key=self.probabilities.__getitem__) if self.probabilities else None
+        """The more probable label, only with OK."""
+        return max(self.probabilities, key=self.probabilities.__getitem__) if self.code is Code.OK and self.probabilities else None
 
     @property
     def confidence(self) -> float:
         """The prediction's probability; 0.0 without a prediction."""
-        return max(self.probabilities.values()) if self.probabilities else 0.0
+        return self.probabilities[self.prediction] if self.probabilities and self.prediction else 0.0

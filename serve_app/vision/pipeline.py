@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from serve_app.codes import Code
-from serve_app.vision.classifier import Classifier
+from serve_app.vision.classifier import Classifier, confidence_gate
 from serve_app.vision.cropping import crop_person
 from serve_app.vision.decoding import DecodeLimits, ImageRefused, decode
 from serve_app.vision.detector import Detector
@@ -37,5 +37,6 @@ class Pipeline:
             if outcomes[index].code is Code.OK:
                 crops[index] = crop_person(photos[index], people[0].box, self._classifier.crop_spec)
         for index, probabilities in zip(crops, self._classifier(list(crops.values())), strict=True):
-            outcomes[index] = Outcome(Code.OK, outcomes[index].people, probabilities)
+            code = confidence_gate(probabilities, self._classifier.decision)
+            outcomes[index] = Outcome(code, outcomes[index].people, probabilities)
         return [outcomes[index] for index in range(len(images))]

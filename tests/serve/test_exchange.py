@@ -11,6 +11,7 @@ import pytest
 
 from serve_app.checkpoints import resolve
 from serve_app.checkpoints.decision import ClassifierDecision
+from serve_app.codes import MEANINGS, Code
 from tests.serve.conftest import until_healthy
 from tests.support import photos
 from tests.support.checkpoints import write_tiny_classifier
@@ -93,6 +94,20 @@ async def test_the_person_rule_changes_under_load(client: httpx.AsyncClient, dep
     await stream.until(lambda answer: answer["code"] == "no_person")
     await stream.stop()
     assert {answer["code"] for answer in stream.answers} == {"ok", "no_person"}
+
+
+async def test_the_least_confidence_changes_under_load(client: httpx.AsyncClient, deploy: Deploy) -> None:
+    stream = Stream(client)
+    await stream.until(lambda answer: answer["code"] == "ok")
+    await deploy({"GenderClassifier": {"min_confidence": 1.0}})
+    await stream.until(lambda answer: answer["code"] == "unsure")
+    await stream.stop()
+    by_code = {answer["code"]: answer for answer in stream.answers}
+    assert by_code.keys() == {"ok", "unsure"}
+    unsure = by_code["unsure"]
+    assert (unsure["prediction"], unsure["confidence"], unsure["person_count"]) == (None, 0.0, 1)
+    assert unsure["error"] == MEANINGS[Code.UNSURE].text
+    assert unsure["probabilities"] == pytest.approx(by_code["ok"]["probabilities"], abs=1e-3)
 
 
 async def test_a_model_that_cannot_be_had_leaves_the_old_one_and_is_reported(

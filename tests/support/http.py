@@ -17,6 +17,7 @@ from serve_app.vision.people import DetectedPerson
 
 MODELS = ("detector@1", "classifier@2")
 PERSON = DetectedPerson((0.1, 0.2, 0.6, 0.9), 0.9)
+UNSURE = GraphOutcome(Code.UNSURE, [PERSON], {"male": 0.534, "female": 0.466}, *MODELS)
 MALE = GraphOutcome(Code.OK, [PERSON], {"male": 0.892, "female": 0.108}, *MODELS)
 
 
@@ -50,6 +51,8 @@ class FakeService:
             raise self.raises
         if image == Code.MULTIPLE_PEOPLE.encode():
             return GraphOutcome(Code.MULTIPLE_PEOPLE, [PERSON] * 3, None, *MODELS)
+        if image == Code.UNSURE.encode():
+            return UNSURE
         for code in Code:
             if image == code.encode():
                 return GraphOutcome(code)

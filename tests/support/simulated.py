@@ -65,7 +65,7 @@ class Classifier:
     async def classify(self, crop: RGB, spec: CropSpec) -> Classification:
         """The same probabilities for every crop."""
         await asyncio.sleep(self._seconds)
-        return Classification({"male": 0.5, "female": 0.5}, "simulated@1")
+        return Classification(Code.OK, {"male": 0.5, "female": 0.5}, "simulated@1")
 
     async def describe(self) -> ModelDescription:
         """See GenderClassifier."""

@@ -1,4 +1,4 @@
-"""Photos with the boxes of the people in them, in the COCO format, augmented for training."""
+"""Photos with the boxes of the people and heads in them, in the COCO format, augmented for training."""
 
 import json
 from collections.abc import Sequence
@@ -11,37 +11,56 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 from transformers import BaseImageProcessor
 
+from serve_app.runtimes.base import HEAD, PERSON
+from tune_training.io.errors import InputError
+
+CLASSES = (PERSON, HEAD)  # in the order of the detector's logits
+Classes = NDArray[np.int64]  # (n,) indices in `CLASSES`
 Boxes = NDArray[np.float32]  # (n, 4) float32, [x0, y0, x1, y1] relative to the image, 0 to 1
 
 
 @dataclass(frozen=True)
 class AnnotatedPhoto:
-    """A photo's file, the boxes of all its people and the collection that it comes from."""
+    """A photo's file, the boxes of all its people and heads, and the collection that it comes from.
+
+    Attributes:
+        classes: index (n,) of each box's class in `CLASSES`.
+    """
 
     path: Path
     boxes: Boxes
+    classes: Classes
     source: str
+
+    @property
+    def people(self) -> Boxes:
+        """The boxes of its people alone."""
+        return self.boxes[self.classes == CLASSES.index(PERSON)]
 
 
 def read_coco(index: Path) -> list[AnnotatedPhoto]:
-    """Reads a COCO file whose only category is `person`; file names are relative to its folder."""
+    """Reads a COCO file with the category `person` and, if heads are annotated, `head`; file names are relative to its folder.
+
+    Raises:
+        InputError: it has other categories.
+    """
     document = json.loads(index.read_text())
+    names = {category["id"]: category["name"] for category in document["categories"]}
+    if unknown := sorted(set(names.values()) - set(CLASSES)):
+        raise InputError(f"{index}: it has the categories {', '.join(unknown)}; known are {', '.join(CLASSES)}")
     boxes: dict[int, list[list[float]]] = {image["id"]: [] for image in document["images"]}
+    classes: dict[int, list[int]] = {image["id"]: [] for image in document["images"]}
     for annotation in document["annotations"]:
         x, y, width, height = annotation["bbox"]
         boxes[annotation["image_id"]].append([x, y, x + width, y + height])
+        classes[annotation["image_id"]].append(CLASSES.index(names[annotation["category_id"]]))
     photos = []
     for image in document["images"]:
         size = np.array([image["width"], image["height"]] * 2, dtype=np.float32)
         relative = np.array(boxes[image["id"]], dtype=np.float32).reshape(-1, 4) / size
-        photos.append(AnnotatedPhoto(index.parent / image["file_name"], relative.clip(0, 1), image.get("source", "")))
+        labels = np.array(classes[image["id"]], dtype=np.int64)
+        photos.append(AnnotatedPhoto(index.parent / image["file_name"], relative.clip(0, 1), labels, image.get("source", "")))
     return photos
-
-
-def close_ups(paths: Sequence[Path]) -> list[AnnotatedPhoto]:
-    """Photos that one person fills from edge to edge, such as face crops: the box is the whole photo."""
-    whole = np.array([[0, 0, 1, 1]], dtype=np.float32)
-    return [AnnotatedPhoto(path, whole, "close_up") for path in paths]
 
 
 class DetectionDataset:
@@ -63,20 +82,20 @@ class DetectionDataset:
         photo = self.photos[index]
         rng = np.random.default_rng([self.seed, index])
         with Image.open(photo.path) as file:
-            image, boxes = augment(file.convert("RGB"), photo.boxes, rng)
+            image, boxes, classes = augment(file.convert("RGB"), photo.boxes, photo.classes, rng)
         pixels = self.processor(images=image, return_tensors="pt")["pixel_values"][0]
         x0, y0, x1, y1 = torch.from_numpy(boxes).unbind(-1)
         return {
             "pixel_values": pixels,
-            "class_labels": torch.zeros(len(boxes), dtype=torch.long),
+            "class_labels": torch.from_numpy(classes),
             "boxes": torch.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0], dim=-1),
         }
 
 
-def augment(image: Image.Image, boxes: Boxes, rng: np.random.Generator) -> tuple[Image.Image, Boxes]:
-    """Random crop (half the time), flip and colour."""
+def augment(image: Image.Image, boxes: Boxes, classes: Classes, rng: np.random.Generator) -> tuple[Image.Image, Boxes, Classes]:
+    """Random crop (half the time), flip and colour; boxes (n, 4) and classes (n,) of what stays in the photo."""
     if rng.random() < 0.5:
-        image, boxes = _random_crop(image, boxes, rng)
+        image, boxes, classes = _random_crop(image, boxes, classes, rng)
     if rng.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         boxes = boxes[:, [2, 1, 0, 3]] * np.array([-1, 1, -1, 1], dtype=np.float32) + np.array([1, 0, 1, 0], dtype=np.float32)
@@ -85,14 +104,14 @@ def augment(image: Image.Image, boxes: Boxes, rng: np.random.Generator) -> tuple
             image = enhance(image).enhance(rng.uniform(0.6, 1.4))
     if rng.random() < 0.05:
         image = image.convert("L").convert("RGB")
-    return image, boxes
+    return image, boxes, classes
 
 
-def _random_crop(image: Image.Image, boxes: Boxes, rng: np.random.Generator) -> tuple[Image.Image, Boxes]:
-    """A window of 35 to 100 % of each side; a person stays when at least 30 % of the box does.
+def _random_crop(image: Image.Image, boxes: Boxes, classes: Classes, rng: np.random.Generator) -> tuple[Image.Image, Boxes, Classes]:
+    """A window of 35 to 100 % of each side; a person or head stays when at least 30 % of the box does.
 
-    A window that leaves less than that of a person, but not nothing, would teach the model that a visible person is background, so
-    another one is tried.
+    A window that leaves less than that of one, but not nothing, would teach the model that a visible person is background, so another
+    one is tried.
     """
     for _ in range(10):
         width, height = rng.uniform(0.35, 1.0, size=2)
@@ -106,8 +125,9 @@ def _random_crop(image: Image.Image, boxes: Boxes, rng: np.random.Generator) -> 
         if right - left < 32 or bottom - top < 32:
             continue
         origin, scale = np.array([x, y, x, y], dtype=np.float32), np.array([width, height, width, height], dtype=np.float32)
-        return image.crop((left, top, right, bottom)), ((clipped[inside >= 0.3] - origin) / scale).clip(0, 1)
-    return image, boxes
+        kept = inside >= 0.3
+        return image.crop((left, top, right, bottom)), ((clipped[kept] - origin) / scale).clip(0, 1), classes[kept]
+    return image, boxes, classes
 
 
 def _area(boxes: Boxes) -> NDArray[np.float32]:

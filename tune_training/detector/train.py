@@ -1,4 +1,4 @@
-"""Fine-tunes a DETR-family checkpoint into a detector of one class: person."""
+"""Fine-tunes a DETR-family checkpoint into a detector of people and their heads."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from torch import nn
 from transformers import AutoModelForObjectDetection, PreTrainedModel, RTDetrImageProcessorPil
 
 from serve_app.runtimes.base import PERSON
-from tune_training.detector.data import AnnotatedPhoto, DetectionDataset, close_ups, collate, read_coco
+from tune_training.detector.data import CLASSES, DetectionDataset, collate, read_coco
 from tune_training.io.errors import InputError
 from tune_training.train.loop import Epoch, LoopConfig, fit, read_ahead, seed_everything, write_checkpoint
 
@@ -27,52 +27,51 @@ class DetectorRecipe:
     Attributes:
         image_size: side of the square that every photo is resized to, pixels. The person rule ignores people below 20 % of the photo's
             height: 320 shows those in 64 pixels, at 0.6 of the cost of the starting checkpoint's 416.
-        close_up_share: share of close-ups in an epoch, so that a face from edge to edge is a person too.
         denoising_queries: DN-DETR queries in training (Li et al. 2022); 30 train twice as fast as the checkpoint's 100.
         learning_rate: of all but `enc_output`, which the starting checkpoint has not trained.
     """
 
-    epochs: int = 12
+    epochs: int = 5
     batch_size: int = 8
     image_size: int = 320
     learning_rate: float = 2e-4
     enc_output_learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     denoising_queries: int = 30
-    close_up_share: float = 0.12
     seed: int = 0
 
 
-def single_class_model(start: str, recipe: DetectorRecipe) -> PreTrainedModel:
-    """Loads a checkpoint of many classes and keeps only the row of the class `person` in every class head.
+def two_class_model(start: str, recipe: DetectorRecipe) -> PreTrainedModel:
+    """Loads a checkpoint of any classes and keeps the rows of `CLASSES` in every class head; a class that it lacks starts untrained.
 
     Raises:
-        InputError: it has no such class.
+        InputError: it has no class `person`.
     """
     # float32, whatever the file holds: half precision cannot be trained this way.
-    many = AutoModelForObjectDetection.from_pretrained(start, dtype=torch.float32)
-    person = next((index for index, name in many.config.id2label.items() if name == PERSON), None)
-    if person is None:
+    before = AutoModelForObjectDetection.from_pretrained(start, dtype=torch.float32)
+    known = {str(name).lower(): int(index) for index, name in before.config.id2label.items()}
+    if PERSON not in known:
         raise InputError(f"{start}: the starting checkpoint needs the class '{PERSON}'")
-    one: PreTrainedModel = AutoModelForObjectDetection.from_pretrained(
+    model: PreTrainedModel = AutoModelForObjectDetection.from_pretrained(
         start,
-        id2label={0: PERSON},
-        label2id={PERSON: 0},
+        id2label=dict(enumerate(CLASSES)),
+        label2id={name: index for index, name in enumerate(CLASSES)},
         ignore_mismatched_sizes=True,
         dtype=torch.float32,
         num_denoising=recipe.denoising_queries,
     )
-    source = many.state_dict()
+    source = before.state_dict()
     with torch.no_grad():
-        for name, target in one.state_dict().items():
-            if name not in source or source[name].shape == target.shape:
+        for name, target in model.state_dict().items():
+            if not ("class" in name or "score" in name) or name not in source or source[name].shape[1:] != target.shape[1:]:
                 continue
-            rows = source[name]
-            # The embedding of denoised labels has one more row at the end: "no object".
-            keep = [person] if target.shape[0] == 1 else [person, rows.shape[0] - 1]
-            target.copy_(rows[keep])
-    one.config.eval_size = [recipe.image_size, recipe.image_size]
-    return one
+            for index, wanted in enumerate(CLASSES):
+                if wanted in known:
+                    target[index].copy_(source[name][known[wanted]])
+            if len(target) > len(CLASSES):  # the embedding of denoised labels has one more row at the end: "no object"
+                target[-1].copy_(source[name][-1])
+    model.config.eval_size = [recipe.image_size, recipe.image_size]
+    return model
 
 
 def image_processor(recipe: DetectorRecipe) -> RTDetrImageProcessorPil:
@@ -91,15 +90,14 @@ def parameter_groups(model: nn.Module, recipe: DetectorRecipe) -> list[dict[str,
     return [{"params": params, "lr": rate, "weight_decay": decay} for (rate, decay), params in groups.items()]
 
 
-def train_detector(start: str, index: Path, run_dir: Path, recipe: DetectorRecipe, close_up_paths: list[Path] | None = None) -> Path:
+def train_detector(start: str, index: Path, run_dir: Path, recipe: DetectorRecipe) -> Path:
     """Trains and writes `run_dir/checkpoint` in the Hugging Face layout.
 
     Args:
         start: folder or hub name of a DETR-family checkpoint with the class `person`.
-        index: COCO file of the training photos.
+        index: COCO file of the training photos, with people and heads.
         run_dir: folder of the state to resume from and of the result.
         recipe: see `DetectorRecipe`.
-        close_up_paths: photos filled by one person.
 
     Returns:
         The checkpoint's folder.
@@ -109,21 +107,18 @@ def train_detector(start: str, index: Path, run_dir: Path, recipe: DetectorRecip
     """
     seed_everything(recipe.seed)
     photos = read_coco(index)
-    extra = close_ups(close_up_paths or [])
-    per_epoch = min(len(extra), int(len(photos) * recipe.close_up_share / (1 - recipe.close_up_share)))
-    steps = (len(photos) + per_epoch) // recipe.batch_size
+    steps = len(photos) // recipe.batch_size
     if not steps:
         raise InputError(f"{index}: {len(photos)} photos are fewer than one batch of {recipe.batch_size}")
     processor = image_processor(recipe)
-    model = single_class_model(start, recipe)
+    model = two_class_model(start, recipe)
     model.to(memory_format=torch.channels_last)
-    logger.info("%d photos and %d of %d close-ups an epoch, %d steps", len(photos), per_epoch, len(extra), steps)
+    logger.info("%d photos, %d steps an epoch", len(photos), steps)
 
     def batches(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng([recipe.seed, epoch])
-        chosen: list[AnnotatedPhoto] = photos + [extra[i] for i in rng.choice(len(extra), per_epoch, replace=False)]
-        order = rng.permutation(len(chosen))[: steps * recipe.batch_size]
-        dataset = DetectionDataset(chosen, processor, seed=recipe.seed * 1000 + epoch)
+        order = rng.permutation(len(photos))[: steps * recipe.batch_size]
+        dataset = DetectionDataset(photos, processor, seed=recipe.seed * 1000 + epoch)
 
         def read(part: Sequence[int]) -> Batch:
             return collate([dataset[index] for index in part])

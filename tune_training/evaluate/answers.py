@@ -100,7 +100,7 @@ class AnswerCache:
 
 
 def _pair(detector: Detector, classifier: Classifier) -> str:
-    """A digest of all that determines a raw answer: the detector with its rule, and the classifier without its temperature."""
+    """A digest of all that determines a raw answer: the detector, its rule, the classifier, its crop; not its other decisions."""
     files = [(classifier.checkpoint.path / name).read_bytes() for name in ("config.json", "preprocessor_config.json")]
     parts = [
         detector.checkpoint.revision,
@@ -148,4 +148,5 @@ def _raw(outcome: Outcome, classifier: Classifier) -> RawAnswer:
     if outcome.probabilities is None:
         return RawAnswer(outcome.code, None)
     female, male = (max(outcome.probabilities[label], _SMALLEST) for label in LABELS)
-    return RawAnswer(outcome.code, classifier.decision.temperature * (math.log(female) - math.log(male)))
+    # The model answered, also where `min_confidence` makes the service unsure: that is chosen on these margins.
+    return RawAnswer(Code.OK, classifier.decision.temperature * (math.log(female) - math.log(male)))

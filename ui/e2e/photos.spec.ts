@@ -20,6 +20,20 @@ test("several people: no answer, a box for each", async ({ page }) => {
   await expectAccessible(page);
 });
 
+test("unsure: no answer, both probabilities, a box on the person", async ({ page }) => {
+  await page.route("**/predict", async (route) => {
+    const response = await route.fetch(); // whether the models are sure of a photo is up to them
+    const answer = { ...((await response.json()) as object), code: "unsure", prediction: null, confidence: 0 };
+    await route.fulfill({ response, json: answer });
+  });
+  await open(page);
+  await choose(page, file("person.jpg"));
+  await expect(heading(page, "The model is not sure enough to say")).toBeVisible();
+  await expect(page.getByLabel("Probabilities").locator("dt")).toHaveText(["female", "male"]);
+  await expect(page.getByTestId("box")).toHaveCount(1);
+  await expectAccessible(page);
+});
+
 test("nobody: no answer, no box, and advice", async ({ page }) => {
   await open(page);
   await choose(page, file("nobody.jpg"));

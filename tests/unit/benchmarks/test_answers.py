@@ -30,6 +30,7 @@ def test_answers_agree_on_code_and_probabilities(other: GivenAnswer, agrees: boo
         (200, {"code": "no_person", "prediction": None, "person_count": 3}, "no_person"),
         (200, {"prediction": "male", "person_count": 1}, "ok"),
         (200, {"prediction": None, "person_count": 0}, "no_person"),
+        (200, {"prediction": None, "person_count": 1}, "unsure"),
         (200, {"prediction": None, "person_count": 2}, "multiple_people"),
         (500, {"detail": "Internal Server Error"}, "HTTP 500"),
     ],

@@ -22,17 +22,22 @@ LIMITS = DecodeLimits(FORMATS, max_pixels=1_000_000)
 PHOTOS = [encode(picture(90, 60), "PNG"), encode(picture(60, 90), "JPEG")]
 
 
-@pytest.mark.parametrize(("kind", "labels"), [("detr", ("person", "dog")), ("deimv2", ("dog", "person"))])
-def test_it_answers_as_the_pipeline_does(kind: DetectorKind, labels: tuple[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "labels", "min_confidence", "code"),
+    [("detr", ("person", "dog"), 0.0, Code.OK), ("deimv2", ("dog", "person"), 1.0, Code.UNSURE)],
+)
+def test_it_answers_as_the_pipeline_does(
+    kind: DetectorKind, labels: tuple[str, str], min_confidence: float, code: Code, tmp_path: Path
+) -> None:
     detector = write_tiny_detector(tmp_path / "detector", kind, labels)
     classifier = write_tiny_classifier(tmp_path / "classifier", ["male", "female"])
     one_person_in_the_first(detector, tmp_path).write(detector)
-    ClassifierDecision(crop_margin=0.1, crop_aspect=1.5, temperature=0.7).write(classifier)
+    ClassifierDecision(crop_margin=0.1, crop_aspect=1.5, temperature=0.7, min_confidence=min_confidence).write(classifier)
     pipeline = Pipeline(
         Detector.load(resolve(str(detector), tmp_path), ON_TORCH), Classifier.load(resolve(str(classifier), tmp_path), ON_TORCH), LIMITS
     )
     expected = pipeline(PHOTOS)
-    assert expected[0].code is Code.OK
+    assert expected[0].code is code
     given = BareLoop(detector, classifier, LIMITS)(PHOTOS)
     assert disagreements([GivenAnswer.of_outcome(each) for each in given], [GivenAnswer.of_outcome(each) for each in expected]) == []
 

@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from serve_app.codes import Code
+from serve_app.checkpoints.decision import ClassifierDecision
+from serve_app.codes import MEANINGS, Code
 from serve_app.http.answers import Answer
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, Settings
 from serve_app.vision.pipeline import Outcome
-from tests.support.checkpoints import ON_TORCH
+from tests.support.checkpoints import ON_TORCH, write_tiny_classifier
 from tests.support.data_sets import write_photo
 from tests.support.photos import astronaut, cat, two_people
 from tests.support.s3 import S3Server, s3_server
@@ -198,6 +199,19 @@ def test_a_fault_and_a_missing_file_take_nothing_from_other_photos(tmp_path: Pat
     predictor._pipeline = Faulty()  # type: ignore[assignment]
     rows = {row["path"]: row["code"] for row in predictor(["a", "bad", "c", "gone"]).to_pylist()}
     assert rows == {"a": "no_person", "bad": "internal", "c": "no_person", "gone": "not_found"}
+
+
+def test_an_unsure_answer_has_probabilities_and_no_prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predicting, "RunOptions", SimpleNamespace(of=lambda *_, **__: ON_TORCH))  # see tests/conftest.py
+    write_photo(tmp_path / "photos" / "one.jpg", astronaut())
+    teller = write_tiny_classifier(tmp_path / "teller")
+    ClassifierDecision(min_confidence=1.0).write(teller)
+    table = predicting.Predictor(str(tmp_path / "photos"), EMBEDDED_DETECTOR, str(teller))(["one.jpg"])
+    [row] = table.to_pylist()
+    assert (row["code"], row["prediction"], row["confidence"], row["person_count"]) == ("unsure", None, 0.0, 1)
+    assert sum(row["probabilities"].values()) == pytest.approx(1)
+    assert row["error"] == MEANINGS[Code.UNSURE].text
+    assert summary(table) == "1 photos\n  unsure: 1"
 
 
 @pytest.mark.parametrize(

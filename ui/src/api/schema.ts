@@ -85,12 +85,12 @@ export interface components {
         Answer: {
             /**
              * Prediction
-             * @description "male" or "female"; null when refused
+             * @description "male" or "female"; null unless the code is "ok"
              */
             prediction: string | null;
             /**
              * Confidence
-             * @description Calibrated probability of the prediction; 0.0 when refused
+             * @description Calibrated probability of the prediction; 0.0 without one
              */
             confidence: number;
             /**
@@ -100,7 +100,7 @@ export interface components {
             person_count: number;
             /**
              * Probabilities
-             * @description Calibrated probability of each label; null when refused
+             * @description Calibrated probability of each label, with the codes "ok" and "unsure"; otherwise null
              */
             probabilities: {
                 [key: string]: number;
@@ -137,12 +137,12 @@ export interface components {
         BatchItem: {
             /**
              * Prediction
-             * @description "male" or "female"; null when refused
+             * @description "male" or "female"; null unless the code is "ok"
              */
             prediction: string | null;
             /**
              * Confidence
-             * @description Calibrated probability of the prediction; 0.0 when refused
+             * @description Calibrated probability of the prediction; 0.0 without one
              */
             confidence: number;
             /**
@@ -152,7 +152,7 @@ export interface components {
             person_count: number;
             /**
              * Probabilities
-             * @description Calibrated probability of each label; null when refused
+             * @description Calibrated probability of each label, with the codes "ok" and "unsure"; otherwise null
              */
             probabilities: {
                 [key: string]: number;
@@ -181,7 +181,7 @@ export interface components {
          * @description Stable codes of answers and faults; clients may depend on them.
          * @enum {string}
          */
-        Code: "ok" | "no_person" | "multiple_people" | "not_an_image" | "bad_request" | "not_found" | "method_not_allowed" | "image_too_large" | "corrupt_image" | "overloaded" | "timeout" | "internal";
+        Code: "ok" | "no_person" | "multiple_people" | "unsure" | "not_an_image" | "bad_request" | "not_found" | "method_not_allowed" | "image_too_large" | "corrupt_image" | "overloaded" | "timeout" | "internal";
         /**
          * Fault
          * @description A fault of the request or of the service (HTTP 4xx and 5xx). `detail` repeats `error` for the original's clients.

@@ -39,6 +39,20 @@ test("several people: their number, and a box for each", async () => {
   expect(screen.getAllByTestId("box")).toHaveLength(3);
 });
 
+test("an unsure answer: both probabilities and the box, no prediction", async () => {
+  replyWith(() => HttpResponse.json(answer("unsure")));
+  await choose("me.jpg");
+  expect(await screen.findByRole("heading", { name: "The model is not sure enough to say" })).toBeVisible();
+  expect(screen.queryByRole("heading", { name: /presentation$/ })).not.toBeInTheDocument();
+  const bars = screen.getByLabelText("Probabilities");
+  expect(within(bars).getByText("53%")).toBeVisible();
+  expect(within(bars).getByText("47%")).toBeVisible();
+  expect(bars.querySelector("[data-predicted]")).toBeNull();
+  expect(screen.getAllByTestId("box")).toHaveLength(1);
+  expect(screen.queryByRole("button", { name: "Try again" })).not.toBeInTheDocument();
+  expect(screen.getByRole("status")).toHaveTextContent("The model is not sure enough to say.");
+});
+
 test("a failed request can be retried", async () => {
   replyWith(() => HttpResponse.json(fault("internal"), { status: 500 }));
   await choose("me.jpg");

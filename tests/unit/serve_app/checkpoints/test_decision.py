@@ -22,6 +22,7 @@ def test_without_the_file_the_values_of_the_original_hold(tmp_path: Path) -> Non
     assert detector.input_size is None
     classifier = ClassifierDecision.read(tmp_path)
     assert (classifier.crop_margin, classifier.temperature, classifier.input_size) == (0.0, 1.0, None)
+    assert classifier.min_confidence == 0.0
 
 
 def test_the_file_replaces_defaults(tmp_path: Path) -> None:
@@ -41,7 +42,10 @@ def test_zero_is_an_override(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "decision",
-    [DetectorDecision(score_threshold=0.25, input_size=320), ClassifierDecision(crop_margin=0.3, crop_aspect=1.25, temperature=1.7)],
+    [
+        DetectorDecision(score_threshold=0.25, input_size=320),
+        ClassifierDecision(crop_margin=0.3, crop_aspect=1.25, temperature=1.7, min_confidence=0.8),
+    ],
 )
 def test_what_is_written_is_read(decision: Decision, tmp_path: Path) -> None:
     decision.write(tmp_path)
@@ -64,6 +68,8 @@ def test_a_file_that_is_not_valid_is_named(text: str, tmp_path: Path) -> None:
         {"temperature": 0.0},
         {"temperature": float("inf")},
         {"crop_margin": -0.1},
+        {"min_confidence": 1.01},
+        {"min_confidence": -0.01},
         {"input_size": 7},
         {"score_threshold": 0.5},
         {"margin": 1},

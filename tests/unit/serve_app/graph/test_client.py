@@ -108,7 +108,7 @@ def detection(code: Code = Code.OK, people: int = 1) -> Detection:
     return Detection(code, [PERSON] * people, CROP if code is Code.OK else None, "detector@1")
 
 
-CLASSIFIED = Classification({"male": 0.25, "female": 0.75}, "classifier@1")
+CLASSIFIED = Classification(Code.OK, {"male": 0.25, "female": 0.75}, "classifier@1")
 DIED = ActorDiedError()
 
 
@@ -140,6 +140,14 @@ async def test_one_person_is_classified(make_client: MakeClient, metrics: Metric
     assert outcome == GraphOutcome(Code.OK, [PERSON], {"male": 0.25, "female": 0.75}, "detector@1", "classifier@1")
     assert (outcome.prediction, outcome.confidence) == ("female", 0.75)
     assert metrics.answers == [("ok", "female")]
+
+
+async def test_an_unsure_classifier_gives_probabilities_and_no_prediction(make_client: MakeClient, metrics: Metrics) -> None:
+    unsure = Classification(Code.UNSURE, {"male": 0.45, "female": 0.55}, "classifier@1")
+    outcome = await make_client(Detector(detection()), Classifier(unsure)).predict(b"photo", "id")
+    assert outcome == GraphOutcome(Code.UNSURE, [PERSON], {"male": 0.45, "female": 0.55}, "detector@1", "classifier@1")
+    assert (outcome.prediction, outcome.confidence) == (None, 0.0)
+    assert metrics.answers == [("unsure", None)]
 
 
 @pytest.mark.parametrize(
@@ -317,7 +325,9 @@ async def test_a_call_without_an_answer_raises_the_question_whether_anybody_is_t
 async def test_an_exchanged_classifier_that_wants_other_crops_gets_them(make_client: MakeClient) -> None:
     other = CropSpec(margin=0.2, aspect=2.0, size=16)
     detector = Detector(detection())
-    client = make_client(detector, Classifier(OtherCropWanted(other), Classification({"male": 1.0, "female": 0.0}, "classifier@2")))
+    client = make_client(
+        detector, Classifier(OtherCropWanted(other), Classification(Code.OK, {"male": 1.0, "female": 0.0}, "classifier@2"))
+    )
     assert (await client.predict(b"photo", "id")).classifier == "classifier@2"
     assert [spec for _, spec in detector.detect.calls] == [SPEC, other]
     await client.predict(b"photo", "id")

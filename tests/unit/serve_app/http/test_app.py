@@ -35,12 +35,12 @@ SUCCESS = {
 
 
 def refusal(code: Code) -> dict[str, Any]:
-    people = [PERSON] * 3 if code is Code.MULTIPLE_PEOPLE else []
+    people = [PERSON] * {Code.MULTIPLE_PEOPLE: 3, Code.UNSURE: 1}.get(code, 0)
     return {
         "prediction": None,
         "confidence": 0.0,
         "person_count": len(people),
-        "probabilities": None,
+        "probabilities": {"male": 0.534, "female": 0.466} if code is Code.UNSURE else None,
         "error": error_text(code, len(people)),
         "code": code.value,
         "people": people,

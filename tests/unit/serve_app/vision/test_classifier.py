@@ -10,8 +10,9 @@ import torch
 
 from serve_app.checkpoints import Checkpoint, CheckpointError, resolve
 from serve_app.checkpoints.decision import ClassifierDecision, DecisionError
+from serve_app.codes import Code
 from serve_app.runtimes.base import LABELS
-from serve_app.vision.classifier import Classifier
+from serve_app.vision.classifier import Classifier, confidence_gate
 from serve_app.vision.images import RGB
 from tests.support.checkpoints import ON_TORCH, write_tiny_classifier
 
@@ -69,6 +70,19 @@ def test_temperature_changes_the_confidence_and_not_the_decision(checkpoint: Che
     for one, other in zip(plain, softened, strict=True):
         assert max(one, key=one.__getitem__) == max(other, key=other.__getitem__)
         assert 0.5 < max(other.values()) < max(one.values())
+
+
+@pytest.mark.parametrize(
+    ("min_confidence", "code"), [(0.0, Code.OK), (0.5, Code.OK), (0.75, Code.OK), (0.76, Code.UNSURE), (1.0, Code.UNSURE)]
+)
+def test_an_answer_below_the_least_confidence_is_unsure(min_confidence: float, code: Code) -> None:
+    decision = ClassifierDecision(min_confidence=min_confidence)
+    assert confidence_gate({"male": 0.25, "female": 0.75}, decision) is code
+    assert confidence_gate({"male": 0.75, "female": 0.25}, decision) is code
+
+
+def test_the_least_confidence_changes_no_probability(checkpoint: Checkpoint) -> None:
+    assert load(checkpoint, min_confidence=1.0)(noise(3)) == load(checkpoint)(noise(3))
 
 
 def test_no_crops_no_answers(checkpoint: Checkpoint) -> None:

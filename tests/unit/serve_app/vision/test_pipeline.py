@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from serve_app.checkpoints import resolve
-from serve_app.checkpoints.decision import DetectorDecision
+from serve_app.checkpoints.decision import ClassifierDecision, DetectorDecision
 from serve_app.codes import Code
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.cropping import crop_person
@@ -43,6 +43,7 @@ class CountsCalls:
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
+        self.decision = classifier.decision
         self.crop_spec = classifier.crop_spec
         self.calls: list[int] = []
 
@@ -110,6 +111,16 @@ def test_the_answer_is_about_the_crop_of_the_person(pipeline: Pipeline, classifi
     [expected] = classifier([crop_person(decode(data, LIMITS), RIGHT.box, classifier.crop_spec)])
     assert outcome.probabilities == pytest.approx(expected)
     assert outcome.prediction == max(expected, key=expected.__getitem__)
+
+
+def test_an_unsure_answer_has_probabilities_and_no_prediction(pipeline: Pipeline, counting: CountsCalls) -> None:
+    images = [photo_of("red"), photo_of("green")]
+    [sure, several] = pipeline(images)
+    counting.decision = ClassifierDecision(min_confidence=1.0)
+    [unsure, as_before] = pipeline(images)
+    assert unsure == Outcome(Code.UNSURE, [LEFT], sure.probabilities)
+    assert (unsure.prediction, unsure.confidence) == (None, 0.0)
+    assert as_before == several
 
 
 @pytest.mark.parametrize("images", [[], [b"text"], [b"", b"text"]])

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +128,14 @@ def test_a_crop_is_chosen_and_its_answers_are_asked_anew(model: Path, table: Pat
     judge(model, table, choose_crop=True, calibrate=True)
     assert ClassifierDecision.read(model).crop_margin in (0.0, 0.1, 0.2)
     assert finder.photos > asked + 32
+
+
+def test_what_the_service_would_withhold_as_unsure_is_evaluated_all_the_same(model: Path, table: Path, tmp_path: Path) -> None:
+    found = judge(model, table)
+    ClassifierDecision(min_confidence=1.0).write(model)
+    shutil.rmtree(tmp_path / "cache" / "answers")
+    withheld = judge(model, table)
+    assert leaves(withheld["splits"]) == pytest.approx(leaves(found["splits"]), nan_ok=True)
 
 
 def test_what_was_published_is_not_touched(model: Path, table: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ import styles from "./About.module.css";
 const STEPS = [
   ["Your browser", "makes a large photo smaller and turns it upright. The photo goes to the service and nowhere else."],
   ["A detector", "of the DETR family looks for people. Nobody, or several: the service says so, and stops."],
-  ["A classifier", "(a vision transformer) looks at the one person and gives a probability to each of two labels."],
+  ["A classifier", "(a vision transformer) looks at the one person and gives a probability to each of two labels. If neither is probable enough, the service says that it is unsure."],
   ["You", "see the answer, the frame in which it looked, and how sure it is. Nothing is kept, here or there."],
 ] as const;
 

@@ -53,6 +53,7 @@ export function AnswerPanel({ photo, onRetry, onCancel }: Props) {
           {outcome.code === "multiple_people" && answer && (
             <p className={styles["count"]}>{answer.person_count} people were found; each has a frame.</p>
           )}
+          {answer?.probabilities && <Probabilities probabilities={answer.probabilities} prediction={null} />}
           <p>{message.advice}</p>
         </>
       )}

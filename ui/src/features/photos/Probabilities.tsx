@@ -1,8 +1,8 @@
 import { percent } from "./messages";
 import styles from "./Probabilities.module.css";
 
-/** A bar for each label, in a fixed order, so that photos can be compared. */
-export function Probabilities({ probabilities, prediction }: { probabilities: Record<string, number>; prediction: string }) {
+/** A bar for each label, in a fixed order, so that photos can be compared; the predicted one, if any, stands out. */
+export function Probabilities({ probabilities, prediction }: { probabilities: Record<string, number>; prediction: string | null }) {
   return (
     <dl className={styles["bars"]} aria-label="Probabilities">
       {Object.entries(probabilities)

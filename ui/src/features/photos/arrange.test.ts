@@ -8,23 +8,24 @@ const photo = (id: number, name: string, outcome: Outcome | null): Photo => {
   return { id, file: new File([], name), name, phase: outcome ? "done" : "queued", thumbnail: null, outcome, resumesAt: null };
 };
 const PHOTOS = [
-  photo(1, "b10.jpg", answered({ ...answer("ok"), confidence: 0.6 })),
-  photo(2, "b9.jpg", answered({ ...answer("ok"), confidence: 0.9 })),
+  photo(1, "b10.jpg", answered({ ...answer("ok"), probabilities: { female: 0.6, male: 0.4 } })),
+  photo(2, "b9.jpg", answered({ ...answer("ok"), probabilities: { female: 0.1, male: 0.9 } })),
   photo(3, "a.jpg", answered(answer("no_person"))),
   photo(4, "c.jpg", problem("unreachable")),
   photo(5, "d.jpg", null),
+  photo(6, "e.jpg", answered(answer("unsure"))),
 ];
 const ids = (...how: [Parameters<typeof arrange>[1], Parameters<typeof arrange>[2]]) => arrange(PHOTOS, ...how).map(({ id }) => id);
 
 test("filters", () => {
   expect(ids("answered", "added")).toEqual([1, 2]);
-  expect(ids("refused", "added")).toEqual([3, 4]);
+  expect(ids("refused", "added")).toEqual([3, 4, 6]);
   expect(ids("failed", "added")).toEqual([4]);
   expect(ids("working", "added")).toEqual([5]);
 });
 
-test("orders; by confidence, photos without an answer come last", () => {
-  expect(ids("all", "name")).toEqual([3, 2, 1, 4, 5]);
-  expect(ids("all", "confidence")).toEqual([2, 1, 3, 4, 5]);
-  expect(ids("all", "unsure")).toEqual([1, 2, 3, 4, 5]);
+test("orders; by confidence, unsure answers come before photos without probabilities", () => {
+  expect(ids("all", "name")).toEqual([3, 2, 1, 4, 5, 6]);
+  expect(ids("all", "confidence")).toEqual([2, 1, 6, 3, 4, 5]);
+  expect(ids("all", "unsure")).toEqual([6, 1, 2, 3, 4, 5]);
 });

@@ -20,7 +20,11 @@ const MATCHES: Record<Filter, (photo: Photo) => boolean> = {
   working: (photo) => photo.outcome === null,
 };
 
-const confidence = (photo: Photo, missing: number): number => (photo.outcome?.code === "ok" ? (photo.outcome.answer?.confidence ?? missing) : missing);
+/** Of the more probable label, also where the answer is unsure: there `confidence` is 0. */
+const confidence = ({ outcome }: Photo, missing: number): number => {
+  const probabilities = outcome?.answer?.probabilities;
+  return probabilities ? Math.max(...Object.values(probabilities)) : missing;
+};
 const outcome = (photo: Photo): string => photo.outcome?.answer?.prediction ?? (photo.outcome ? MESSAGES[photo.outcome.code].short : "~");
 
 const ORDERS: Record<Sort, (a: Photo, b: Photo) => number> = {

@@ -30,5 +30,5 @@ test.each([
 test("confidence in words", () => {
   expect(sureness(0.95)).toBe("Quite sure");
   expect(sureness(0.75)).toBe("Fairly sure");
-  expect(sureness(0.55)).toMatch(/^Unsure/);
+  expect(sureness(0.55)).toMatch(/^Barely sure/);
 });

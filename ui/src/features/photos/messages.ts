@@ -40,6 +40,13 @@ export const MESSAGES: Record<Code | PageProblem, Message> = {
     tone: "photo",
     retry: false,
   },
+  unsure: {
+    title: "The model is not sure enough to say",
+    advice: "It found one person, and neither label is probable enough for an answer. A clearer photo of the face may help: larger, sharper, or in better light.",
+    short: "Unsure",
+    tone: "photo",
+    retry: false,
+  },
   not_an_image: {
     title: "This file is not a photo that the service can read",
     advice: `Choose a ${FORMATS} file. iPhone photos (HEIC) and documents must be saved as JPEG first; another file ending is not enough.`,
@@ -150,7 +157,7 @@ export const MESSAGES: Record<Code | PageProblem, Message> = {
 /** Confidence in words that suit a calibrated probability of one of two labels. */
 export function sureness(confidence: number): string {
   if (confidence >= 0.9) return "Quite sure";
-  return confidence >= 0.7 ? "Fairly sure" : "Unsure: little more than a coin toss";
+  return confidence >= 0.7 ? "Fairly sure" : "Barely sure: little more than a coin toss";
 }
 
 export const percent = (share: number): string => `${(Math.floor(share * 1000 + 1e-9) / 10).toFixed(share >= 0.995 || share < 0.1 ? 1 : 0)}%`;
