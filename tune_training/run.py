@@ -63,7 +63,7 @@ def run(source: str, work_dir: str, preparing: PrepareOptions, tuning: TuneOptio
     judged = steps.once("evaluate", (asdict(result), preparing.detector), judge)
     if publish_to is None:
         return model
-    return steps.once("publish", (judged, publish_to), lambda: publish(model, publish_to))
+    return steps.once("publish", (judged, publish_to), lambda: publish(model, publish_to, manifest, detector=preparing.detector))
 
 
 class _Steps:

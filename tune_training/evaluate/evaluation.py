@@ -16,14 +16,14 @@ import typer
 from serve_app.checkpoints import MANIFEST_FILE
 from serve_app.checkpoints.decision import DECISION_FILE, ClassifierDecision
 from serve_app.codes import Code
-from serve_app.settings import EMBEDDED_DETECTOR, get_settings
+from serve_app.settings import EMBEDDED_DETECTOR
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.detector import Detector
 from tune_training.data.labelled_photos import read_labelled, sample_by_source
 from tune_training.data.manifest import TEST, VAL, Manifest
 from tune_training.data.photo import Photo
 from tune_training.data.table import SOURCE
-from tune_training.evaluate.answers import gated, judge
+from tune_training.evaluate.answers import answers_folder, gated, judge
 from tune_training.evaluate.calibration import fit_temperature, negative_log_likelihood, reliability
 from tune_training.evaluate.card import CARD_FILE, card_of, percent_of
 from tune_training.evaluate.crop_choice import best_crop
@@ -84,7 +84,7 @@ def evaluate(
     photos = read_labelled(data)
     chosen = {name: photos.split(name) for name in split or ([TEST] if TEST in photos.splits else sorted(photos.splits))}
     finder, teller = load_detector(detector, threads), load_classifier(model, threads)
-    cache = get_settings().model_cache_dir.expanduser() / "answers"
+    cache = answers_folder()
     if choose_crop:
         decision = best_crop(sample_by_source(photos.split(VAL), CROP_CHOICE_PER_SOURCE), finder, teller)
         teller = _adopt(decision, model, threads)
