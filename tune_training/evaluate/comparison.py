@@ -64,8 +64,8 @@ def as_served(judged: Judged, min_confidence: float) -> Judged:
     return replace(judged, margins=np.where(judged.confidence < min_confidence, np.nan, judged.margins))
 
 
-def label_groups(photos: Sequence[Photo]) -> dict[str, Bools]:
-    """Which photos (n,) are in each group that counts: those of a label within a band of age, a race or a framing, where known."""
+def label_groups(photos: Sequence[Photo], fewest: int = FEWEST_PHOTOS) -> dict[str, Bools]:
+    """Which photos (n,) are in each group of at least so many: those of a label within a band of age, a race or a framing, where known."""
     groups: dict[str, Bools] = {}
     labels = np.array([photo.label for photo in photos], dtype=np.str_)
     for column in GROUPED_BY:
@@ -73,7 +73,7 @@ def label_groups(photos: Sequence[Photo]) -> dict[str, Bools]:
         for name in sorted(set(names.tolist()) - {""}):
             for label in LABELS:
                 members = (names == name) & (labels == label)
-                if members.sum() >= FEWEST_PHOTOS:
+                if members.sum() >= fewest:
                     groups[f"{label}, {column} {name}"] = members
     return groups
 
