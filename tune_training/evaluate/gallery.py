@@ -61,7 +61,7 @@ def crops_of(photos: Sequence[Photo], detector: Detector, classifier: Classifier
 
 def _seen(each: GatedPhoto, classifier: Classifier) -> RGB | None:
     """The classifier's input for a photo that the person rule lets through."""
-    return None if each.pixels is None or each.box is None else crop_person(each.pixels, each.box, classifier.crop_spec)
+    return None if each.pixels is None or each.person is None else crop_person(each.pixels, each.person, classifier.crop_spec)
 
 
 def _shown(photo: Photo, answers: Judged, index: int, pictures: Mapping[str, str]) -> SheetPhoto:

@@ -22,7 +22,7 @@ from tune_training.evaluate.metrics_file import sha256_of
 
 Argument = str | Path
 
-COMMANDS = ["train-detector", "train", "tune", "run", "evaluate", "evaluate-detector", "publish", "model-card"]
+COMMANDS = ["train-detector", "train", "tune", "run", "evaluate", "evaluate-detector", "publish", "model-card", "label-noise"]
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: Argument) -> None:
