@@ -22,6 +22,7 @@ from tune_training.io import storage
 from tune_training.io.errors import InputError
 from tune_training.io.models import Threads, set_threads
 from tune_training.io.options import expanded
+from tune_training.label_noise import label_noise
 from tune_training.predict import predict_command
 from tune_training.publish import publish
 from tune_training.run import run_command
@@ -114,6 +115,7 @@ def tune(
 app.command("run")(expanded(run_command))
 app.command("prepare")(prepare_command)
 app.command("predict")(predict_command)
+app.command("label-noise")(label_noise)
 app.command()(evaluate)
 app.command()(evaluate_detector)
 app.command()(publish)

@@ -15,6 +15,7 @@ import numpy as np
 
 from serve_app.codes import Code
 from serve_app.runtimes.base import FEMALE, LABELS
+from serve_app.settings import get_settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.decoding import ImageRefused, decode
 from serve_app.vision.detector import Detector
@@ -63,6 +64,11 @@ def gated(photos: Sequence[Photo], detector: Detector) -> Iterator[GatedPhoto]:
             people = people_that_count(found, detector.decision)
             code = gate(people)
             yield GatedPhoto(photo, code, pixels, people[0] if code is Code.OK else None)
+
+
+def answers_folder() -> Path:
+    """Where this machine caches answers."""
+    return get_settings().model_cache_dir.expanduser() / "answers"
 
 
 class RawAnswer(NamedTuple):
