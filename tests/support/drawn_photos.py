@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,17 +42,33 @@ def columns(count: int) -> list[Pixels]:
     return [(6 + 30 * index, 8, 26 + 30 * index, 60) for index in range(count)]
 
 
-def write_people(folder: Path, splits: Sequence[str] = ("train", "val", "test"), photos: int = 9) -> Path:
-    """Writes a folder like person.tar: SPLIT/*.jpg and SPLIT.json (COCO), with 0, 1 and 2 people in turn."""
+def head_of(figure: Pixels) -> Pixels:
+    """The box of a figure's head."""
+    x0, y0, x1, _ = figure
+    quarter = (x1 - x0) // 4
+    return x0 + quarter, y0, x1 - quarter, y0 + 2 * quarter
+
+
+def write_people(
+    folder: Path, splits: Sequence[str] = ("train", "val", "test"), photos: int = 9, categories: Sequence[str] = ("person", "head")
+) -> Path:
+    """Writes a folder like person.tar: SPLIT/*.jpg and SPLIT.json (COCO), with 0, 1 and 2 people in turn.
+
+    The categories are `person`, `head` or both; all figures have a box of each.
+    """
     for split in splits:
         (folder / split).mkdir(parents=True)
-        document: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "person"}]}
+        document: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
+        document["categories"] = [{"id": number, "name": name} for number, name in enumerate(categories, 1)]
         for number in range(photos):
             figures = columns(number % 3)
             name = f"{split}/{number}.jpg"
             save(draw(figures), folder / name)
             document["images"].append({"id": number, "file_name": name, "width": 96, "height": 64, "source": f"drawn_{number % 2}"})
-            document["annotations"] += [{"image_id": number, "bbox": [x0, y0, x1 - x0, y1 - y0]} for x0, y0, x1, y1 in figures]
+            for figure, category in product(figures, categories):
+                x0, y0, x1, y1 = {"person": figure, "head": head_of(figure)}[category]
+                box = [x0, y0, x1 - x0, y1 - y0]
+                document["annotations"].append({"image_id": number, "category_id": categories.index(category) + 1, "bbox": box})
         (folder / f"{split}.json").write_text(json.dumps(document))
     return folder
 
