@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw
 from serve_app.checkpoints import Checkpoint
 from serve_app.checkpoints.decision import DetectorDecision
 from serve_app.vision.detector import Detector
-from serve_app.vision.images import RGB
-from serve_app.vision.people import DetectedPerson
+from serve_app.vision.images import RGB, Box
+from serve_app.vision.people import DetectedHead, DetectedPerson
 
 Pixels = tuple[int, int, int, int]
 
@@ -47,6 +47,12 @@ def head_of(figure: Pixels) -> Pixels:
     x0, y0, x1, _ = figure
     quarter = (x1 - x0) // 4
     return x0 + quarter, y0, x1 - quarter, y0 + 2 * quarter
+
+
+def relative(pixels: Pixels, width: int, height: int) -> Box:
+    """A box relative to a photo of this size."""
+    x0, y0, x1, y1 = pixels
+    return x0 / width, y0 / height, x1 / width, y1 / height
 
 
 def write_people(
@@ -101,10 +107,12 @@ class FigureFinder:
 
     Attributes:
         photos: number of photos it has seen.
+        heads: whether it finds the heads of figures (see `head_of`) that are taller than wide; of others no head is seen.
     """
 
-    def __init__(self, revision: str = "finder") -> None:
+    def __init__(self, revision: str = "finder", *, heads: bool = False) -> None:
         self.photos = 0
+        self.heads = heads
         self.decision = DetectorDecision()
         self.checkpoint = Checkpoint("finder", Path("finder"), "finder", revision)
 
@@ -123,5 +131,8 @@ class FigureFinder:
         people = []
         for x0, x1 in zip(edges[::2], edges[1::2], strict=True):
             rows = np.flatnonzero(coloured[:, x0:x1].any(axis=1))
-            people.append(DetectedPerson((x0 / width, rows[0] / height, x1 / width, (rows[-1] + 1) / height), 0.9))
+            figure = int(x0), int(rows[0]), int(x1), int(rows[-1]) + 1
+            seen = self.heads and figure[3] - figure[1] > figure[2] - figure[0]
+            head = DetectedHead(relative(head_of(figure), width, height), 0.9) if seen else None
+            people.append(DetectedPerson(relative(figure, width, height), 0.9, head, heads_known=self.heads))
         return people
