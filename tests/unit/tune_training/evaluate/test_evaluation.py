@@ -135,7 +135,12 @@ def test_what_the_service_would_withhold_as_unsure_is_evaluated_all_the_same(mod
     ClassifierDecision(min_confidence=1.0).write(model)
     shutil.rmtree(tmp_path / "cache" / "answers")
     withheld = judge(model, table)
-    assert leaves(withheld["splits"]) == pytest.approx(leaves(found["splits"]), nan_ok=True)
+    test = withheld["splits"]["test"]
+    assert (withheld["min_confidence"], test["risk_coverage"]["threshold"]) == (1.0, 1.0)
+    assert (test["risk_coverage"]["coverage"].value, test["risk_coverage"]["risk"]) == (0.0, None)
+    assert test["by"]["source"]["groups"]["body"]["selection"]["coverage"].value == 0.0
+    for name in ("codes", "answered", "recall", "mean_balanced_accuracy", "calibration", "framings"):
+        assert leaves(test[name]) == pytest.approx(leaves(found["splits"]["test"][name]), nan_ok=True)
 
 
 def test_what_was_published_is_not_touched(model: Path, table: Path, tmp_path: Path) -> None:
