@@ -158,6 +158,22 @@ def test_a_photo_that_has_changed_since_is_named(model: Path, table: Path) -> No
         judge_photos(changed, FigureFinder().as_detector(), load_classifier(str(model)), model.parent)
 
 
+def test_framings_of_the_table_are_compared_and_shown(model: Path, table: Path) -> None:
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*rows[0], "framing"])
+        writer.writeheader()
+        writer.writerows({**row, "framing": "whole body" if row["source"] == "body" else "face"} for row in rows)
+    found = judge(model, table, calibrate=True)["splits"]["test"]
+    assert {name: framing["answers"] for name, framing in found["framings"].items()} == {"face": 16, "whole body": 16}
+    means = [framing["mean_balanced_accuracy"].value for framing in found["framings"].values()]
+    assert found["mean_balanced_accuracy"].value == pytest.approx(sum(means) / 2)
+    card, report = (model / "MODEL_CARD.md").read_text(), (model / "report.html").read_text()
+    assert "| framing (test) |" in card
+    for expected in ("whole body: 16 answers", "Women and men apart", "framing face"):
+        assert expected in report
+
+
 def test_a_split_and_a_column_that_are_not_there_are_named(model: Path, table: Path) -> None:
     with pytest.raises(InputError, match="no photos of the split 'holdout', only of test, val"):
         judge(model, table, split=["holdout"])
