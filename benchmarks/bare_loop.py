@@ -19,7 +19,7 @@ from serve_app.vision.classifier import confidence_gate
 from serve_app.vision.cropping import CropSpec, crop_person
 from serve_app.vision.decoding import DecodeLimits, decode
 from serve_app.vision.images import RGB
-from serve_app.vision.people import DetectedPerson, gate, people_that_count
+from serve_app.vision.people import DetectedHead, DetectedPerson, gate, people_that_count, with_heads
 from serve_app.vision.pipeline import Outcome
 
 
@@ -34,10 +34,12 @@ class BareLoop:
         self._processor = AutoImageProcessor.from_pretrained(detector, backend="pil")
         judge = AutoImageProcessor.from_pretrained(classifier, backend="pil")
         self._rule = DetectorDecision.read(detector)
+        self._floor = min(self._rule.score_threshold, self._rule.least_score, self._rule.head_threshold)
         self._decision = decision = ClassifierDecision.read(classifier)
-        self._crop_spec = CropSpec(decision.crop_margin, decision.crop_aspect, trained_size(judge), judge.resample)
+        side, views = trained_size(judge)[1], decision.views
+        self._crop_spec = CropSpec(decision.crop_margin, decision.crop_aspect, side, judge.resample, views, decision.head_margin)
         self._mean, self._deviation = normalisation(judge)
-        self._person = next(index for index, name in self._detector.config.id2label.items() if name.lower() == "person")
+        self._classes = {name.lower(): index for index, name in self._detector.config.id2label.items()}
         self._labels = [self._classifier.config.id2label[index].lower() for index in (0, 1)]
 
     @torch.inference_mode()
@@ -47,7 +49,7 @@ class BareLoop:
         people = [people_that_count(found, self._rule) for found in self._detect(photos)]
         outcomes = [Outcome(gate(found), found) for found in people]
         singles = [index for index, outcome in enumerate(outcomes) if outcome.code is Code.OK]
-        crops = [crop_person(photos[index], people[index][0].box, self._crop_spec) for index in singles]
+        crops = [crop_person(photos[index], people[index][0], self._crop_spec) for index in singles]
         for index, probabilities in zip(singles, self._classify(crops), strict=True):
             outcomes[index] = Outcome(confidence_gate(probabilities, self._decision), people[index], probabilities)
         return outcomes
@@ -61,11 +63,12 @@ class BareLoop:
         for group in by_shape.values():
             batch = torch.stack([pixels for _, pixels in group]).contiguous(memory_format=torch.channels_last)
             outputs = self._detector(pixel_values=batch)
-            results = self._processor.post_process_object_detection(outputs, threshold=self._rule.score_threshold)
+            results = self._processor.post_process_object_detection(outputs, threshold=self._floor)
             for (index, _), result in zip(group, results, strict=True):
-                boxes = result["boxes"].clamp(0, 1).tolist()
-                each = zip(boxes, result["scores"].tolist(), result["labels"].tolist(), strict=True)
-                found[index] = [DetectedPerson(tuple(box), score) for box, score, label in each if label == self._person]
+                rows = list(zip(result["boxes"].clamp(0, 1).tolist(), result["scores"].tolist(), result["labels"].tolist(), strict=True))
+                people = [DetectedPerson(tuple(box), score) for box, score, label in rows if label == self._classes["person"]]
+                heads = [DetectedHead(tuple(box), score) for box, score, label in rows if label == self._classes.get("head")]
+                found[index] = with_heads(people, heads) if "head" in self._classes else people
         return found
 
     def _classify(self, crops: Sequence[RGB]) -> list[dict[str, float]]:

@@ -22,6 +22,7 @@ from tune_training.io import storage
 from tune_training.io.errors import InputError
 from tune_training.io.models import Threads, set_threads
 from tune_training.io.options import expanded
+from tune_training.label_noise import label_noise
 from tune_training.predict import predict_command
 from tune_training.publish import publish
 from tune_training.run import run_command
@@ -36,7 +37,7 @@ from tune_training.tune.search import tune as run_search
 app = typer.Typer(help="Train and judge the models that the service runs.", no_args_is_help=True, pretty_exceptions_enable=False)
 
 HUB = "hf://"
-EMBEDDED_SIZE = 160  # the embedded model's photos have a short side of 112 or 144: it keeps all that they show, at half the cost of 224
+EMBEDDED_SIZE = 112  # two views of this side cost as much as one of 160
 
 Manifest = Annotated[str, typer.Argument(help="What `prepare` wrote: a file or s3://bucket/key.")]
 
@@ -82,7 +83,7 @@ def train(
     run_dir: Annotated[Path, typer.Option(help="Folder of the state and the result; the same command resumes there.")] = Path(
         "runs/gender-classifier"
     ),
-    image_size: Annotated[int, typer.Option(help="Side of the square crops, pixels; 0: the checkpoint's own.", min=0)] = EMBEDDED_SIZE,
+    image_size: Annotated[int, typer.Option(help="Side of each of the two views, pixels; 0: the checkpoint's own.", min=0)] = EMBEDDED_SIZE,
     threads: Threads = 0,
 ) -> None:
     """Fine-tune a ViT once, on the split `train`; metrics after each epoch are of `val`, if there is one. Result: RUN_DIR/checkpoint."""
@@ -114,6 +115,7 @@ def tune(
 app.command("run")(expanded(run_command))
 app.command("prepare")(prepare_command)
 app.command("predict")(predict_command)
+app.command("label-noise")(label_noise)
 app.command()(evaluate)
 app.command()(evaluate_detector)
 app.command()(publish)

@@ -1,14 +1,16 @@
 """Reports as HTML pages that open anywhere: no script and no other file; plots are SVG inside the page, all in one style."""
 
+import base64
 import io
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 INK, GRID, BLUE, ORANGE = "#24313f", "#d5dce3", "#2f6fb0", "#d9822b"
 _STYLE: Any = {
@@ -20,6 +22,34 @@ _STYLE: Any = {
     "font.size": 9,
     "svg.hashsalt": "report",  # the same plot has the same ids in every run
 }
+
+
+class SheetPhoto(NamedTuple):
+    """A photo on a contact sheet; without `picture` there is nothing to show of it.
+
+    Attributes:
+        name: of the photo.
+        text: a line about it.
+        picture: see `picture`.
+    """
+
+    name: str
+    text: str
+    picture: str
+
+
+class Sheet(NamedTuple):
+    """A part of `sheets.html`."""
+
+    title: str
+    photos: Sequence[SheetPhoto]
+
+
+def picture(image: Image.Image) -> str:
+    """An image as a URI that holds its content."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def render(template: str, **values: Any) -> str:

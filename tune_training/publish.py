@@ -12,48 +12,61 @@ import logging
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from tqdm import tqdm
 
-from serve_app.checkpoints import MANIFEST_FILE, Checkpoint, Manifest, ManifestFile, is_taken, resolve
-from serve_app.checkpoints.decision import DECISION_FILE
-from serve_app.settings import get_settings
+from serve_app.checkpoints import CONFIG_FILE, MANIFEST_FILE, Checkpoint, CheckpointError, Manifest, ManifestFile, is_taken, resolve
+from serve_app.checkpoints.decision import DECISION_FILE, DecisionError
+from serve_app.settings import EMBEDDED_DETECTOR, get_settings
+from serve_app.vision.classifier import Classifier
+from tune_training.data.labelled_photos import read_labelled
 from tune_training.data.manifest import TEST
+from tune_training.evaluate.answers import answers_folder, judge
 from tune_training.evaluate.card import CARD_FILE
-from tune_training.evaluate.metrics_file import METRICS_FILE, Metrics, parse_metrics, read_metrics, sha256_of
+from tune_training.evaluate.comparison import compare, label_groups
+from tune_training.evaluate.metrics_file import METRICS_FILE, read_metrics, sha256_of
 from tune_training.io import storage
 from tune_training.io.errors import InputError
-from tune_training.io.models import load_classifier
+from tune_training.io.models import load_classifier, load_detector
 
 logger = logging.getLogger(__name__)
 
-Metric = Literal["balanced_accuracy", "accuracy", "f1", "roc_auc", "answered", "ece"]
-LOWER_IS_BETTER: frozenset[Metric] = frozenset({"ece"})
 JUDGED = (DECISION_FILE, METRICS_FILE, CARD_FILE)
 
 
 def publish(
     model: Annotated[str, typer.Argument(help="URI of an evaluated classifier, usually RUN_DIR/best of `tune`.")],
     target: Annotated[str, typer.Argument(help="s3://bucket/prefix/, or a folder.")],
-    metric: Annotated[Metric, typer.Option(help="Metric that must not be worse than that of the published model.")] = "balanced_accuracy",
-    margin: Annotated[float, typer.Option(help="How much worse it may be: 0.01 is one percentage point.", min=0)] = 0.0,
-    split: Annotated[str, typer.Option(help="The split whose metrics are compared.")] = TEST,
-    force: Annotated[bool, typer.Option("--force", help="Publish it even if it is worse.")] = False,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Photos that the model and the published one are compared on: a manifest, a table or a folder, as in `evaluate`."
+        ),
+    ] = None,
+    split: Annotated[str, typer.Option(help="The split of these photos.")] = TEST,
+    detector: Annotated[str, typer.Option(help="URI of the detector for both; it should be the one that serves.")] = EMBEDDED_DETECTOR,
+    force: Annotated[bool, typer.Option("--force", help="Publish it all the same; manifest.json then says what spoke against it.")] = False,
 ) -> str:
-    """Publish a classifier with its metrics, decision and card, unless the one published there is better.
+    """Publish a classifier with its metrics, decision and card, unless it is worse than the one published there.
 
-    The files go to TARGET/REVISION, where they stay, and to TARGET. Prints the command with which a running service loads the model.
+    Both answer the same photos, through the pipeline as served. The model is refused if its balanced accuracy, its
+    recall in its worst group or its calibration error is worse beyond chance; groups are those of a label within an age, a
+    race or a framing, where the photos' table has these columns. The files go to TARGET/REVISION, where they stay, and to TARGET. Prints
+    the command with which a running service loads the model.
     """
     target = storage.absolute(target)
     checkpoint = resolve(model, get_settings().model_cache_dir)
-    metrics = _judged(checkpoint)
-    load_classifier(model)  # what serving cannot load is not published
-    if not force:
-        _check_not_worse(metrics, _published(target), metric, margin, split, target)
+    _check_judged(checkpoint)
+    classifier = load_classifier(model)  # what serving cannot load is not published
     version = storage.join(target, checkpoint.revision)
     manifest = _manifest(checkpoint.path)
+    if findings := _findings(classifier, target, data, split, detector, _manifest_at(version, manifest)):
+        if not force:
+            raise InputError(f"the model is not published at {target}: {'; '.join(findings)}. --force publishes it all the same")
+        manifest = manifest.model_copy(update={"forced": tuple(findings)})
     for place in (version, target):
         _put(checkpoint.path, manifest, place)
     uri = f"{version}/"
@@ -67,45 +80,46 @@ def deploy_command(uri: str) -> str:
     return f"sed -i.bak {shlex.quote(edit)} serve_config.yaml && RAY_AUTH_MODE=token .venv/bin/serve deploy serve_config.yaml"
 
 
-def _judged(checkpoint: Checkpoint) -> Metrics:
-    """The metrics of a checkpoint, if they are of exactly this revision."""
+def _check_judged(checkpoint: Checkpoint) -> None:
+    """Checks that there are metrics, and of exactly this revision."""
     missing = [name for name in JUDGED if not (checkpoint.path / name).exists()]
     if missing:
         raise InputError(f"{checkpoint.uri}: it lacks {', '.join(missing)}. Run `evaluate --calibrate` first")
-    metrics = read_metrics(checkpoint.path)
-    if metrics.get("revision") != checkpoint.revision:
+    if read_metrics(checkpoint.path).get("revision") != checkpoint.revision:
         raise InputError(f"{checkpoint.uri}: metrics.json was measured on other weights or with another decision. Run `evaluate` again")
-    return metrics
 
 
-def _published(target: str) -> Metrics | None:
-    path = storage.join(target, METRICS_FILE)
-    return parse_metrics(storage.read_bytes(path), path) if storage.exists(path) else None
+def _findings(classifier: Classifier, target: str, data: str | None, split: str, detector: str, before: Manifest | None) -> list[str]:
+    """What speaks against replacing the model at `target` with this one.
 
-
-def _check_not_worse(new: Metrics, old: Metrics | None, metric: Metric, margin: float, split: str, target: str) -> None:
-    ours = _value(new, metric, split)
-    if ours is None:
-        raise InputError(f"the model has no {metric} on the split {split!r}. Evaluate it there, or choose others: --metric, --split")
-    if old is None:
+    Args:
+        before: this revision's manifest, if it was published before: it says what spoke against it then.
+    """
+    if not any(storage.exists(storage.join(target, name)) for name in (MANIFEST_FILE, CONFIG_FILE)):
         logger.info("no model is published at %s yet that this one could be compared with", target)
-        return
-    theirs = _value(old, metric, split)
-    if theirs is None:
-        raise InputError(
-            f"the model published at {target} has no {metric} on the split {split!r}, so they cannot be compared. --force publishes"
-        )
-    same = new["splits"][split].get("photos_sha256") == old["splits"][split].get("photos_sha256")
-    comparison = f"{metric} {ours:.4f} on {split}, and the one published at {target} {theirs:.4f}" + ("" if same else ", on other photos")
-    worse = ours - theirs if metric in LOWER_IS_BETTER else theirs - ours
-    if worse > margin:
-        raise InputError(f"the model is worse than the one published: it has {comparison}. --margin allows a difference, --force publishes")
-    logger.info("the model has %s", comparison)
-
-
-def _value(metrics: Metrics, metric: Metric, split: str) -> float | None:
-    found = metrics.get("splits", {}).get(split, {}).get(metric)
-    return None if found is None else float(found["value"])
+        return []
+    try:
+        published = load_classifier(target)
+    except (CheckpointError, DecisionError) as error:
+        if before:  # its own publishing was interrupted
+            return list(before.forced)
+        return [f"it cannot be compared with the one there ({' '.join(str(error).split())})"]
+    if published.checkpoint.revision == classifier.checkpoint.revision:
+        return []
+    if data is None:
+        return ["another model is there, and photos to compare them on were not named (--data)"]
+    photos = read_labelled(data).split(split)
+    finder = load_detector(detector)
+    new, old = (
+        judge(photos, finder, each, answers_folder(), f"asking {who}")
+        for who, each in (("the new model", classifier), ("the published model", published))
+    )
+    comparisons = compare(new, old, label_groups(photos))
+    if not comparisons:
+        return [f"none of the {len(photos)} photos of {split} is answered, so it was not compared with the one there"]
+    for comparison in comparisons:
+        logger.info("%s photos of %s: %s", len(photos), split, comparison)
+    return [f"on {len(photos)} photos of {split} it is worse: {each}" for each in comparisons if each.worse]
 
 
 def _manifest(folder: Path) -> Manifest:
@@ -115,9 +129,9 @@ def _manifest(folder: Path) -> Manifest:
 
 def _put(folder: Path, manifest: Manifest, place: str) -> None:
     """Writes the files and then their manifest; does nothing if they are there already."""
-    path = storage.join(place, MANIFEST_FILE)
-    if _is_there(path, manifest, place):
+    if _manifest_at(place, manifest):
         return
+    path = storage.join(place, MANIFEST_FILE)
     storage.write_bytes(path, _content(Manifest(files={})))
     total = sum(file.size for file in manifest.files.values())
     with tqdm(total=total, unit="B", unit_scale=True, desc=f"publishing {place}", disable=None) as bar:
@@ -127,11 +141,18 @@ def _put(folder: Path, manifest: Manifest, place: str) -> None:
     storage.write_bytes(path, _content(manifest))
 
 
-def _is_there(path: str, manifest: Manifest, place: str) -> bool:
-    if not storage.exists(path) or storage.read_bytes(path) != _content(manifest):
-        return False
-    sizes: Mapping[str, int] = {file.name: file.size for file in storage.list_files(place)}
-    return all(sizes.get(name) == file.size for name, file in manifest.files.items())
+def _manifest_at(place: str, manifest: Manifest) -> Manifest | None:
+    """The manifest that is there, if it names the same files and they are there."""
+    path = storage.join(place, MANIFEST_FILE)
+    if not storage.exists(path):
+        return None
+    try:
+        there = Manifest.model_validate_json(storage.read_bytes(path))
+    except ValidationError:
+        return None
+    sizes: Mapping[str, int] = {file.name: file.size for file in storage.find_files(place)}
+    whole = all(sizes.get(name) == file.size for name, file in manifest.files.items())
+    return there if whole and there.files == manifest.files else None
 
 
 def _content(manifest: Manifest) -> bytes:

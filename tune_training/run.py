@@ -51,7 +51,8 @@ def run(source: str, work_dir: str, preparing: PrepareOptions, tuning: TuneOptio
     manifest, model = storage.join(data, MANIFEST), storage.join(search, BEST)
     files = [(file.name, file.size, file.version) for file in storage.list_files(source)]
     steps = _Steps(storage.join(work_dir, RUN_FILE))
-    steps.once("prepare", (source, files, asdict(preparing)), lambda: prepare(source, data, preparing).summary())
+    tables = [storage.read_bytes(table) for table in (preparing.labels, preparing.corrections) if table]
+    steps.once("prepare", (source, files, tables, asdict(preparing)), lambda: prepare(source, data, preparing).summary())
     content = hashlib.sha256(storage.read_bytes(manifest)).hexdigest()
     steps.once("check", (content, preparing.detector), lambda: check_answered(manifest, preparing.detector))
     result = tune(manifest, search, tuning)  # knows itself what is done
@@ -62,7 +63,7 @@ def run(source: str, work_dir: str, preparing: PrepareOptions, tuning: TuneOptio
     judged = steps.once("evaluate", (asdict(result), preparing.detector), judge)
     if publish_to is None:
         return model
-    return steps.once("publish", (judged, publish_to), lambda: publish(model, publish_to))
+    return steps.once("publish", (judged, publish_to), lambda: publish(model, publish_to, manifest, detector=preparing.detector))
 
 
 class _Steps:

@@ -16,10 +16,11 @@ from pathlib import Path
 from serve_app.checkpoints import _hub, _local, _s3
 from serve_app.checkpoints._cache import Entries
 from serve_app.checkpoints._errors import CheckpointError, CheckpointUnreachable
-from serve_app.checkpoints._layout import MANIFEST_FILE, Manifest, ManifestFile, check_weights, is_taken, revision_of
+from serve_app.checkpoints._layout import CONFIG_FILE, MANIFEST_FILE, Manifest, ManifestFile, check_weights, is_taken, revision_of
 from serve_app.checkpoints._s3_errors import explaining as explaining_s3
 
 __all__ = [
+    "CONFIG_FILE",
     "MANIFEST_FILE",
     "Checkpoint",
     "CheckpointError",

@@ -34,11 +34,17 @@ class ManifestFile(BaseModel):
 
 
 class Manifest(BaseModel):
-    """`manifest.json`, published last: the files, by name, that make up a checkpoint."""
+    """`manifest.json`, published last.
+
+    Attributes:
+        files: that make up the checkpoint, by name.
+        forced: what spoke against publishing it, if somebody overruled that. Loading ignores it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     files: dict[str, ManifestFile]
+    forced: tuple[str, ...] = ()
 
 
 def published_names(uri: str, manifest: Manifest) -> list[str]:

@@ -7,11 +7,13 @@ original system.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 DECISION_FILE = "decision.json"
+
+View = Literal["head", "person"]
 
 
 class DecisionError(ValueError):
@@ -57,6 +59,8 @@ class DetectorDecision(Decision):
 
     Attributes:
         score_threshold: the score must be above this.
+        head_threshold: a head's score must be above this.
+        headed_score_threshold: the same as `score_threshold`, for a person with a head; None: no other than for people without.
         min_area: the box's share of the photo's area must be above this.
         min_height: the box's share of the photo's height must be above this.
         max_overlap: of two boxes with a larger intersection over union, the one with the lower score is a duplicate.
@@ -64,25 +68,44 @@ class DetectorDecision(Decision):
     """
 
     score_threshold: float = Field(0.7, ge=0, le=1)
+    head_threshold: float = Field(0.5, ge=0, le=1)
+    headed_score_threshold: float | None = Field(None, ge=0, le=1)
     min_area: float = Field(0.05, ge=0, le=1)
     min_height: float = Field(0.20, ge=0, le=1)
     max_overlap: float = Field(0.7, gt=0, le=1)
     input_size: int | None = Field(None, ge=32, le=2048)
+
+    @property
+    def least_score(self) -> float:
+        """The score that a person with a head must be above."""
+        return self.score_threshold if self.headed_score_threshold is None else self.headed_score_threshold
 
 
 class ClassifierDecision(Decision):
     """How a person is cropped for the classifier, how its logits become probabilities, and when those are enough for an answer.
 
     Attributes:
-        crop_margin: how far the crop reaches beyond the box on each side, as a share of the box's shorter side.
+        views: what it was trained on: the person alone, or the head above the person, each in a square of its own (see `cropping`).
+        head_margin: how far the view of the head reaches beyond its box on each side, as a share of the box's longer side.
+        crop_margin: how far the crop reaches beyond the box on each side, as a share of the box's shorter side; of its longer side where
+            there are two views.
         crop_aspect: the crop is at most this many times as tall as it is wide, measured from the top: head and shoulders.
         temperature: divides the logits (Guo et al. 2017, On Calibration of Modern Neural Networks).
         min_confidence: an answer with a lower confidence is `unsure`; 0 turns this off, as in the original.
         input_size: side of the square crop, pixels; None: the size in `preprocessor_config.json`.
     """
 
+    views: tuple[View, ...] = ("person",)
+    head_margin: float = Field(0.0, ge=0, le=1)
     crop_margin: float = Field(0.0, ge=0, le=1)
     crop_aspect: float = Field(10.0, gt=0)
     temperature: float = Field(1.0, gt=0)
     min_confidence: float = Field(0.0, ge=0, le=1)
     input_size: int | None = Field(None, ge=16, le=1024)
+
+    @field_validator("views")
+    @classmethod
+    def _known_views(cls, views: tuple[View, ...]) -> tuple[View, ...]:
+        if views not in (("person",), ("head", "person")):
+            raise ValueError('either ["person"] or ["head", "person"]')
+        return views

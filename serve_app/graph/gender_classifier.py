@@ -55,7 +55,7 @@ class GenderClassifier:
         await self._slot.apply(user_config)
 
     async def classify(self, crop: RGB, spec: CropSpec) -> Classification | OtherCropWanted:
-        """Classifies a crop of shape (size, size, 3), uint8, that was made with `spec`.
+        """Classifies a crop of shape `spec.shape`, uint8, that was made with `spec`.
 
         Raises:
             Exception: the model failed for this crop.

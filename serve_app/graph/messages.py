@@ -37,7 +37,7 @@ class Detection:
     Attributes:
         code: OK for exactly one person; otherwise the refusal.
         people: the people that pass the person rule.
-        crop: the person, cropped for the classifier: (size, size, 3) uint8; only with OK.
+        crop: the person, cropped for the classifier: `CropSpec.shape`, uint8; only with OK.
         model: `name@revision`.
     """
 

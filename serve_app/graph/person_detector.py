@@ -72,7 +72,7 @@ class PersonDetector:
         code = gate(people)
         if code is not Code.OK:
             return Detection(code, people, None, model, stages)
-        crop = await loop.run_in_executor(self._decoders, crop_person, photo, people[0].box, spec)
+        crop = await loop.run_in_executor(self._decoders, crop_person, photo, people[0], spec)
         return Detection(code, people, crop, model, stages | {"crop": time.perf_counter() - detected})
 
     async def describe(self) -> ModelDescription:

@@ -27,7 +27,8 @@ class Facts(BaseModel):
 
     Attributes:
         resize: how to resize its input.
-        labels: the classifier's labels in the order of its logits; for a detector, the person class alone.
+        labels: the classifier's labels in the order of its logits; the detector's classes in the order of its scores: person and, if it
+            has it, head.
     """
 
     model_config = ConfigDict(frozen=True)

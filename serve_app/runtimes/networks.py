@@ -5,6 +5,7 @@ runtime and the export for OpenVINO import this file: that takes seconds and 300
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import (
     AutoImageProcessor,
     AutoModelForImageClassification,
@@ -22,7 +24,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from serve_app.checkpoints import Checkpoint, CheckpointError
-from serve_app.runtimes.base import LABELS, PERSON, Facts, Role
+from serve_app.runtimes.base import HEAD, LABELS, PERSON, Facts, Role
 from serve_app.runtimes.resizing import ResizeSpec
 
 transformers_logging.disable_progress_bar()  # they would fill the log of every replica
@@ -39,19 +41,20 @@ class Network:
 
 
 class PersonNetwork(nn.Module):
-    """Any DETR-family detector: pixels (n, H, W, 3) uint8 to scores of the class person (n, queries) and boxes (n, queries, 4).
+    """Any DETR-family detector: pixels (n, H, W, 3) uint8 to scores (n, queries, classes) and boxes (n, queries, 4).
 
     Boxes are [x0, y0, x1, y1] relative to the photo and may reach beyond it.
 
     Args:
+        classes: indices of the classes that are wanted; the scores are in their order.
         softmax: the logits include "no object" as the last class and go through a softmax (Carion et al. 2020, DETR); otherwise each
             goes through a sigmoid (Zhu et al. 2021, Deformable DETR, and its successors).
     """
 
-    def __init__(self, model: PreTrainedModel, processor: BaseImageProcessor, person: int, *, softmax: bool) -> None:
+    def __init__(self, model: PreTrainedModel, processor: BaseImageProcessor, classes: Sequence[int], *, softmax: bool) -> None:
         super().__init__()
         self.model = model
-        self._person = person
+        self._classes = list(classes)
         self._softmax = softmax
         self._mean, self._deviation = (nn.Buffer(values) for values in normalisation(processor))
 
@@ -62,15 +65,16 @@ class PersonNetwork(nn.Module):
         if self._softmax:
             probabilities = logits.softmax(-1)[..., :-1]
             # A query counts only for its most probable class.
-            scores = probabilities[..., self._person] * (probabilities.argmax(-1) == self._person)
+            best = functional.one_hot(probabilities.argmax(-1), probabilities.shape[-1])
+            scores = (probabilities * best)[..., self._classes]
         else:
-            scores = logits[..., self._person].sigmoid()
+            scores = logits[..., self._classes].sigmoid()
         centre, half = boxes[..., :2], boxes[..., 2:] / 2
         return scores, torch.cat([centre - half, centre + half], dim=-1)
 
 
 class GenderNetwork(nn.Module):
-    """Any image classifier: pixels (n, size, size, 3) uint8 to logits (n, labels).
+    """Any image classifier: pixels (n, height, width, 3) uint8 to logits (n, labels).
 
     Args:
         interpolate: interpolate the position embeddings, for an input size other than the checkpoint's own.
@@ -114,8 +118,9 @@ def _person_network(checkpoint: Checkpoint, input_size: int | None, device: torc
         raise CheckpointError(checkpoint.uri, f"it has no class {PERSON!r}, only {sorted(labels)[:10]}", "Use a detector of people")
     processor = load_processor(checkpoint)
     resize = _resize_of_detector(checkpoint, processor, input_size)
-    module = PersonNetwork(model, processor, labels[PERSON], softmax=_uses_softmax(processor, len(labels)))
-    return Network(module, Facts(resize=resize, labels=(PERSON,)))
+    wanted = tuple(name for name in (PERSON, HEAD) if name in labels)
+    module = PersonNetwork(model, processor, [labels[name] for name in wanted], softmax=_uses_softmax(processor, len(labels)))
+    return Network(module, Facts(resize=resize, labels=wanted))
 
 
 def _gender_network(checkpoint: Checkpoint, input_size: int | None, device: torch.device) -> Network:
@@ -124,9 +129,16 @@ def _gender_network(checkpoint: Checkpoint, input_size: int | None, device: torc
     if sorted(names) != sorted(LABELS):
         raise CheckpointError(checkpoint.uri, f"its labels are {list(names[:10])}, not male and female", "Use a gender classifier")
     processor = load_processor(checkpoint)
-    side = input_size or trained_size(processor)
-    interpolate = side != getattr(model.config, "image_size", side)
-    resize = ResizeSpec(exact=(side, side), resample=int(processor.resample))
+    height, width = (input_size, input_size) if input_size else trained_size(processor)
+    of_network: int | Sequence[int] = getattr(model.config, "image_size", height)
+    if not isinstance(of_network, int) and tuple(of_network) != (height, width):
+        raise CheckpointError(
+            checkpoint.uri,
+            f"its input is {of_network[1]} x {of_network[0]} pixels and cannot be {width} x {height}",
+            "Leave `input_size` out: only networks of square images take other sizes",
+        )
+    interpolate = isinstance(of_network, int) and height != of_network
+    resize = ResizeSpec(exact=(height, width), resample=int(processor.resample))
     return Network(GenderNetwork(model, processor, interpolate=interpolate), Facts(resize=resize, labels=names))
 
 
@@ -172,10 +184,11 @@ def load_processor(checkpoint: Checkpoint) -> BaseImageProcessor:
     return processor
 
 
-def trained_size(processor: BaseImageProcessor) -> int:
-    """Side of the square that a classifier was trained on, pixels: the centre crop's, if its processor makes one."""
+def trained_size(processor: BaseImageProcessor) -> tuple[int, int]:
+    """(height, width) that a classifier was trained on, pixels: the centre crop's, if its processor makes one."""
     wanted = dict(processor.crop_size if getattr(processor, "do_center_crop", None) else processor.size)
-    return int(wanted.get("height") or wanted["shortest_edge"])
+    height = int(wanted.get("height") or wanted["shortest_edge"])
+    return height, int(wanted.get("width") or height)
 
 
 def normalisation(processor: BaseImageProcessor) -> tuple[Tensor, Tensor]:

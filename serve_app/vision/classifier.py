@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from serve_app.checkpoints import Checkpoint
+from serve_app.checkpoints import Checkpoint, CheckpointError
 from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.codes import Code
 from serve_app.runtimes import load
@@ -22,7 +22,7 @@ class Classifier:
         self.label_names = list(runtime.facts.labels)
         self.decision = decision
         self.checkpoint = checkpoint
-        self.crop_spec = crop_spec(runtime.facts, decision)
+        self.crop_spec = crop_spec(runtime.facts, decision, checkpoint)
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, options: RunOptions, overrides: Mapping[str, Any] | None = None) -> Self:
@@ -36,7 +36,7 @@ class Classifier:
         return cls(load("classifier", checkpoint, decision.input_size, options), decision, checkpoint)
 
     def logits(self, crops: Sequence[RGB]) -> Floats:
-        """Logits (n, 2) of crops (size, size, 3), uint8, made with `crop_spec`; columns in the order of `label_names`."""
+        """Logits (n, 2) of crops of shape `crop_spec.shape`, uint8, made with it; columns in the order of `label_names`."""
         (logits,) = self._run(np.stack(crops))
         if not np.isfinite(logits).all():
             raise FloatingPointError("the classifier's logits are not finite")
@@ -51,13 +51,24 @@ class Classifier:
 
     def blank_crop(self) -> RGB:
         """A grey crop to warm up the model."""
-        return np.full((self.crop_spec.size, self.crop_spec.size, 3), 127, dtype=np.uint8)
+        return np.full(self.crop_spec.shape, 127, dtype=np.uint8)
 
 
-def crop_spec(facts: Facts, decision: ClassifierDecision) -> CropSpec:
-    """How to crop for a checkpoint, from its `decision.json` and its image processor."""
+def crop_spec(facts: Facts, decision: ClassifierDecision, checkpoint: Checkpoint) -> CropSpec:
+    """How to crop for a checkpoint, from its `decision.json` and its image processor.
+
+    Raises:
+        CheckpointError: the two do not belong together.
+    """
     assert facts.resize.exact is not None
-    return CropSpec(decision.crop_margin, decision.crop_aspect, facts.resize.exact[0], facts.resize.resample)
+    height, width = facts.resize.exact
+    if height != width * len(decision.views):
+        raise CheckpointError(
+            checkpoint.uri,
+            f"its input is {width} x {height} pixels, which is not {' above '.join(decision.views)} in squares",
+            "Check `views` in decision.json and `size` in preprocessor_config.json",
+        )
+    return CropSpec(decision.crop_margin, decision.crop_aspect, width, facts.resize.resample, decision.views, decision.head_margin)
 
 
 def confidence_gate(probabilities: Mapping[str, float], decision: ClassifierDecision) -> Code:

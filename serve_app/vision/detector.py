@@ -1,7 +1,7 @@
 """The person detector: RGB photos in, lists of people out. Depends on neither Ray nor HTTP, and on torch only through `runtimes`."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -9,13 +9,13 @@ import numpy as np
 from serve_app.checkpoints import Checkpoint
 from serve_app.checkpoints.decision import DetectorDecision
 from serve_app.runtimes import load
-from serve_app.runtimes.base import Floats, RunOptions, Runtime
-from serve_app.vision.images import RGB
-from serve_app.vision.people import DetectedPerson
+from serve_app.runtimes.base import HEAD, Floats, RunOptions, Runtime
+from serve_app.vision.images import RGB, Box
+from serve_app.vision.people import DetectedHead, DetectedPerson, with_heads
 
 
 class Detector:
-    """Any `AutoModelForObjectDetection` checkpoint with a class named person.
+    """Any `AutoModelForObjectDetection` checkpoint with a class named person and, for better counts and crops, one named head.
 
     Any thread may call `prepare`; `detect` runs the model, in one thread only.
     """
@@ -23,6 +23,7 @@ class Detector:
     def __init__(self, runtime: Runtime, decision: DetectorDecision, checkpoint: Checkpoint) -> None:
         self._run = runtime.run
         self._resize = runtime.facts.resize
+        self._knows_heads = HEAD in runtime.facts.labels
         self.decision = decision
         self.checkpoint = checkpoint
 
@@ -42,7 +43,9 @@ class Detector:
         return self._resize(photo)
 
     def detect(self, photos: Sequence[RGB]) -> list[list[DetectedPerson]]:
-        """Detects people in prepared photos, with scores above the decision's threshold; `people_that_count` applies the person rule.
+        """Detects people and their heads in prepared photos, with scores above the decision's thresholds.
+
+        `people_that_count` applies the person rule.
 
         Only photos of one shape share a batch: with padding, DETR's answer about a photo would depend on the others in the batch.
         """
@@ -63,10 +66,17 @@ class Detector:
         return self.detect([self.prepare(photo) for photo in photos])
 
     def _people(self, scores: Floats, boxes: Floats) -> list[DetectedPerson]:
-        """The people above the threshold, from the scores (queries,) and boxes (queries, 4) of one photo."""
-        found = scores > self.decision.score_threshold
-        people = [
-            DetectedPerson((x0, y0, x1, y1), score)
-            for (x0, y0, x1, y1), score in zip(boxes[found].clip(0, 1).tolist(), scores[found].tolist(), strict=True)
-        ]
-        return [person for person in people if person.box[0] < person.box[2] and person.box[1] < person.box[3]]
+        """The people above the threshold, from the scores (queries, classes) and boxes (queries, 4) of one photo."""
+        rule = self.decision
+        people = [DetectedPerson(box, score) for box, score in _above(min(rule.score_threshold, rule.least_score), scores[:, 0], boxes)]
+        if not self._knows_heads:
+            return people
+        return with_heads(people, [DetectedHead(box, score) for box, score in _above(rule.head_threshold, scores[:, 1], boxes)])
+
+
+def _above(threshold: float, scores: Floats, boxes: Floats) -> Iterator[tuple[Box, float]]:
+    """The boxes with a score above the threshold, clipped to the photo, without empty ones."""
+    found = scores > threshold
+    for (x0, y0, x1, y1), score in zip(boxes[found].clip(0, 1).tolist(), scores[found].tolist(), strict=True):
+        if x0 < x1 and y0 < y1:
+            yield (x0, y0, x1, y1), score

@@ -1,19 +1,46 @@
-"""The person gate: which boxes count as people, and whether there is exactly one."""
+"""The person gate: which boxes count as people, and whether there is exactly one.
+
+Heads make the count better than boxes of bodies alone: a face from edge to edge is a person, a limb or a coat is none, and two heads in
+one box are two people.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from serve_app.checkpoints.decision import DetectorDecision
 from serve_app.codes import Code
 from serve_app.vision.images import Box
 
+SAME_HEAD = 0.4  # intersection over union: two boxes of heads that overlap more are one head
+INSIDE = 0.6  # share of a head's box that lies in the box of the person whose head it is
+PART = 0.75  # share of a box without a head that lies in the box of a person with one, and so is a part of that person
+# From a head to the box of its person, where no box of a person was found: about the shoulders and the chest.
+SHOULDERS, CHEST = 2.2, 3.0  # widths and heights of the head
+
 
 @dataclass(frozen=True)
-class DetectedPerson:
-    """A box that the detector takes for a person, relative to the photo, and its score (0 to 1)."""
+class DetectedHead:
+    """A box that the detector takes for a head, relative to the photo, and its score (0 to 1)."""
 
     box: Box
     score: float
+
+
+@dataclass(frozen=True)
+class DetectedPerson:
+    """A box that the detector takes for a person, relative to the photo, and its score (0 to 1).
+
+    Attributes:
+        head: the person's head; None if none is seen.
+        heads_known: whether the detector looks for heads at all.
+        body_found: False if there is only a head, from which the box was guessed; the score is the head's.
+    """
+
+    box: Box
+    score: float
+    head: DetectedHead | None = None
+    heads_known: bool = False
+    body_found: bool = True
 
     @property
     def height(self) -> float:
@@ -23,21 +50,46 @@ class DetectedPerson:
     @property
     def area(self) -> float:
         """Share of the photo's area."""
-        return (self.box[2] - self.box[0]) * self.height
+        return area(self.box)
+
+
+def with_heads(people: Sequence[DetectedPerson], heads: Sequence[DetectedHead]) -> list[DetectedPerson]:
+    """Gives each person the head in its box, the best first; a head without a person is a person whose body was not found."""
+    found = [replace(person, heads_known=True) for person in sorted(people, key=lambda p: p.score, reverse=True)]
+    kept: list[DetectedHead] = []
+    for head in sorted(heads, key=lambda h: h.score, reverse=True):
+        if all(overlap(head.box, other.box) <= SAME_HEAD for other in kept):
+            kept.append(head)
+    without_body = []
+    for head in kept:
+        owner = next((i for i, p in enumerate(found) if p.head is None and share_inside(head.box, p.box) >= INSIDE), None)
+        if owner is None:
+            without_body.append(DetectedPerson(_body_of(head.box), head.score, head, heads_known=True, body_found=False))
+        else:
+            found[owner] = replace(found[owner], head=head)
+    return found + without_body
 
 
 def people_that_count(detected: Sequence[DetectedPerson], rule: DetectorDecision) -> list[DetectedPerson]:
     """Applies the person rule; sorted by score, highest first.
 
-    Duplicates are dropped before small boxes, so a part of a person is never kept without the whole.
+    Duplicates are dropped before small boxes, so a part of a person is never kept without the whole. People with heads come first, so
+    that their parts are recognised as such.
     """
+    headed = [_has_head(person, rule) for person in detected]
+    seen = [
+        person if has_head else replace(person, head=None)
+        for person, has_head in zip(detected, headed, strict=True)
+        if has_head or person.body_found
+    ]
     kept: list[DetectedPerson] = []
-    for person in sorted(detected, key=lambda p: p.score, reverse=True):
-        if person.score <= rule.score_threshold:
-            break
-        if all(overlap(person.box, other.box) <= rule.max_overlap for other in kept):
+    for person in sorted(seen, key=lambda p: (p.head is not None, p.score), reverse=True):
+        if person.score <= (rule.score_threshold if person.head is None else rule.least_score):
+            continue
+        if all(overlap(person.box, other.box) <= rule.max_overlap and not _is_part(person, other) for other in kept):
             kept.append(person)
-    return [person for person in kept if person.area > rule.min_area and person.height > rule.min_height]
+    counted = [person for person in kept if person.area > rule.min_area and person.height > rule.min_height]
+    return sorted(counted, key=lambda p: p.score, reverse=True)
 
 
 def gate(people: Sequence[DetectedPerson]) -> Code:
@@ -47,12 +99,38 @@ def gate(people: Sequence[DetectedPerson]) -> Code:
     return Code.OK if len(people) == 1 else Code.MULTIPLE_PEOPLE
 
 
-def overlap(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes."""
+def _has_head(person: DetectedPerson, rule: DetectorDecision) -> bool:
+    return person.head is not None and person.head.score > rule.head_threshold
+
+
+def _is_part(person: DetectedPerson, other: DetectedPerson) -> bool:
+    return person.head is None and other.head is not None and share_inside(person.box, other.box) >= PART
+
+
+def _body_of(head: Box) -> Box:
+    middle, width, height = (head[0] + head[2]) / 2, (head[2] - head[0]) * SHOULDERS, (head[3] - head[1]) * CHEST
+    return max(0.0, middle - width / 2), head[1], min(1.0, middle + width / 2), min(1.0, head[1] + height)
+
+
+def area(box: Box) -> float:
+    """Area of a box."""
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def shared_area(a: Box, b: Box) -> float:
+    """Area of the intersection of two boxes."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared
-    return shared / union
+    return width * height if width > 0 and height > 0 else 0.0
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes."""
+    shared = shared_area(a, b)
+    return shared / (area(a) + area(b) - shared) if shared else 0.0
+
+
+def share_inside(inner: Box, outer: Box) -> float:
+    """Share of the first box that lies in the second one."""
+    shared = shared_area(inner, outer)
+    return shared / area(inner) if shared else 0.0

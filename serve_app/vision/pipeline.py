@@ -35,7 +35,7 @@ class Pipeline:
             people = people_that_count(found, self._detector.decision)
             outcomes[index] = Outcome(gate(people), people)
             if outcomes[index].code is Code.OK:
-                crops[index] = crop_person(photos[index], people[0].box, self._classifier.crop_spec)
+                crops[index] = crop_person(photos[index], people[0], self._classifier.crop_spec)
         for index, probabilities in zip(crops, self._classifier(list(crops.values())), strict=True):
             code = confidence_gate(probabilities, self._classifier.decision)
             outcomes[index] = Outcome(code, outcomes[index].people, probabilities)

@@ -128,7 +128,7 @@ async def test_the_line_that_publishing_prints_makes_the_service_take_the_model_
 ) -> None:
     judged = write_tiny_classifier(tmp_path / "judged")
     for temperature in (1.0, 3.0):
-        uri = publish(write_judgement(judged, temperature), str(tmp_path / "published" / "vit"))
+        uri = publish(write_judgement(judged, temperature), str(tmp_path / "published" / "vit"), force=True)
         await asyncio.to_thread(service.run_in_checkout, deploy_command(uri))
         wanted = f"vit@{Path(uri).name}"
         while (answer := await ask(client))["model"]["classifier"] != wanted:

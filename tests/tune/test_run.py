@@ -53,7 +53,7 @@ def test_photos_become_a_published_model_and_no_step_is_done_twice(
     def again() -> str:
         return run(photos, str(tmp_path / "run"), PREPARING, tiny.options(trials=1), "s3://models/gender")
 
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise Interrupted
 
     def done_twice(*_: object, **__: object) -> None:

@@ -18,8 +18,10 @@ from serve_app.checkpoints import Checkpoint, resolve
 from serve_app.codes import Code
 from serve_app.runtimes.base import RunOptions
 from serve_app.settings import get_settings
+from serve_app.vision.cropping import head_of
 from serve_app.vision.decoding import ImageRefused, decode
 from serve_app.vision.detector import Detector
+from serve_app.vision.images import Box
 from serve_app.vision.people import gate, people_that_count
 from tune_training.data.near_duplicates import perceptual_hash
 from tune_training.data.photo import WHOLE_PHOTO, Photo
@@ -29,7 +31,7 @@ from tune_training.io.models import decode_limits
 from tune_training.io.parts import Parts
 from tune_training.io.workers import Engine, work_on
 
-_VERSION = 1  # raise it when the columns below, or their content, change
+_VERSION = 2  # raise it when the columns below, or their content, change
 _KNOWN = "known"  # instead of a code: this content was examined before, under another name
 
 _SCHEMA = pa.schema(
@@ -42,6 +44,7 @@ _SCHEMA = pa.schema(
         ("height", pa.int32()),
         ("phash", pa.string()),
         ("boxes", pa.list_(pa.list_(pa.float64()))),  # of the people that pass the person rule, best score first
+        ("head", pa.list_(pa.float64())),  # of the first of them; null if none is seen
     ]
 )
 _SCHEMA_OF_CACHE = _SCHEMA.append(pa.field("version", pa.string()))
@@ -149,7 +152,8 @@ class Examiner:
         if self._detector and decoded:
             for (row, _), detected in zip(decoded, self._detector([pixels for _, pixels in decoded]), strict=True):
                 people = people_that_count(detected, self._detector.decision)
-                row |= {"code": gate(people), "boxes": [list(person.box) for person in people]}
+                head = head_of(people[0], row["width"], row["height"]) if people else None
+                row |= {"code": gate(people), "boxes": [list(person.box) for person in people], "head": head and list(head)}
         return rows
 
 
@@ -165,7 +169,7 @@ def upright_size(content: bytes) -> tuple[int, int]:
 
 
 def _nothing(name: str, code: Code) -> dict[str, Any]:
-    return {"name": name, "sha256": "", "counted": False, "code": code, "width": 0, "height": 0, "phash": "", "boxes": []}
+    return {"name": name, "sha256": "", "counted": False, "code": code, "width": 0, "height": 0, "phash": "", "boxes": [], "head": None}
 
 
 def _crashed(name: str) -> pa.Table:
@@ -179,6 +183,13 @@ def _by_content(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, bool], Map
 
 def _examined(photo: Photo, row: Mapping[str, Any]) -> Examined:
     boxes = row["boxes"] or []
-    x0, y0, x1, y1 = boxes[0] if boxes else WHOLE_PHOTO
+    box = boxes[0] if boxes else WHOLE_PHOTO
+    # Where no detector looked, the photo is a head from edge to edge, or nobody wanted to know.
+    head = row["head"] if row["counted"] else WHOLE_PHOTO
     facts = {name: row[name] for name in ("sha256", "phash", "width", "height") if row[name]}  # older caches have nulls for no photo
-    return Examined(replace(photo, box=(x0, y0, x1, y1), **facts), Code(row["code"]), len(boxes))
+    return Examined(replace(photo, box=_box(box), head=_box(head) if head else None, **facts), Code(row["code"]), len(boxes))
+
+
+def _box(edges: Sequence[float]) -> Box:
+    x0, y0, x1, y1 = edges
+    return x0, y0, x1, y1

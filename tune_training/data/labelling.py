@@ -52,6 +52,11 @@ def by_names(root: str, files: Sequence[StoredFile]) -> tuple[list[Photo], list[
     return photos, rejects
 
 
+def name_below(root: str, path: str) -> str:
+    """The name of a photo whose path a table has, relative to `root` or absolute."""
+    return path.removeprefix(root).lstrip("/") if path.startswith(f"{root}/") else path.removeprefix("./")
+
+
 def by_table(root: str, files: Sequence[StoredFile], table: str) -> tuple[list[Photo], list[Reject]]:
     """Labels from a table (see `read_table`); its paths are relative to `root`, or absolute.
 
@@ -62,7 +67,7 @@ def by_table(root: str, files: Sequence[StoredFile], table: str) -> tuple[list[P
     found: dict[str, Photo] = {}
     rejects: dict[str, Reject] = {}
     for row in read_table(table):
-        name = row.path.removeprefix(root).lstrip("/") if row.path.startswith(f"{root}/") else row.path.removeprefix("./")
+        name = name_below(root, row.path)
         if name not in sizes:
             rejects[name] = Reject(name, Reason.MISSING, "it is in the table only")
         elif row.label not in LABELS:

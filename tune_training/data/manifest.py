@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from serve_app.runtimes.base import LABELS
+from serve_app.vision.images import Box
 from tune_training.data.photo import Photo
 from tune_training.io import storage
 from tune_training.io.errors import InputError
@@ -30,9 +31,10 @@ _SCHEMA = pa.schema(
         ("bytes", pa.int64()),
         ("sha256", pa.string()),
         ("phash", pa.string()),
-        *[(f"box_{edge}", pa.float64()) for edge in ("x0", "y0", "x1", "y1")],
+        *[(f"{part}_{edge}", pa.float64()) for part in ("box", "head") for edge in ("x0", "y0", "x1", "y1")],  # no head: null
     ]
 )
+_BOX, _HEAD = _SCHEMA.names[-8:-4], _SCHEMA.names[-4:]
 COLUMNS = frozenset(_SCHEMA.names)  # names that further columns cannot have
 _KEY = b"prepared"  # of the facts about the whole data set: in the metadata of Parquet, in the first line of CSV
 
@@ -129,20 +131,20 @@ def is_manifest(uri: str) -> bool:
 
 
 def _record(photo: Photo, names: Sequence[str]) -> dict[str, Any]:
-    measured = {name: getattr(photo, name) for name in _SCHEMA.names[1:-4]}
-    box = dict(zip(_SCHEMA.names[-4:], photo.box, strict=True))
-    return {"uri": photo.name, **measured, **box, **{name: photo.columns.get(name, "") for name in names}}
+    measured = {name: getattr(photo, name) for name in _SCHEMA.names[1:-8]}
+    box, head = dict(zip(_BOX, photo.box, strict=True)), dict(zip(_HEAD, photo.head or [None] * 4, strict=True))
+    return {"uri": photo.name, **measured, **box, **head, **{name: photo.columns.get(name, "") for name in names}}
 
 
 def _photo(root: str, record: Mapping[str, Any]) -> Photo:
-    x0, y0, x1, y1 = (float(record[name]) for name in _SCHEMA.names[-4:])
     return Photo(
         root=root,
         name=str(record["uri"]),
         label=str(record["label"]),
         split=str(record["split"]),
         source=str(record["source"]),
-        box=(x0, y0, x1, y1),
+        box=_box([record[name] for name in _BOX]),
+        head=None if record[_HEAD[0]] in (None, "") else _box([record[name] for name in _HEAD]),
         width=int(record["width"]),
         height=int(record["height"]),
         bytes=int(record["bytes"]),
@@ -150,6 +152,11 @@ def _photo(root: str, record: Mapping[str, Any]) -> Photo:
         phash=str(record["phash"]),
         columns={name: str(value) for name, value in record.items() if name not in COLUMNS},
     )
+
+
+def _box(edges: Sequence[Any]) -> Box:
+    x0, y0, x1, y1 = map(float, edges)
+    return x0, y0, x1, y1
 
 
 def _parse_csv(content: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from serve_app.vision.images import Box
+from serve_app.vision.people import DetectedHead, DetectedPerson
 from tune_training.io import storage
 
 WHOLE_PHOTO: Box = (0.0, 0.0, 1.0, 1.0)
-CLOSE_UP_AREA = 0.85  # share of the photo
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Photo:
         split: `train`, `val`, `test`, or the name of a further held-out set.
         source: the collection that it comes from.
         box: of its one person; the whole photo where no detector looked for one.
+        head: of that person; None if none is seen.
         width: pixels, upright; likewise `height`.
         bytes: size of the file.
         sha256: of the file, hex.
@@ -34,6 +35,7 @@ class Photo:
     split: str = ""
     source: str = ""
     box: Box = WHOLE_PHOTO
+    head: Box | None = None
     width: int = 0
     height: int = 0
     bytes: int = 0
@@ -47,7 +49,6 @@ class Photo:
         return storage.join(self.root, self.name)
 
     @property
-    def close_up(self) -> bool:
-        """Whether the person fills the photo, so that nothing of interest lies around the box."""
-        x0, y0, x1, y1 = self.box
-        return (x1 - x0) * (y1 - y0) > CLOSE_UP_AREA
+    def person(self) -> DetectedPerson:
+        """Its one person, as the detector of serving would name it."""
+        return DetectedPerson(self.box, 1.0, self.head and DetectedHead(self.head, 1.0), heads_known=True)

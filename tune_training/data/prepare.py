@@ -1,7 +1,7 @@
 """From a folder or bucket of photos to a checked, split manifest, a list of what was left out, and a report to look at."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from serve_app.checkpoints import resolve
 from serve_app.codes import Code
 from serve_app.runtimes.base import LABELS
 from serve_app.settings import EMBEDDED_DETECTOR, get_settings
+from tune_training.data.corrections import corrected, read_corrections
 from tune_training.data.duplicates import without_duplicates
 from tune_training.data.examine import Examined, examine
 from tune_training.data.labelling import CLOSE_UP_SOURCES, by_names, by_table
@@ -37,6 +38,13 @@ class PrepareOptions:
         typer.Option(
             help="Table (CSV or Parquet) with the columns path and label (or gender), and optionally split, source and others."
             " Without it, labels are read from folders (male/x.jpg) or file names (x_female.png)."
+        ),
+    ] = None
+    corrections: Annotated[
+        str | None,
+        typer.Option(
+            help="Table (CSV or Parquet) with the columns path and label: the photo and its exact copies have this label, or are left out"
+            " for `drop`. `label-noise` proposes one."
         ),
     ] = None
     person_filter: Annotated[bool, typer.Option(help="Leave out photos that do not show exactly one person.")] = True
@@ -93,6 +101,11 @@ def prepare(source: str, out: str, options: PrepareOptions | None = None) -> Pre
     source, out = storage.absolute(source), storage.absolute(out)
     files = storage.list_files(source)
     photos, unlabelled = by_table(source, files, options.labels) if options.labels else by_names(source, files)
+    corrections: Mapping[str, str] = {}
+    if options.corrections:
+        corrections, unclear = read_corrections(source, [file.name for file in files], options.corrections)
+        photos = [photo for photo in photos if photo.name not in unclear]
+        unlabelled = [*(reject for reject in unlabelled if reject.uri not in unclear), *unclear.values()]
     _check_labels(source, photos, options)
     storage.check_space(out, _BYTES_PER_PHOTO * len(files))
     storage.check_writable(out)
@@ -101,9 +114,12 @@ def prepare(source: str, out: str, options: PrepareOptions | None = None) -> Pre
     versions = {file.name: file.version for file in files}
     examined = examine(photos, versions, detector, options.close_up_sources, storage.join(out, CACHE), options.engine)
     photos, unusable = _usable(examined, options.min_side)
+    dropped: list[Reject] = []
+    if corrections:
+        photos, dropped = corrected(photos, corrections)
     photos, pairs, duplicates = without_duplicates(photos)
     photos, leaks = split_photos(photos, pairs, options.val_share, options.test_share, options.seed)
-    rejects = sorted([*unlabelled, *unusable, *duplicates, *leaks], key=lambda reject: reject.uri)
+    rejects = sorted([*unlabelled, *unusable, *dropped, *duplicates, *leaks], key=lambda reject: reject.uri)
     manifest = Manifest(photos, source, detector.revision if detector else "", options.seed)
     prepared = Prepared(manifest, rejects)
 

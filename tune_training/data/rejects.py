@@ -16,6 +16,7 @@ class Reason(StrEnum):
     CONFLICTING_LABELS = "conflicting_labels"
     DUPLICATE = "duplicate"
     NEAR_DUPLICATE = "near_duplicate"
+    CORRECTED = "corrected"
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,6 @@
 It shows photos of people, so it is written beside the manifest, where their owner chose, and nowhere else.
 """
 
-import base64
-import io
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -29,7 +27,7 @@ from tune_training.io import storage
 from tune_training.io.batches import READERS
 from tune_training.io.errors import InputError
 from tune_training.io.models import decode_limits
-from tune_training.pages import BLUE, ORANGE, render, svg
+from tune_training.pages import BLUE, ORANGE, picture, render, svg
 
 ON_A_SHEET = 36
 OF_A_REASON = 12
@@ -45,6 +43,7 @@ _MEANINGS: dict[str, str] = {
     Reason.CONFLICTING_LABELS: "It has both labels, or it is the same as or looks like a photo with the other label. Which label is right?",
     Reason.DUPLICATE: "The same file has another name, too; one of them is used.",
     Reason.NEAR_DUPLICATE: "It looks like a validation or test photo; training on it would leak the answer.",
+    Reason.CORRECTED: "The corrections say that it has no right label.",
 }
 
 
@@ -142,10 +141,7 @@ def _thumbnail(uri: str, name: str, title: str, box: Box = WHOLE_PHOTO) -> Thumb
         photo = Image.fromarray(decode(storage.read_bytes(uri), replace(decode_limits(), long_side=THUMBNAIL)))
     except (ImageRefused, OSError, InputError):
         return Thumbnail(name, title, "", 0, 0)
-    buffer = io.BytesIO()
-    photo.save(buffer, "JPEG", quality=80)
-    picture = f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
-    return Thumbnail(name, title, picture, photo.width, photo.height, box)
+    return Thumbnail(name, title, picture(photo), photo.width, photo.height, box)
 
 
 def _shown(photo: Thumbnail) -> Markup:

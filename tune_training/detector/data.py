@@ -35,7 +35,8 @@ class AnnotatedPhoto:
     @property
     def people(self) -> Boxes:
         """The boxes of its people alone."""
-        return self.boxes[self.classes == CLASSES.index(PERSON)]
+        people: Boxes = self.boxes[self.classes == CLASSES.index(PERSON)]
+        return people
 
 
 def read_coco(index: Path) -> list[AnnotatedPhoto]:

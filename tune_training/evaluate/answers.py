@@ -15,11 +15,12 @@ import numpy as np
 
 from serve_app.codes import Code
 from serve_app.runtimes.base import FEMALE, LABELS
+from serve_app.settings import get_settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.decoding import ImageRefused, decode
 from serve_app.vision.detector import Detector
-from serve_app.vision.images import RGB, Box
-from serve_app.vision.people import gate, people_that_count
+from serve_app.vision.images import RGB
+from serve_app.vision.people import DetectedPerson, gate, people_that_count
 from serve_app.vision.pipeline import Outcome, Pipeline
 from tune_training.data.photo import Photo
 from tune_training.evaluate.metrics_file import weights_sha256
@@ -40,13 +41,13 @@ class GatedPhoto(NamedTuple):
     Attributes:
         code: OK, or why it is refused.
         pixels: (H, W, 3) uint8; None for what is no photo.
-        box: of its person, if the code is OK.
+        person: the one in it, if the code is OK.
     """
 
     photo: Photo
     code: Code
     pixels: RGB | None = None
-    box: Box | None = None
+    person: DetectedPerson | None = None
 
 
 def gated(photos: Sequence[Photo], detector: Detector) -> Iterator[GatedPhoto]:
@@ -62,7 +63,12 @@ def gated(photos: Sequence[Photo], detector: Detector) -> Iterator[GatedPhoto]:
         for (photo, pixels), found in zip(decoded, detector([pixels for _, pixels in decoded]), strict=True):
             people = people_that_count(found, detector.decision)
             code = gate(people)
-            yield GatedPhoto(photo, code, pixels, people[0].box if code is Code.OK else None)
+            yield GatedPhoto(photo, code, pixels, people[0] if code is Code.OK else None)
+
+
+def answers_folder() -> Path:
+    """Where this machine caches answers."""
+    return get_settings().model_cache_dir.expanduser() / "answers"
 
 
 class RawAnswer(NamedTuple):

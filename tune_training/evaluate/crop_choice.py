@@ -30,7 +30,7 @@ def best_crop(photos: Sequence[Photo], detector: Detector, classifier: Classifie
     Raises:
         InputError: the person rule lets no photo through.
     """
-    people = [(photo, pixels, box) for photo, _, pixels, box in gated(photos, detector) if pixels is not None and box is not None]
+    people = [(photo, pixels, person) for photo, _, pixels, person in gated(photos, detector) if pixels is not None and person is not None]
     if not people:
         raise InputError("the person rule lets no validation photo through: the classifier cannot be evaluated with this detector")
     female = np.array([photo.label == FEMALE for photo, _, _ in people])
@@ -38,7 +38,7 @@ def best_crop(photos: Sequence[Photo], detector: Detector, classifier: Classifie
     values: dict[tuple[float, float], float] = {}
     for margin, aspect in product(MARGINS, ASPECTS):
         spec = replace(classifier.crop_spec, margin=margin, aspect=aspect)
-        crops = [crop_person(pixels, box, spec) for _, pixels, box in people]
+        crops = [crop_person(pixels, person, spec) for _, pixels, person in people]
         logits = np.concatenate([classifier.logits(part) for part in batches(crops, "crop", f"margin {margin:g}, aspect {aspect:g}")])
         margins = logits[:, classifier.label_names.index(FEMALE)] - logits[:, classifier.label_names.index(MALE)]
         by_source = [balanced_accuracy(female[sources == source], margins[sources == source]) for source in np.unique(sources)]

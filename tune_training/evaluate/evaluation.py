@@ -13,16 +13,17 @@ import typer
 from serve_app.checkpoints import MANIFEST_FILE
 from serve_app.checkpoints.decision import DECISION_FILE, ClassifierDecision
 from serve_app.codes import Code
-from serve_app.settings import EMBEDDED_DETECTOR, get_settings
+from serve_app.settings import EMBEDDED_DETECTOR
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.detector import Detector
 from tune_training.data.labelled_photos import read_labelled, sample_by_source
 from tune_training.data.manifest import TEST, VAL, Manifest
-from tune_training.evaluate.answers import gated, judge
+from tune_training.evaluate.answers import answers_folder, gated, judge
 from tune_training.evaluate.card import CARD_FILE, card_of
 from tune_training.evaluate.card_tables import percent_of
 from tune_training.evaluate.confidence_choice import calibrated
 from tune_training.evaluate.crop_choice import best_crop
+from tune_training.evaluate.gallery import GALLERY_FILE, write_gallery
 from tune_training.evaluate.metrics_file import METRICS_FILE, Metrics, to_json, weights_sha256
 from tune_training.evaluate.report import write_report
 from tune_training.evaluate.scores import DRAWS, Judged
@@ -67,6 +68,9 @@ def evaluate(
             max=1,
         ),
     ] = 0.02,
+    gallery: Annotated[
+        int, typer.Option(help="Most confident mistakes to show, overall and by group, in OUT/errors.html: a page with photos.", min=0)
+    ] = 0,
     threads: Threads = 0,
     draws: Annotated[int, typer.Option(help="Bootstrap draws for the confidence intervals.", min=100)] = DRAWS,
 ) -> Metrics:
@@ -81,10 +85,12 @@ def evaluate(
         raise InputError(f"{model}: decision.json is written beside the weights, so this must be a folder or prefix that was not published")
     if not writable and out is None:
         raise InputError(f"{model}: nothing is written beside published weights. Name a folder for the report: --out FOLDER")
+    if gallery and out is None:
+        raise InputError(f"{GALLERY_FILE} shows photos, which are not put beside weights. Name a folder for it: --out FOLDER")
     photos = read_labelled(data)
     chosen = {name: photos.split(name) for name in split or ([TEST] if TEST in photos.splits else sorted(photos.splits))}
     finder, teller = load_detector(detector, threads), load_classifier(model, threads)
-    cache = get_settings().model_cache_dir.expanduser() / "answers"
+    cache = answers_folder()
     if choose_crop:
         decision = best_crop(sample_by_source(photos.split(VAL), CROP_CHOICE_PER_SOURCE), finder, teller)
         teller = _adopt(decision, model, threads)
@@ -106,6 +112,9 @@ def evaluate(
         "splits": {name: split_metrics(rows, judged[name], validation, threshold, error_rate, by, draws) for name, rows in chosen.items()},
     }
     _write(metrics, model if writable else None, out or model, teller)
+    if gallery and out:
+        page = write_gallery({name: (rows, judged[name]) for name, rows in chosen.items()}, gallery, finder, teller, photos.name)
+        storage.write_bytes(storage.join(out, GALLERY_FILE), page.encode())
     for name, found in metrics["splits"].items():
         typer.echo(f"{name}: {_summary(found)}")
     typer.echo(f"Report: {storage.join(out or model, REPORT_FILE)}")

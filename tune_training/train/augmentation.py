@@ -1,38 +1,43 @@
-"""Augments a batch of working crops (see `crops`) with torch alone, on the device where they are.
+"""Augments a batch of working views (see `crops`) with torch alone, on the device where they are.
 
-The crops of a detector range from a face from edge to edge to a whole person. No collection has them all, so crops are varied in both
-directions. One interpolation does all of the geometry, and one matrix product all of the colour and the normalisation, so that training
-spends its time in the model.
+The detector's boxes are never exact, photos are dark, blurred, compressed and cut off, and people wear hats: the views are varied in all of
+these ways. Sometimes one of the two views is black, so that the other alone can answer. One interpolation does all of the geometry, and one
+matrix product all of the colour and the normalisation, so that training spends its time in the model.
 """
 
+import io
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-ZOOM_OUT = 0.5  # chance that a close-up is put, smaller, on a background
-UPPER_PART = 0.3  # chance that only the upper part of a photo that is not a close-up is shown
-LOOSEN = 0.3  # chance that a photo that is not a close-up is shown with more of its surroundings
-SHIFT = 0.12  # largest shift of each edge, as a share of the crop's side
-TURN = 0.4  # chance of a rotation
-TURN_DEGREES = 12.0
-COLOUR = 0.35  # largest relative change of brightness, contrast and saturation
+SCALE = (0.8, 1.2)  # of the window
+STRETCH = 0.08  # largest change of one of its sides alone, as a share
+SHIFT = 0.08  # largest shift, as a share of its side
+TURN = 0.5  # chance of a rotation
+TURN_DEGREES = 15.0
+COLOUR = 0.4  # largest relative change of brightness, contrast and saturation
 GREY = 0.1  # chance of a grey photo
-BLUR = 0.2  # chance of a photo of low resolution
-ERASE = 0.2  # chance that a patch is painted over (Zhong et al. 2020, Random Erasing)
+BLUR = 0.25  # chance of a photo of low resolution
+COMPRESS = 0.1  # chance of a JPEG of low quality
+ERASE = 0.25  # chance that a patch is painted over (Zhong et al. 2020, Random Erasing)
+COVER = 0.1  # chance that the top of the head is painted over, as by a hat
+ONE_VIEW = 0.25  # chance that one of the views is black
 
 _LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
 class Augment:
-    """Working crops to the model's input.
+    """Working views to the model's input.
 
     Attributes:
-        size: side of the crop proper, pixels.
-        strength: 0: the crops as the service makes them; 1: the constants above; in between, chances and ranges shrink alike.
+        size: side of a view proper, pixels.
+        strength: 0: the views as the service makes them; 1: the constants above; in between, chances and ranges shrink alike.
         mean, deviation: (1, 3, 1, 1), of pixels of 0 to 255.
     """
 
@@ -41,17 +46,25 @@ class Augment:
     mean: Tensor
     deviation: Tensor
 
-    def __call__(self, crops: Tensor, close_up: Tensor, generator: torch.Generator) -> Tensor:
-        """(n, side, side, 3) uint8 and (n,) bool in, (n, 3, size, size) float32 out, normalised."""
-        border = (crops.shape[1] - self.size) // 2
+    def __call__(self, views: Tensor, generator: torch.Generator) -> Tensor:
+        """(n, views, side, side, 3) uint8 in, (n, 3, views * size, size) float32 out, normalised."""
+        border = (views.shape[2] - self.size) // 2
         if not self.strength:
-            proper = crops[:, border : border + self.size, border : border + self.size]
-            return (proper.permute(0, 3, 1, 2).float() - self.mean) / self.deviation
-        photos = crops.permute(0, 3, 1, 2).float()
-        varied = _geometry(photos, self.size, close_up, self.strength, generator)
-        _blur(varied, self.strength, generator)
-        _erase(varied, self.strength, generator)
-        return _colour(varied, self.strength, self.mean, self.deviation, generator)
+            proper = views[:, :, border : border + self.size, border : border + self.size]
+            return (_stacked(proper.permute(0, 1, 4, 2, 3).float()) - self.mean) / self.deviation
+        varied = _geometry(views.permute(0, 1, 4, 2, 3).float(), self.size, self.strength, generator)
+        _cover(varied, self.strength, generator)
+        _hide_one(varied, self.strength, generator)
+        photos = _stacked(varied)
+        _blur(photos, self.strength, generator)
+        _compress(photos, self.strength, generator)
+        _erase(photos, self.strength, generator)
+        return _colour(photos, self.strength, self.mean, self.deviation, generator)
+
+
+def _stacked(views: Tensor) -> Tensor:
+    """(n, views, 3, size, size) to (n, 3, views * size, size): the first view on top."""
+    return views.permute(0, 2, 1, 3, 4).flatten(2, 3)
 
 
 def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
@@ -62,73 +75,74 @@ def _chance(count: int, probability: float, generator: torch.Generator) -> Tenso
     return torch.rand(count, generator=generator, device=generator.device) < probability
 
 
-def _geometry(photos: Tensor, size: int, close_up: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Flip, turn, shift, widen, the upper part, and close-ups put smaller on a background; (n, 3, size, size)."""
-    count, side = len(photos), photos.shape[-1]
-    proper = size / side  # the crop proper ends here, where the working crop ends at 1
-    edges = torch.stack([torch.full((count,), value, device=photos.device) for value in (-proper, -proper, proper, proper)], dim=1)
-    # The upper middle of a box that may show a whole person: about the head and the shoulders.
-    upper = ~close_up & _chance(count, UPPER_PART * strength, generator)
-    half = proper * _uniform(count, 0.5, 1.0, generator)
-    centre = (proper - half) * _uniform(count, -0.4, 0.4, generator)
-    bottom = torch.clamp(2 * half * _uniform(count, 0.6, 0.9, generator) - proper, max=proper)
-    head = torch.stack([centre - half, edges[:, 1], centre + half, bottom], dim=1)
-    edges = torch.where(upper[:, None], head, edges)
-    loose = ~close_up & ~upper & _chance(count, LOOSEN * strength, generator)
-    edges = torch.where(loose[:, None], edges * _uniform(count, 1.0, 1 / proper, generator)[:, None], edges)
-    extent = (edges[:, 2:] - edges[:, :2]).repeat(1, 2)
-    edges = edges + extent * SHIFT * strength * (torch.rand(count, 4, generator=generator, device=photos.device) * 2 - 1)
-    small = close_up & _chance(count, ZOOM_OUT * strength, generator)
-    shown = _uniform(count, 1 - 0.65 * strength, 0.95, generator)  # side of the photo on its background
-    shrink = torch.where(small, 1 / shown, torch.ones_like(shown))
-    half_extent = (edges[:, 2:] - edges[:, :2]) / 2 * shrink[:, None]
-    middle = (edges[:, 2:] + edges[:, :2]) / 2
-    room = (half_extent - proper).clamp(min=0) * small[:, None]
-    middle = middle + room * (torch.rand(count, 2, generator=generator, device=photos.device) * 1.2 - 0.6)
+def _geometry(views: Tensor, size: int, strength: float, generator: torch.Generator) -> Tensor:
+    """Flip, turn, shift and scale; (n, views, 3, size, size). The views of a photo are mirrored together, all else differs."""
+    photos, number = views.shape[:2]
+    count = photos * number
+    proper = size / views.shape[-1]  # the view proper ends here, where the working view ends at 1
+    low, high = (1 + strength * (end - 1) for end in SCALE)
+    half = (proper * _uniform(count, low, high, generator))[:, None].repeat(1, 2)
+    half = half * (1 + STRETCH * strength * (torch.rand(count, 2, generator=generator, device=views.device) * 2 - 1))
+    middle = proper * SHIFT * strength * (torch.rand(count, 2, generator=generator, device=views.device) * 4 - 2)
     turn = _uniform(count, -1, 1, generator) * math.radians(TURN_DEGREES) * strength * _chance(count, TURN, generator)
-    half_extent[:, 0] *= 1 - 2 * _chance(count, 0.5, generator).float()  # a mirror image
+    half[:, 0] *= 1 - 2 * _chance(photos, 0.5, generator).float().repeat_interleave(number)  # a mirror image
     cosine, sine = turn.cos(), turn.sin()
     rows = [
-        torch.stack([cosine * half_extent[:, 0], -sine * half_extent[:, 1], middle[:, 0]], dim=1),
-        torch.stack([sine * half_extent[:, 0], cosine * half_extent[:, 1], middle[:, 1]], dim=1),
+        torch.stack([cosine * half[:, 0], -sine * half[:, 1], middle[:, 0]], dim=1),
+        torch.stack([sine * half[:, 0], cosine * half[:, 1], middle[:, 1]], dim=1),
     ]
     grid = functional.affine_grid(torch.stack(rows, dim=1), [count, 3, size, size], align_corners=False)
-    varied = functional.grid_sample(photos, grid, padding_mode="reflection", align_corners=False)
-    if small.any():
-        _put_on_background(varied, photos, grid, small, proper, generator)
-    return varied
+    # Black beyond the working view, as the service has it beyond the photo.
+    varied = functional.grid_sample(views.flatten(0, 1), grid, padding_mode="zeros", align_corners=False)
+    return varied.reshape(photos, number, *varied.shape[1:])
 
 
-def _put_on_background(varied: Tensor, photos: Tensor, grid: Tensor, small: Tensor, proper: float, generator: torch.Generator) -> None:
-    """Replaces what lies outside of the photo: by a plain colour, or by the photo blurred and stretched."""
-    photos, grid = photos[small], grid[small]
-    # Halved first: interpolation at up to three times the step would skip pixels.
-    smaller = functional.grid_sample(functional.avg_pool2d(photos, 2), grid, padding_mode="border", align_corners=False)
-    outside = (grid.abs() > proper).any(dim=-1)[:, None]
-    size = varied.shape[-2:]
-    blurred = functional.interpolate(functional.adaptive_avg_pool2d(photos, 6), size, mode="bilinear", align_corners=False)
-    plain = _uniform(len(photos) * 3, 0, 255, generator).reshape(-1, 3, 1, 1).expand_as(blurred)
-    background = torch.where(_chance(len(photos), 0.5, generator)[:, None, None, None], blurred, plain)
-    varied[small] = torch.where(outside, background, smaller)
+def _cover(views: Tensor, strength: float, generator: torch.Generator) -> None:
+    """Paints over the top of some heads, in place: hair is not all that tells."""
+    size = views.shape[-1]
+    for index in _chance(len(views), COVER * strength, generator).nonzero().flatten().tolist():
+        share, *colour = _uniform(4, 0, 1, generator).tolist()
+        views[index, 0, :, : int((0.15 + 0.2 * share) * size)] = torch.tensor(colour, device=views.device).reshape(3, 1, 1) * 255
+
+
+def _hide_one(views: Tensor, strength: float, generator: torch.Generator) -> None:
+    """Blackens one view of some photos, in place; the head of some is not seen as it is."""
+    photos, number = views.shape[:2]
+    hidden = _chance(photos, ONE_VIEW * strength, generator) & (views.flatten(2).amax(dim=2) > 0).all(dim=1)
+    which = torch.randint(number, (photos,), generator=generator, device=views.device)
+    if number > 1:
+        views[hidden, which[hidden]] = 0
 
 
 def _blur(photos: Tensor, strength: float, generator: torch.Generator) -> None:
     """Lowers the resolution of some photos, as of people far away; in place."""
     chosen = _chance(len(photos), BLUR * strength, generator)
     if chosen.any():
-        size = photos.shape[-1]
-        small = max(1, int(size * float(_uniform(1, 0.3, 0.7, generator))))
-        reduced = functional.interpolate(photos[chosen], (small, small), mode="bilinear", align_corners=False)
-        photos[chosen] = functional.interpolate(reduced, (size, size), mode="bilinear", align_corners=False)
+        height, width = photos.shape[-2:]
+        share = float(_uniform(1, 0.25, 0.8, generator))
+        small = max(1, int(height * share)), max(1, int(width * share))
+        reduced = functional.interpolate(photos[chosen], small, mode="bilinear", align_corners=False, antialias=True)
+        photos[chosen] = functional.interpolate(reduced, (height, width), mode="bilinear", align_corners=False)
+
+
+def _compress(photos: Tensor, strength: float, generator: torch.Generator) -> None:
+    """Compresses some photos, as messengers do; in place."""
+    for index in _chance(len(photos), COMPRESS * strength, generator).nonzero().flatten().tolist():
+        quality = int(_uniform(1, 20, 70, generator))
+        pixels = photos[index].permute(1, 2, 0).clamp(0, 255).byte().cpu().numpy()
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+        with Image.open(file) as compressed:
+            photos[index] = torch.from_numpy(np.array(compressed)).permute(2, 0, 1).to(photos)
 
 
 def _erase(photos: Tensor, strength: float, generator: torch.Generator) -> None:
     """Paints over a patch of some photos; in place."""
-    size = photos.shape[-1]
+    rows, columns = photos.shape[-2:]
     for index in _chance(len(photos), ERASE * strength, generator).nonzero().flatten().tolist():
         height, width, top, left, *colour = _uniform(7, 0, 1, generator).tolist()
-        height, width = (int((0.1 + 0.25 * share) * size) for share in (height, width))
-        top, left = int(top * (size - height)), int(left * (size - width))
+        height, width = (int((0.1 + 0.25 * share) * columns) for share in (height, width))
+        top, left = int(top * (rows - height)), int(left * (columns - width))
         patch = photos[index, :, top : top + height, left : left + width]
         patch.copy_(torch.tensor(colour, device=photos.device).reshape(3, 1, 1).mul(255).expand_as(patch))
 

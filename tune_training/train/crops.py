@@ -1,6 +1,6 @@
-"""Each photo is read and decoded once per node: its crop, at a working size, is kept in a memory-mapped file that all trials share.
+"""Each photo is read and decoded once per node: its two views, at a working size, are kept in a memory-mapped file that all trials share.
 
-The working crop is the crop that the service would make (`serve_app.vision.cropping`), pixel for pixel, with a border of its surroundings.
+A working view is the view that the service would make (`serve_app.vision.cropping`), pixel for pixel, with a border of its surroundings.
 Augmentation turns, shifts and widens within the border; without augmentation, training sees exactly what serving will.
 """
 
@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +22,10 @@ from tqdm import tqdm
 from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.runtimes.base import LABELS
 from serve_app.settings import get_settings
-from serve_app.vision.cropping import CropSpec, crop_person, crop_window
+from serve_app.vision.cropping import CropSpec, Window, resized, view_windows
 from serve_app.vision.decoding import DecodeLimits, ImageRefused, decode
-from serve_app.vision.images import RGB, Box
+from serve_app.vision.images import RGB
+from serve_app.vision.people import DetectedPerson
 from tune_training.data.photo import Photo
 from tune_training.io import storage
 from tune_training.io.errors import InputError
@@ -32,9 +33,10 @@ from tune_training.io.models import decode_limits
 
 logger = logging.getLogger(__name__)
 
-# How all training crops, as the embedded weights are served; `evaluate` fits the temperature.
-DECISION = ClassifierDecision(crop_margin=0.0, crop_aspect=1.5)
-BORDER = 1 / 8  # of the crop's side, on each side: augmentation shifts edges by up to 12 %
+# How all training crops, as the embedded weights are served; `evaluate` fits the temperature. A head with a tenth of its size around it
+# shows the hair; of a person, twice the width shows the upper body large enough.
+DECISION = ClassifierDecision(views=("head", "person"), head_margin=0.1, crop_margin=0.0, crop_aspect=2.0)
+BORDER = 1 / 8  # of a view's side, on each side, for augmentation
 UNUSED_DAYS = 7
 READERS = 16  # threads; most of them wait for S3 or the disk
 
@@ -45,8 +47,8 @@ class Crops:
 
     Attributes:
         photos: n of them.
-        pixels: (n, side, side, 3) uint8, memory-mapped and read-only.
-        size: side of the crop proper, in the middle of each.
+        pixels: (n, views, side, side, 3) uint8, memory-mapped and read-only.
+        size: side of the view proper, in the middle of each.
     """
 
     photos: Sequence[Photo]
@@ -63,27 +65,28 @@ class Crops:
 
     @property
     def border(self) -> int:
-        """Pixels around the crop proper, on each side."""
-        return (int(self.pixels.shape[1]) - self.size) // 2
+        """Pixels around the view proper, on each side."""
+        return (int(self.pixels.shape[2]) - self.size) // 2
 
     def read(self, indices: NDArray[np.int64]) -> torch.Tensor:
-        """Working crops (k, side, side, 3), uint8."""
+        """Working views (k, views, side, side, 3), uint8."""
         return torch.from_numpy(self.pixels[indices])
 
     def read_proper(self, start: int, stop: int) -> torch.Tensor:
-        """Crops as the service makes them, of the photos from `start` to `stop`: (k, size, size, 3), uint8."""
+        """Crops as the service makes them, of the photos from `start` to `stop`: (k, views * size, size, 3), uint8."""
         inner = slice(self.border, self.border + self.size)
-        return torch.from_numpy(self.pixels[start:stop, inner, inner].copy())
+        views = self.pixels[start:stop, :, inner, inner]
+        return torch.from_numpy(views.reshape(len(views), -1, *views.shape[3:]).copy())
 
 
 def working_side(size: int) -> int:
-    """Side of the working crop of a crop of `size` pixels."""
+    """Side of the working view of a view of `size` pixels."""
     return size + 2 * round(size * BORDER)
 
 
 def needed_bytes(photos: int, size: int) -> int:
     """Disk space that the crops of so many photos take."""
-    return photos * working_side(size) ** 2 * 3
+    return photos * len(DECISION.views) * working_side(size) ** 2 * 3
 
 
 def crops_folder() -> Path:
@@ -92,22 +95,23 @@ def crops_folder() -> Path:
 
 
 def training_crops(photos: Sequence[Photo], image_size: int) -> Crops:
-    """The crops of `photos` at `image_size` pixels, as `DECISION` has them served; see `cached_crops`."""
-    return cached_crops(photos, CropSpec(DECISION.crop_margin, DECISION.crop_aspect, image_size), crops_folder())
+    """The views of `photos` at `image_size` pixels, as `DECISION` has them served; see `cached_crops`."""
+    spec = CropSpec(DECISION.crop_margin, DECISION.crop_aspect, image_size, views=DECISION.views, head_margin=DECISION.head_margin)
+    return cached_crops(photos, spec, crops_folder())
 
 
 def cached_crops(photos: Sequence[Photo], spec: CropSpec, folder: Path) -> Crops:
     """The crops of `photos`, made by the first process of this node that asks for them; the others wait for it.
 
     Args:
-        photos: what to crop; the cache is keyed by their content, their boxes and the spec.
+        photos: what to crop; the cache is keyed by their content, their boxes, their heads and the spec.
         spec: how the classifier crops.
         folder: where this node caches the file; files that were not used for a week are removed from it.
 
     Raises:
         InputError: a photo cannot be read any more, or there is not enough disk space.
     """
-    key = hashlib.sha256(repr((asdict(spec), [(photo.sha256, photo.box) for photo in photos])).encode()).hexdigest()[:24]
+    key = hashlib.sha256(repr((asdict(spec), [(photo.sha256, photo.box, photo.head) for photo in photos])).encode()).hexdigest()[:24]
     path = folder / f"{key}.npy"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
@@ -122,7 +126,7 @@ def _make(photos: Sequence[Photo], spec: CropSpec, path: Path) -> None:
     storage.check_space(str(path.parent), needed_bytes(len(photos), spec.size))
     side = working_side(spec.size)
     partial = path.with_suffix(".partial")
-    pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(photos), side, side, 3))
+    pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(photos), len(spec.views), side, side, 3))
     limits = decode_limits()
 
     def fill(index: int) -> None:
@@ -142,31 +146,29 @@ def _working_crop(photo: Photo, spec: CropSpec, limits: DecodeLimits) -> RGB:
         image = decode(storage.read_bytes(photo.uri), limits)
     except (ImageRefused, OSError) as error:
         raise InputError(f"{photo.uri}: the photo can no longer be read ({error}). Run prepare again") from error
-    return working_crop(image, photo.box, spec)
+    return working_crop(image, photo.person, spec)
 
 
-def working_crop(image: RGB, box: Box, spec: CropSpec) -> RGB:
-    """The crop as the service makes it, with a border of its surroundings; beyond the photo, its edge is repeated.
+def working_crop(image: RGB, person: DetectedPerson, spec: CropSpec) -> RGB:
+    """The views as the service makes them, each with a border of its surroundings; black beyond the photo.
 
-    Shapes (H, W, 3) in, (side, side, 3) out, uint8.
+    Shapes (H, W, 3) in, (views, side, side, 3) out, uint8.
     """
     side = working_side(spec.size)
     border = (side - spec.size) // 2
-    height, width = image.shape[:2]
-    x0, y0, x1, y1 = crop_window(box, width, height, spec)
-    x0, y0 = min(x0, width - 1.0), min(y0, height - 1.0)  # at least one whole pixel, as `crop_person` has it
-    x1, y1 = max(x1, x0 + 1.0), max(y1, y0 + 1.0)
-    around_x, around_y = ((end - start) * border / spec.size for start, end in ((x0, x1), (y0, y1)))
-    wide = np.array([x0 - around_x, y0 - around_y, x1 + around_x, y1 + around_y])
-    missing = np.ceil(np.maximum(0, [-wide[0], -wide[1], wide[2] - width, wide[3] - height])).astype(int)
-    padded = np.pad(image, ((missing[1], missing[3]), (missing[0], missing[2]), (0, 0)), mode="edge")
-    full = (0.0, 0.0, 1.0, 1.0)
-    window = wide + np.array([missing[0], missing[1]] * 2)
-    cut = padded[int(window[1]) : int(np.ceil(window[3])), int(window[0]) : int(np.ceil(window[2]))]
-    crop = crop_person(cut, full, replace(spec, margin=0.0, aspect=1e6, size=side)).copy()
     inner = slice(border, border + spec.size)
-    crop[inner, inner] = crop_person(image, box, spec)
-    return crop
+    views = []
+    for window in view_windows(person, image.shape[1], image.shape[0], spec):
+        view = resized(image, window and _widened(window, border / spec.size), side, spec.resample)
+        view[inner, inner] = resized(image, window, spec.size, spec.resample)
+        views.append(view)
+    return np.stack(views)
+
+
+def _widened(window: Window, share: float) -> Window:
+    x0, y0, x1, y1 = window
+    around_x, around_y = (x1 - x0) * share, (y1 - y0) * share
+    return x0 - around_x, y0 - around_y, x1 + around_x, y1 + around_y
 
 
 def _remove_unused(folder: Path) -> None:

@@ -41,7 +41,7 @@ EPOCH = "epoch"  # in what is reported: number of epochs done
 CHECKPOINT_FOLDER = "checkpoint"
 MAX_WARMUP_STEPS = 100
 
-Batch = tuple[Tensor, Tensor, Tensor]  # working crops (n, side, side, 3) uint8, label indices (n,), close-ups (n,)
+Batch = tuple[Tensor, Tensor]  # working views (n, views, side, side, 3) uint8, label indices (n,)
 
 
 def quality(metrics: Mapping[str, float], metric: str) -> tuple[float, float]:
@@ -102,12 +102,11 @@ def fine_tune(
     model = two_class_model(folder, training.size).to(device)
     augment = Augment(training.size, recipe.augmentation, mean, deviation)
     labels = torch.from_numpy(training.labels)
-    close_ups = torch.tensor([photo.close_up for photo in training.photos])
     weights = sampling_weights(training.photos, recipe.source_power)
     run_dir.mkdir(parents=True, exist_ok=True)
 
     def read(indices: NDArray[np.int64]) -> Batch:
-        return training.read(indices), labels[indices], close_ups[indices]
+        return training.read(indices), labels[indices]
 
     def batches(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng([recipe.seed, epoch])
@@ -115,10 +114,10 @@ def fine_tune(
         return read_ahead(read, np.array_split(chosen, range(recipe.batch_size, len(chosen), recipe.batch_size)))
 
     def loss(network: nn.Module, batch: Batch) -> Tensor:
-        crops, targets, close = (each.to(device, non_blocking=True) for each in batch)
+        views, targets = (each.to(device, non_blocking=True) for each in batch)
         generator = torch.Generator(device)
         generator.manual_seed(int(torch.randint(2**31, (1,))))  # the loop seeds the global one for each epoch
-        pixels = augment(crops, close, generator)
+        pixels = augment(views, generator)
         wanted = functional.one_hot(targets, len(LABELS)).float()
         if recipe.mixup:
             share = float(np.random.beta(recipe.mixup, recipe.mixup))

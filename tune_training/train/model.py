@@ -1,5 +1,6 @@
 """The classifier: a ViT of any size, with a head of two labels, its input, its learning rates and its precision."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn import functional
 from transformers import (
     AutoConfig,
     AutoImageProcessor,
     AutoModelForImageClassification,
     BaseImageProcessor,
+    PretrainedConfig,
     PreTrainedModel,
     ViTImageProcessorPil,
 )
@@ -21,7 +24,7 @@ from serve_app.runtimes.base import LABELS
 from serve_app.runtimes.networks import normalisation
 from serve_app.settings import get_settings
 from tune_training.io.errors import InputError
-from tune_training.train.crops import Crops
+from tune_training.train.crops import DECISION, Crops
 from tune_training.train.recipe import ClassifierRecipe
 
 DEFAULT_START = "hf://google/vit-base-patch16-224"
@@ -36,7 +39,7 @@ def starting_folder(uri: str) -> str:
 
 
 def check_start(start: str, image_size: int, frozen_layers: int) -> tuple[int, int]:
-    """Image size (that of the checkpoint for 0) and number of parameters, when training starts from `start`.
+    """Side of a view (that of the checkpoint for 0) and number of parameters, when training starts from `start`.
 
     Raises:
         InputError: there is no checkpoint, it is not a ViT, or it does not fit the image size or the number of frozen layers.
@@ -50,16 +53,16 @@ def check_start(start: str, image_size: int, frozen_layers: int) -> tuple[int, i
         raise InputError(f"{start}: this is no ViT checkpoint but a {config.model_type!r} one, and layers are counted as a ViT has them")
     if frozen_layers > config.num_hidden_layers:
         raise InputError(f"frozen_layers is {frozen_layers}, and {start} has {config.num_hidden_layers} layers")
-    size = image_size or config.image_size
+    size = image_size or _sides(config)[1]
     if size % config.patch_size:
-        raise InputError(f"an image size of {size} is not a multiple of {config.patch_size}, the patch size of {start}")
+        raise InputError(f"views of {size} pixels are not a multiple of {config.patch_size}, the patch size of {start}")
     with torch.device("meta"):
         return size, AutoModelForImageClassification.from_config(config).num_parameters()
 
 
 def image_processor(start: str, image_size: int) -> BaseImageProcessor:
-    """Square crops, bilinear; mean and deviation of the starting checkpoint, or of ImageNet where it names none."""
-    size = {"height": image_size, "width": image_size}
+    """Two square views, one above the other; mean and deviation of the starting checkpoint, or of ImageNet where it names none."""
+    size = {"height": image_size * len(DECISION.views), "width": image_size}
     known: dict[str, Any] = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
     if (Path(start) / PROCESSOR_FILE).is_file() or not Path(start).is_dir():
         processor = AutoImageProcessor.from_pretrained(start, backend="pil")
@@ -68,7 +71,7 @@ def image_processor(start: str, image_size: int) -> BaseImageProcessor:
 
 
 def two_class_model(start: str, image_size: int) -> PreTrainedModel:
-    """Loads a ViT and interpolates its position embeddings to the image size. A head of these two labels is kept, any other replaced."""
+    """Loads a ViT and makes it take two views of `image_size` pixels. A head of these two labels is kept, any other replaced."""
     before = {str(name).lower(): index for index, name in AutoConfig.from_pretrained(start).id2label.items()}
     model: PreTrainedModel = AutoModelForImageClassification.from_pretrained(
         start,
@@ -83,20 +86,35 @@ def two_class_model(start: str, image_size: int) -> PreTrainedModel:
         with torch.no_grad():
             head.weight.copy_(head.weight[order].clone())
             head.bias.copy_(head.bias[order].clone())
-    if model.config.image_size == image_size:
-        return model
-    vit: Any = model.vit
-    with torch.no_grad():
-        positions = vit.embeddings.interpolate_pos_encoding(
-            torch.zeros(1, 1 + (image_size // model.config.patch_size) ** 2, model.config.hidden_size), image_size, image_size
-        )
     config = model.config
-    config.image_size = image_size
+    sides = _sides(config)
+    config.image_size = [image_size * len(DECISION.views), image_size]
     resized: PreTrainedModel = type(model)(config)
     state = model.state_dict()
-    state["vit.embeddings.position_embeddings"] = positions
+    name = "vit.embeddings.position_embeddings"
+    state[name] = _positions(state[name], [side // config.patch_size for side in sides], image_size // config.patch_size)
     resized.load_state_dict(state)
     return resized
+
+
+def _sides(config: PretrainedConfig) -> tuple[int, int]:
+    """(height, width) of a ViT's input, pixels."""
+    size = config.image_size
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+def _positions(embeddings: torch.Tensor, grid: Sequence[int], side: int) -> torch.Tensor:
+    """Position embeddings (1, 1 + patches, width) for views of side x side patches: each view gets those of the whole square.
+
+    Args:
+        embeddings: those of the starting checkpoint; the first belongs to no patch.
+        grid: rows and columns of its patches; with twice as many rows as columns, it has two views already.
+    """
+    rows, columns = grid
+    patches = embeddings[:, 1:].reshape(1, rows, columns, -1).permute(0, 3, 1, 2)
+    views = patches.split(columns, dim=2) if rows == len(DECISION.views) * columns else [patches] * len(DECISION.views)
+    scaled = [functional.interpolate(view, (side, side), mode="bicubic", align_corners=False, antialias=True) for view in views]
+    return torch.cat([embeddings[:, :1], torch.cat(scaled, dim=2).flatten(2).transpose(1, 2)], dim=1)
 
 
 def parameter_groups(model: PreTrainedModel, recipe: ClassifierRecipe) -> list[dict[str, object]]:

@@ -14,10 +14,10 @@ class ClassifierRecipe:
     Layer-wise learning rates follow Clark et al. 2020, label smoothing Szegedy et al. 2016, mixup Zhang et al. 2018.
     """
 
-    epochs: Annotated[int, Field(ge=1, le=1000), Option(help="Passes over the photos.")] = 5
+    epochs: Annotated[int, Field(ge=1, le=1000), Option(help="Passes over the photos.")] = 6
     batch_size: Annotated[int, Field(ge=1, le=4096), Option(help="Photos per step.")] = 64
     photos_per_epoch: Annotated[int, Field(ge=0), Option(help="Photos drawn, with repetition, for an epoch; 0: as many as there are.")] = (
-        16_000
+        32_000
     )
     source_power: Annotated[
         float, Field(ge=0, le=1), Option(help="1: draw from sources in proportion to their size; 0: from all sources equally.")

@@ -33,7 +33,7 @@ class Plan:
         options: see `TuneOptions`.
         space: the search space.
         start: absolute URI of the checkpoint to start from.
-        image_size: side of the crops, pixels.
+        image_size: side of each view, pixels.
         parameters: number of parameters of the model.
         training: the training split; likewise `validation`.
         searched: the photos that trials train on.

@@ -23,7 +23,7 @@ from tune_training.evaluate.metrics_file import sha256_of
 
 Argument = str | Path
 
-COMMANDS = ["train-detector", "train", "tune", "run", "evaluate", "evaluate-detector", "publish", "model-card"]
+COMMANDS = ["train-detector", "train", "tune", "run", "evaluate", "evaluate-detector", "publish", "model-card", "label-noise"]
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: Argument) -> None:
@@ -201,6 +201,18 @@ def test_from_photos_to_model_cards(
 
     run(monkeypatch, "publish", teller, "published/vit")
     assert "serve deploy serve_config.yaml" in capsys.readouterr().out
+
+
+def test_suspicious_labels_are_proposed_once(
+    manifest: Path, classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODEL_CACHE_DIR", str(tmp_path / "cache"))
+    get_settings.cache_clear()
+    command: list[Argument] = ["label-noise", classifier, manifest, "--out", tmp_path, "--image-size", "32", "--threads", "1"]
+    run(monkeypatch, *command)
+    assert "of 32 labels are suspicious" in capsys.readouterr().out
+    assert (tmp_path / "corrections.csv").read_text().startswith("path,label,given_label,score\n")
+    assert "corrections.csv is there already" in error_of(monkeypatch, *command)
 
 
 def test_a_card_that_is_missing_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

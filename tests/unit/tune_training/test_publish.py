@@ -10,10 +10,14 @@ import pytest
 from serve_app.checkpoints import MANIFEST_FILE, CheckpointError, resolve
 from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.graph.model_slot import ModelSlot
+from serve_app.runtimes.base import FEMALE
 from serve_app.settings import get_settings
 from serve_app.vision.classifier import Classifier
 from tests.support.checkpoints import ON_TORCH, write_tiny_classifier
+from tests.support.drawn_photos import FigureFinder, write_portraits
 from tests.support.s3 import S3Server, s3_server
+from tune_training import publish as module
+from tune_training.data.table import read_table
 from tune_training.evaluate.metrics_file import to_json, weights_sha256
 from tune_training.io import storage
 from tune_training.io.errors import InputError
@@ -32,20 +36,13 @@ def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
     get_settings.cache_clear()
 
 
-def write_judged(folder: Path, accuracy: float = 0.9, *, labels: tuple[str, str] = ("female", "male"), temperature: float = 1.0) -> str:
+def write_judged(
+    folder: Path, *, labels: tuple[str, str] = ("female", "male"), temperature: float = 1.0, min_confidence: float = 0.0
+) -> str:
     """A tiny classifier as `evaluate` leaves it; another order of `labels` or another temperature makes it another model."""
     write_tiny_classifier(folder, labels=labels)
-    ClassifierDecision(temperature=temperature).write(folder)
-    split = {
-        "photos_sha256": "same",
-        "balanced_accuracy": {"value": accuracy, "low": 0.8, "high": 0.99},
-        "ece": {"value": 1 - accuracy, "low": 0.0, "high": 0.2},
-    }
-    metrics = {
-        "weights_sha256": weights_sha256(folder),
-        "revision": resolve(str(folder), folder).revision,
-        "splits": {"test": split},
-    }
+    ClassifierDecision(temperature=temperature, min_confidence=min_confidence).write(folder)
+    metrics = {"weights_sha256": weights_sha256(folder), "revision": resolve(str(folder), folder).revision}
     (folder / "metrics.json").write_text(to_json(metrics))
     (folder / "MODEL_CARD.md").write_text("# A card\n")
     return str(folder)
@@ -58,7 +55,19 @@ def first(tmp_path: Path) -> str:
 
 @pytest.fixture
 def better(tmp_path: Path) -> str:
-    return write_judged(tmp_path / "better", 0.95, labels=("male", "female"), temperature=2.0)
+    """Its answers are the opposite of those of `first`, which takes all drawn photos for men."""
+    return write_judged(tmp_path / "better", labels=("male", "female"), temperature=2.0)
+
+
+@pytest.fixture
+def women(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A table of photos of women, half of them old, whose detector is a fake; answers about them are cached in the test's folder."""
+    monkeypatch.setattr(module, "load_detector", lambda uri: FigureFinder().as_detector())
+    rows = read_table(str(write_portraits(tmp_path / "portraits", ["test"], photos=50)))
+    lines = [f"{row.path},test,female,{20 if number % 2 else 70}" for number, row in enumerate(rows) if row.label == FEMALE]
+    table = tmp_path / "portraits" / "women.csv"
+    table.write_text("\n".join(["path,split,label,age", *lines]))
+    return str(table)
 
 
 def revision(uri: str, cache: Path) -> str:
@@ -112,7 +121,7 @@ def test_a_reader_sees_the_old_model_or_the_new_one_or_is_refused_at_every_momen
             seen.append(None)
 
     after_each_write(monkeypatch, read)
-    publish(better, target)
+    publish(better, target, force=True)
     assert {each for each in seen if each} <= allowed
     assert None in seen
     assert seen[-1] == revision(better, tmp_path)
@@ -134,9 +143,9 @@ def test_publishing_that_was_killed_is_refused_and_mended_by_the_same_command(
     with monkeypatch.context() as patched:
         after_each_write(patched, stop)
         with pytest.raises(KeyboardInterrupt):
-            publish(better, TARGET)
+            publish(better, TARGET, force=True)
     assert revision(old, tmp_path / "reader") == revision(first, tmp_path)  # a reader of a pinned revision is unaffected
-    uri = publish(better, TARGET)
+    uri = publish(better, TARGET, force=True)
     for each in (uri, TARGET):
         assert revision(each, tmp_path / "reader") == revision(better, tmp_path)
 
@@ -166,33 +175,91 @@ def test_a_folder_with_files_of_another_checkpoint_is_refused(first: str, tmp_pa
         resolve(str(target), tmp_path)
 
 
-def test_a_worse_model_is_refused_and_nothing_is_written(first: str, better: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def forced(target: str) -> list[str]:
+    """What the manifest there says was overruled."""
+    found: list[str] = json.loads(storage.read_bytes(storage.join(target, MANIFEST_FILE)))["forced"]
+    return found
+
+
+def test_a_worse_model_is_refused_with_the_numbers_and_nothing_is_written(
+    first: str, better: str, women: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(better, TARGET)
     written: list[str] = []
     after_each_write(monkeypatch, written.append)
-    with pytest.raises(InputError, match=r"worse than the one published: it has balanced_accuracy 0.9000 on test, .* 0.9500. --margin"):
-        publish(first, TARGET)
-    with pytest.raises(InputError, match=r"ece 0.1000 on test, .* 0.0500"):
-        publish(first, TARGET, metric="ece", margin=0.04)
+    with pytest.raises(InputError) as refused:
+        publish(first, TARGET, women)
+    message = str(refused.value)
+    assert "it is worse: balanced_accuracy 0.0000, the published one has 1.0000, difference -1.0000, 95 % interval -1.0000 to" in message
+    assert "it is worse: worst_group 0.0000 (female, age 20-29), the published one has 1.0000 (female, age 20-29)" in message
+    assert "it is worse: ece" in message
+    assert "answered" not in message
     assert written == []
-    publish(first, TARGET, margin=0.06)
-    assert revision(TARGET, tmp_path / "reader") == revision(first, tmp_path)
+
+
+def test_a_forced_model_is_published_and_what_spoke_against_it_is_kept(first: str, better: str, women: str, tmp_path: Path) -> None:
     publish(better, TARGET)
-    publish(first, TARGET, force=True)
-    assert revision(TARGET, tmp_path / "reader") == revision(first, tmp_path)
+    uri = publish(first, TARGET, women, force=True)
+    for place in (uri, TARGET):
+        assert revision(place, tmp_path / "reader") == revision(first, tmp_path)
+        assert [finding.partition("worse: ")[2].split()[0] for finding in forced(place)] == ["balanced_accuracy", "ece", "worst_group"]
 
 
-def test_numbers_from_other_photos_are_said_to_be(first: str, better: str) -> None:
+def test_a_better_model_needs_no_force(first: str, better: str, women: str, tmp_path: Path) -> None:
+    publish(first, TARGET)
+    publish(better, TARGET, women)
+    assert revision(TARGET, tmp_path / "reader") == revision(better, tmp_path)
+    assert forced(TARGET) == []
+
+
+def test_a_model_does_not_pass_by_saying_less(first: str, better: str, women: str, tmp_path: Path) -> None:
     publish(better, TARGET)
-    path = Path(first) / "metrics.json"
-    path.write_text(path.read_text().replace('"same"', '"other"'))
-    with pytest.raises(InputError, match="0.9500, on other photos"):
-        publish(first, TARGET)
+    write_judged(tmp_path / "unsure", min_confidence=0.99)
+    with pytest.raises(InputError, match=r"it is worse: balanced_accuracy 0.0000"):
+        publish(str(tmp_path / "unsure"), TARGET, women)
 
 
-def test_a_metric_that_was_not_measured_cannot_be_compared(first: str) -> None:
-    with pytest.raises(InputError, match="the model has no roc_auc on the split 'test'"):
-        publish(first, TARGET, metric="roc_auc")
+def test_another_model_is_not_replaced_without_photos_to_compare_them_on(first: str, better: str) -> None:
+    publish(first, TARGET)
+    with pytest.raises(InputError, match=r"photos to compare them on were not named \(--data\). --force publishes it all the same"):
+        publish(better, TARGET)
+    publish(better, TARGET, force=True)
+    assert forced(TARGET) == ["another model is there, and photos to compare them on were not named (--data)"]
+
+
+def test_a_model_that_cannot_be_loaded_any_more_is_replaced_only_by_force(first: str, better: str, women: str, s3: S3Server) -> None:
+    publish(first, TARGET)
+    s3.put("models", "vit/decision.json", b"{}")
+    with pytest.raises(InputError, match=r"cannot be compared with the one there \(.*decision.json is not the one that"):
+        publish(better, TARGET, women)
+    publish(better, TARGET, women, force=True)
+    assert "decision.json" in forced(TARGET)[0]
+
+
+def test_an_interrupted_forced_publishing_needs_force_again(
+    first: str, better: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(first, TARGET)
+
+    def stop(uri: str) -> None:
+        if uri == f"{TARGET}/{MANIFEST_FILE}":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        after_each_write(patched, stop)
+        with pytest.raises(KeyboardInterrupt):
+            publish(better, TARGET, force=True)
+    with pytest.raises(InputError, match="photos to compare them on were not named"):
+        publish(better, TARGET)
+    publish(better, TARGET, force=True)
+    assert forced(TARGET) == forced(f"{TARGET}/{revision(better, tmp_path)}") != []
+
+
+def test_manifests_of_before_are_still_manifests(first: str, tmp_path: Path) -> None:
+    publish(first, TARGET)
+    path = f"{TARGET}/{MANIFEST_FILE}"
+    storage.write_bytes(path, json.dumps({"files": json.loads(storage.read_bytes(path))["files"]}).encode())
+    assert revision(TARGET, tmp_path / "reader") == revision(first, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["decision.json", "metrics.json", "MODEL_CARD.md"])
@@ -230,7 +297,7 @@ async def test_a_running_model_is_exchanged_for_what_was_published(first: str, b
     slot = ModelSlot(load, warm)
     old = publish(first, TARGET)
     await slot.apply({"model_uri": old})
-    new = publish(better, TARGET)
+    new = publish(better, TARGET, force=True)
     await slot.apply({"model_uri": new})
     await slot.settled()
     assert (slot.fault, slot.current.checkpoint.revision) == (None, revision(better, tmp_path))

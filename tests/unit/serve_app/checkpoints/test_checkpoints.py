@@ -25,6 +25,7 @@ def resolved(folder: Path) -> Checkpoint:
 
 def test_public_names() -> None:
     assert set(checkpoints.__all__) == {
+        "CONFIG_FILE",
         "MANIFEST_FILE",
         "Checkpoint",
         "CheckpointError",

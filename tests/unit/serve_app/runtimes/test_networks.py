@@ -1,6 +1,7 @@
 """Weights are loaded completely, as float32, or not at all; a network handles pixels exactly as transformers does."""
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def test_a_processor_that_cannot_be_used_is_an_error(text: str | None, tmp_path:
     ],
 )
 def test_a_classifier_was_trained_on_what_its_processor_leaves(processor: BaseImageProcessor, size: int) -> None:
-    assert trained_size(processor) == size
+    assert trained_size(processor) == (size, size)
 
 
 @pytest.mark.parametrize(
@@ -165,6 +166,8 @@ def test_a_processor_that_does_more_is_refused(tmp_path: Path) -> None:
         ("rt_detr", ("dog", "person")),
         ("deimv2", ("person",)),
         ("deimv2", ("dog", "person")),
+        ("deimv2", ("head", "person")),
+        ("rt_detr", ("head", "dog", "person")),
     ],
 )
 def test_scores_and_boxes_are_those_of_the_checkpoints_own_processor(kind: DetectorKind, labels: tuple[str, ...], tmp_path: Path) -> None:
@@ -179,10 +182,13 @@ def test_scores_and_boxes_are_those_of_the_checkpoints_own_processor(kind: Detec
         scores, boxes = network.module(pixels)
         outputs = model(pixel_values=(pixels.permute(0, 3, 1, 2).float() - mean) / deviation)
         results = processor.post_process_object_detection(outputs, threshold=0.0)
+    assert network.facts.labels == (("person", "head") if "head" in labels else ("person",))
     compared = 0
-    for photo_scores, photo_boxes, found in zip(scores, boxes, results, strict=True):
-        mine = found["labels"] == labels.index("person")
+    rows = zip(scores, boxes, results, strict=True)
+    for (photo_scores_of_classes, photo_boxes, found), (column, name) in product(rows, enumerate(network.facts.labels)):
+        mine = found["labels"] == labels.index(name)
         if mine.any():
+            photo_scores = photo_scores_of_classes[:, column]
             kept = photo_scores > found["scores"][mine].min() - 1e-6  # some processors keep only the best
             ours = torch.column_stack([photo_scores[kept], photo_boxes[kept]])
             expected = torch.column_stack([found["scores"][mine], found["boxes"][mine]])

@@ -5,7 +5,7 @@ import pytest
 from serve_app.checkpoints.decision import DetectorDecision
 from serve_app.codes import Code
 from serve_app.vision.images import Box
-from serve_app.vision.people import DetectedPerson, gate, overlap, people_that_count
+from serve_app.vision.people import DetectedHead, DetectedPerson, gate, overlap, people_that_count, share_inside, with_heads
 
 RULE = DetectorDecision(score_threshold=0.5, min_area=0.05, min_height=0.25, max_overlap=0.5)
 LEFT = (0.0, 0.0, 0.5, 1.0)
@@ -71,3 +71,78 @@ def test_exactly_one_person_passes(count: int, code: Code) -> None:
 )
 def test_overlap_is_intersection_over_union(other: Box, expected: float) -> None:
     assert overlap(LEFT, other) == overlap(other, LEFT) == pytest.approx(expected)
+
+
+# --- heads -----------------------------------------------------------------------------------------------------------------------
+
+HEADED_RULE = RULE.model_copy(update={"head_threshold": 0.6, "headed_score_threshold": 0.2})
+LEFT_HEAD, RIGHT_HEAD = (0.15, 0.0, 0.35, 0.2), (0.65, 0.0, 0.85, 0.2)
+
+
+def head(box: Box = LEFT_HEAD, score: float = 0.9) -> DetectedHead:
+    return DetectedHead(box, score)
+
+
+def counted(people: list[DetectedPerson], heads: list[DetectedHead], rule: DetectorDecision = HEADED_RULE) -> list[DetectedPerson]:
+    return people_that_count(with_heads(people, heads), rule)
+
+
+def test_each_person_gets_the_head_in_the_box() -> None:
+    left, right = counted([person(LEFT, 0.9), person(RIGHT, 0.8)], [head(RIGHT_HEAD), head(LEFT_HEAD)])
+    assert left.head == head(LEFT_HEAD)
+    assert right.head == head(RIGHT_HEAD)
+
+
+def test_a_person_without_a_visible_head_still_counts() -> None:
+    [found] = counted([person()], [])
+    assert found.head is None
+    assert found.heads_known
+
+
+def test_a_head_with_a_low_score_is_none() -> None:
+    [found] = counted([person()], [head(score=0.6)])
+    assert found.head is None
+
+
+def test_a_box_with_a_low_score_counts_with_a_head_in_it() -> None:
+    assert counted([person(score=0.3)], []) == []
+    assert len(counted([person(score=0.3)], [head()])) == 1
+    assert counted([person(score=0.2)], [head(score=0.6)]) == []
+
+
+def test_two_heads_in_one_box_are_two_people() -> None:
+    whole = person((0.0, 0.0, 1.0, 1.0))
+    assert gate(counted([whole], [head(LEFT_HEAD), head(RIGHT_HEAD)])) is Code.MULTIPLE_PEOPLE
+
+
+def test_two_boxes_of_one_head_are_one_head() -> None:
+    shifted = head((0.16, 0.01, 0.36, 0.21), 0.7)
+    assert gate(counted([person()], [head(), shifted])) is Code.OK
+
+
+def test_a_limb_beside_a_person_with_a_head_is_no_person() -> None:
+    limb = person((0.05, 0.6, 0.45, 1.0), 0.8)
+    assert [found.box for found in counted([person(score=0.7), limb], [head()])] == [LEFT]
+    assert gate(counted([person(score=0.7), limb], [])) is Code.MULTIPLE_PEOPLE  # without the head, either may be the person
+
+
+def test_a_face_whose_body_was_not_found_is_a_person() -> None:
+    face = (0.3, 0.2, 0.6, 0.7)
+    [found] = counted([], [head(face)])
+    assert found.head == head(face)
+    assert share_inside(face, found.box) == 1.0
+    assert found.score == head().score
+
+
+def test_a_faint_face_without_a_body_is_nobody() -> None:
+    assert counted([], [head((0.3, 0.2, 0.6, 0.7), 0.55)]) == []
+
+
+def test_a_tiny_head_without_a_body_is_nobody() -> None:
+    assert counted([], [head((0.5, 0.5, 0.53, 0.54))]) == []
+
+
+def test_a_face_from_edge_to_edge_is_one_person() -> None:
+    whole = (0.0, 0.0, 1.0, 1.0)
+    assert gate(counted([person(whole, 0.4)], [head(whole, 0.95)])) is Code.OK
+    assert gate(counted([], [head(whole, 0.95)])) is Code.OK

@@ -108,7 +108,7 @@ def test_people_are_those_that_count(pipeline: Pipeline) -> None:
 def test_the_answer_is_about_the_crop_of_the_person(pipeline: Pipeline, classifier: Classifier) -> None:
     data = photo_of("blue")
     [outcome] = pipeline([data])
-    [expected] = classifier([crop_person(decode(data, LIMITS), RIGHT.box, classifier.crop_spec)])
+    [expected] = classifier([crop_person(decode(data, LIMITS), RIGHT, classifier.crop_spec)])
     assert outcome.probabilities == pytest.approx(expected)
     assert outcome.prediction == max(expected, key=expected.__getitem__)
 

@@ -195,6 +195,29 @@ def test_given_splits_are_kept_and_photos_that_leak_are_left_out_of_training(tmp
     }
 
 
+def test_corrections_change_labels_or_leave_photos_out(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    for number in range(4):
+        write_photo(photos / "female" / f"{number}.jpg", blots(number))
+        write_photo(photos / "male" / f"{number}.jpg", blots(50 + number))
+    lines = ["path,label,given_label,score", "female/0.jpg,male,female,0.02", f"{photos}/male/0.jpg,drop,male,0.1"]
+    lines += ["male/1.jpg,dog,male,0.2", "gone.jpg,male,female,0.3"]
+    (tmp_path / "corrections.csv").write_text("\n".join(lines))
+    found = prepare(str(photos), str(tmp_path / "out"), replace(UNFILTERED, corrections=str(tmp_path / "corrections.csv")))
+    labels = {photo.name: photo.label for photo in found.manifest.photos}
+    assert labels == {
+        **{f"female/{number}.jpg": "female" for number in (1, 2, 3)},
+        **{f"male/{number}.jpg": "male" for number in (2, 3)},
+        "female/0.jpg": "male",
+    }
+    assert {reject.uri: (reject.reason, reject.detail) for reject in found.rejects} == {
+        "gone.jpg": ("missing", "it is in the corrections only"),
+        "male/0.jpg": ("corrected", "the corrections drop it"),
+        "male/1.jpg": ("unlabelled", "the corrections say 'dog'"),
+    }
+    assert "The corrections say that it has no right label" in (tmp_path / "out" / "report.html").read_text()
+
+
 def mirrored(photo: bytes) -> Image.Image:
     return Image.open(io.BytesIO(photo)).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
 

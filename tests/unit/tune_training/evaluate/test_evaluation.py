@@ -2,12 +2,14 @@
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from serve_app.checkpoints.decision import ClassifierDecision
@@ -18,6 +20,7 @@ from tune_training.data.labelled_photos import read_labelled
 from tune_training.evaluate import evaluation as module
 from tune_training.evaluate.answers import judge as judge_photos
 from tune_training.evaluate.evaluation import evaluate
+from tune_training.evaluate.gallery import write_gallery
 from tune_training.io.errors import InputError
 from tune_training.io.models import load_classifier
 
@@ -141,6 +144,43 @@ def test_what_the_service_would_withhold_as_unsure_is_evaluated_all_the_same(mod
     assert test["by"]["source"]["groups"]["body"]["selection"]["coverage"].value == 0.0
     for name in ("codes", "answered", "recall", "mean_balanced_accuracy", "calibration", "framings"):
         assert leaves(test[name]) == pytest.approx(leaves(found["splits"]["test"][name]), nan_ok=True)
+
+
+def test_the_gallery_shows_the_mistakes_of_each_group_and_nothing_else(model: Path, table: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="errors.html shows photos, which are not put beside weights"):
+        judge(model, table, gallery=3)
+    out = tmp_path / "out"
+    found = judge(model, table, gallery=3, out=str(out))["splits"]["test"]  # takes all for men
+    page = (out / "errors.html").read_text()
+    assert found["confusion"] == [[0, 16], [0, 16]]
+    assert "test, all photos: 16 of 32 answers are wrong" in page
+    assert "test, female, age 60-69: " in page
+    assert "male, age" not in page.replace("female, age", "")
+    assert page.count("<h2>") >= 5
+    assert 3 * 5 <= page.count("data:image/jpeg;base64,") == page.count("labelled female, answered male") <= 3 * page.count("<h2>")
+    assert "test/female/face_0.jpg" in page
+    assert str(table.parent) not in page
+    assert not re.search(r"""(src|href)=["']?https?:|<script""", page)
+    assert "<img" not in (out / "report.html").read_text()
+
+
+def test_the_gallery_says_which_mistakes_are_the_most_confident_and_leaves_out_what_is_unsure(
+    model: Path, table: Path, finder: FigureFinder
+) -> None:
+    photos = read_labelled(str(table)).split("test")
+    teller = load_classifier(str(model))
+    answers = judge_photos(photos, finder.as_detector(), teller, model.parent)
+    wrong = np.flatnonzero(answers.answered & ~answers.right)
+    most = max(answers.confidence[wrong])
+    page = write_gallery({"test": (photos, answers)}, 1, finder.as_detector(), teller, "portraits")
+    assert f"labelled female, answered male, {most:.1%}" in page.partition("<h2>test, female")[0]
+    sure = load_classifier(str(decided(model, min_confidence=0.99)))
+    assert "There are none" in write_gallery({"test": (photos, answers)}, 1, finder.as_detector(), sure, "portraits")
+
+
+def decided(model: Path, **decision: float) -> Path:
+    ClassifierDecision(**decision).write(model)
+    return model
 
 
 def test_what_was_published_is_not_touched(model: Path, table: Path, tmp_path: Path) -> None:
