@@ -24,6 +24,7 @@ from transformers import (
     ViTImageProcessorPil,
 )
 
+from serve_app.checkpoints.decision import ClassifierDecision, View
 from serve_app.runtimes.base import RunOptions
 
 DetectorKind = Literal["detr", "rt_detr", "deimv2"]
@@ -33,21 +34,28 @@ ON_TORCH = RunOptions(runtime="torch")  # exporting a tiny network takes longer 
 SEED = 20260101
 
 
-def write_tiny_classifier(path: Path, labels: Sequence[str] = ("female", "male")) -> Path:
-    """Writes a ViT image classifier for 32 x 32 pixels to `path` and returns it."""
+def write_tiny_classifier(path: Path, labels: Sequence[str] = ("female", "male"), views: tuple[View, ...] = ("person",)) -> Path:
+    """Writes a ViT image classifier for views of 32 x 32 pixels, one above the other, to `path` and returns it.
+
+    A classifier of two views says so in its `decision.json`; one of a single view has none.
+    """
+    height = 32 * len(views)
     config = ViTConfig(
         hidden_size=16,
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=32,
-        image_size=32,
+        image_size=32 if height == 32 else [height, 32],
         patch_size=8,
         initializer_range=0.5,  # with the default 0.02, all photos would get the same logits
         **_labels(labels),
     )
     with _seeded():
         model = ViTForImageClassification(config)
-    return _save(path, model, ViTImageProcessorPil(size={"height": 32, "width": 32}))
+    _save(path, model, ViTImageProcessorPil(size={"height": height, "width": 32}))
+    if len(views) > 1:
+        ClassifierDecision(views=views).write(path)
+    return path
 
 
 def write_tiny_detector(

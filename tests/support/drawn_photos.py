@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,8 +13,8 @@ from PIL import Image, ImageDraw
 from serve_app.checkpoints import Checkpoint
 from serve_app.checkpoints.decision import DetectorDecision
 from serve_app.vision.detector import Detector
-from serve_app.vision.images import RGB
-from serve_app.vision.people import DetectedPerson
+from serve_app.vision.images import RGB, Box
+from serve_app.vision.people import DetectedHead, DetectedPerson
 
 Pixels = tuple[int, int, int, int]
 
@@ -41,17 +42,39 @@ def columns(count: int) -> list[Pixels]:
     return [(6 + 30 * index, 8, 26 + 30 * index, 60) for index in range(count)]
 
 
-def write_people(folder: Path, splits: Sequence[str] = ("train", "val", "test"), photos: int = 9) -> Path:
-    """Writes a folder like person.tar: SPLIT/*.jpg and SPLIT.json (COCO), with 0, 1 and 2 people in turn."""
+def head_of(figure: Pixels) -> Pixels:
+    """The box of a figure's head."""
+    x0, y0, x1, _ = figure
+    quarter = (x1 - x0) // 4
+    return x0 + quarter, y0, x1 - quarter, y0 + 2 * quarter
+
+
+def relative(pixels: Pixels, width: int, height: int) -> Box:
+    """A box relative to a photo of this size."""
+    x0, y0, x1, y1 = pixels
+    return x0 / width, y0 / height, x1 / width, y1 / height
+
+
+def write_people(
+    folder: Path, splits: Sequence[str] = ("train", "val", "test"), photos: int = 9, categories: Sequence[str] = ("person", "head")
+) -> Path:
+    """Writes a folder like person.tar: SPLIT/*.jpg and SPLIT.json (COCO), with 0, 1 and 2 people in turn.
+
+    The categories are `person`, `head` or both; all figures have a box of each.
+    """
     for split in splits:
         (folder / split).mkdir(parents=True)
-        document: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "person"}]}
+        document: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
+        document["categories"] = [{"id": number, "name": name} for number, name in enumerate(categories, 1)]
         for number in range(photos):
             figures = columns(number % 3)
             name = f"{split}/{number}.jpg"
             save(draw(figures), folder / name)
             document["images"].append({"id": number, "file_name": name, "width": 96, "height": 64, "source": f"drawn_{number % 2}"})
-            document["annotations"] += [{"image_id": number, "bbox": [x0, y0, x1 - x0, y1 - y0]} for x0, y0, x1, y1 in figures]
+            for figure, category in product(figures, categories):
+                x0, y0, x1, y1 = {"person": figure, "head": head_of(figure)}[category]
+                box = [x0, y0, x1 - x0, y1 - y0]
+                document["annotations"].append({"image_id": number, "category_id": categories.index(category) + 1, "bbox": box})
         (folder / f"{split}.json").write_text(json.dumps(document))
     return folder
 
@@ -84,10 +107,12 @@ class FigureFinder:
 
     Attributes:
         photos: number of photos it has seen.
+        heads: whether it finds the heads of figures (see `head_of`) that are taller than wide; of others no head is seen.
     """
 
-    def __init__(self, revision: str = "finder") -> None:
+    def __init__(self, revision: str = "finder", *, heads: bool = False) -> None:
         self.photos = 0
+        self.heads = heads
         self.decision = DetectorDecision()
         self.checkpoint = Checkpoint("finder", Path("finder"), "finder", revision)
 
@@ -106,5 +131,8 @@ class FigureFinder:
         people = []
         for x0, x1 in zip(edges[::2], edges[1::2], strict=True):
             rows = np.flatnonzero(coloured[:, x0:x1].any(axis=1))
-            people.append(DetectedPerson((x0 / width, rows[0] / height, x1 / width, (rows[-1] + 1) / height), 0.9))
+            figure = int(x0), int(rows[0]), int(x1), int(rows[-1]) + 1
+            seen = self.heads and figure[3] - figure[1] > figure[2] - figure[0]
+            head = DetectedHead(relative(head_of(figure), width, height), 0.9) if seen else None
+            people.append(DetectedPerson(relative(figure, width, height), 0.9, head, heads_known=self.heads))
         return people

@@ -98,9 +98,10 @@ def _geometry(views: Tensor, size: int, strength: float, generator: torch.Genera
 
 
 def _cover(views: Tensor, strength: float, generator: torch.Generator) -> None:
-    """Paints over the top of some heads, in place: hair is not all that tells."""
+    """Paints over the top of some heads that are seen, in place: hair is not all that tells."""
     size = views.shape[-1]
-    for index in _chance(len(views), COVER * strength, generator).nonzero().flatten().tolist():
+    covered = _chance(len(views), COVER * strength, generator) & (views[:, 0].flatten(1).amax(dim=1) > 0)
+    for index in covered.nonzero().flatten().tolist():
         share, *colour = _uniform(4, 0, 1, generator).tolist()
         views[index, 0, :, : int((0.15 + 0.2 * share) * size)] = torch.tensor(colour, device=views.device).reshape(3, 1, 1) * 255
 

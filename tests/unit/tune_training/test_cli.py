@@ -162,8 +162,8 @@ def test_from_photos_to_model_cards(
     monkeypatch.setenv("MODEL_CACHE_DIR", str(tmp_path / "cache"))
     get_settings.cache_clear()
     small: list[Argument] = ["--epochs", "1", "--batch-size", "4", "--threads", "1"]
-    finding: list[Argument] = ["train-detector", "--start", detector, "--people", people / "train.json", "--portraits", portraits]
-    run(monkeypatch, *finding, "--close-up-source", "face", "--image-size", "64", *small)
+    finding: list[Argument] = ["train-detector", "--start", detector, "--people", people / "train.json"]
+    run(monkeypatch, *finding, "--image-size", "64", *small)
     finder = Path("runs/person-detector/checkpoint")
     assert str(finder) in capsys.readouterr().out
 

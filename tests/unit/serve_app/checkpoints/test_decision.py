@@ -22,6 +22,7 @@ def test_without_the_file_the_values_of_the_original_hold(tmp_path: Path) -> Non
     assert detector.input_size is None
     classifier = ClassifierDecision.read(tmp_path)
     assert (classifier.crop_margin, classifier.temperature, classifier.input_size) == (0.0, 1.0, None)
+    assert (classifier.views, classifier.head_margin) == (("person",), 0.0)
     assert classifier.min_confidence == 0.0
 
 
@@ -44,7 +45,9 @@ def test_zero_is_an_override(tmp_path: Path) -> None:
     "decision",
     [
         DetectorDecision(score_threshold=0.25, input_size=320),
+        DetectorDecision(score_threshold=0.6, head_threshold=0.4, headed_score_threshold=0.2),
         ClassifierDecision(crop_margin=0.3, crop_aspect=1.25, temperature=1.7, min_confidence=0.8),
+        ClassifierDecision(views=("head", "person"), head_margin=0.1),
     ],
 )
 def test_what_is_written_is_read(decision: Decision, tmp_path: Path) -> None:
@@ -73,11 +76,24 @@ def test_a_file_that_is_not_valid_is_named(text: str, tmp_path: Path) -> None:
         {"input_size": 7},
         {"score_threshold": 0.5},
         {"margin": 1},
+        {"views": []},
+        {"views": ["head"]},
+        {"views": ["person", "head"]},
+        {"views": ["person", "person"]},
+        {"views": ["head", "person", "person"]},
+        {"views": ["face", "person"]},
+        {"views": "person"},
+        {"head_margin": 1.1},
     ],
 )
 def test_an_override_that_is_not_valid_is_named(override: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(DecisionError, match=next(iter(override))):
         ClassifierDecision.read(tmp_path, override)
+
+
+@pytest.mark.parametrize(("headed", "least"), [(None, 0.6), (0.2, 0.2), (0.0, 0.0), (0.8, 0.8)])
+def test_a_person_with_a_head_has_a_threshold_of_its_own_if_there_is_one(headed: float | None, least: float) -> None:
+    assert DetectorDecision(score_threshold=0.6, headed_score_threshold=headed).least_score == least
 
 
 def test_decisions_do_not_change() -> None:

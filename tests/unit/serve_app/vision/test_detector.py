@@ -113,6 +113,39 @@ def test_only_scores_above_the_threshold_are_found(checkpoints: dict[DetectorKin
     assert found == [person for person in people if person.score > threshold]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_heads_are_found_where_the_checkpoint_has_them_in_whichever_order(kind: DetectorKind, tmp_path: Path) -> None:
+    """The weights do not depend on the names, so with exchanged names people become heads."""
+    found = []
+    for labels in (("person", "head"), ("Head", "person")):
+        path = write_tiny_detector(tmp_path / labels[0], kind, labels, signal=kind != "detr")
+        found.append(everyone(load(resolve(str(path), tmp_path), head_threshold=0.0)(MIXED_SHAPES)))
+    bodies = [{person.box for person in people if person.body_found} for people in found]
+    heads = [{person.head.box for person in people if person.head} for people in found]
+    assert all(heads)
+    assert heads[0] <= bodies[1]  # of heads, duplicates are dropped
+    assert heads[1] <= bodies[0]
+    assert all(person.heads_known for people in found for person in people)
+
+
+def test_a_checkpoint_without_heads_knows_none(checkpoints: dict[DetectorKind, Checkpoint]) -> None:
+    people = everyone(load(checkpoints["rt_detr"], head_threshold=0.0)(MIXED_SHAPES))
+    assert not any(person.heads_known or person.head for person in people)
+
+
+def test_only_heads_above_their_threshold_and_people_above_the_lower_of_theirs_are_found(tmp_path: Path) -> None:
+    checkpoint = resolve(str(write_tiny_detector(tmp_path, "rt_detr", ("person", "head"), signal=True)), tmp_path)
+    everything = everyone(load(checkpoint, head_threshold=0.0)(MIXED_SHAPES))
+    heads = sorted(person.head.score for person in everything if person.head)
+    scores = sorted(person.score for person in everything if person.body_found)
+    least, head_threshold = scores[len(scores) // 2], heads[len(heads) // 2]
+    overrides = {"score_threshold": 1.0, "headed_score_threshold": least, "head_threshold": head_threshold}
+    people = everyone(load(checkpoint, **overrides)(MIXED_SHAPES))
+    assert people
+    assert all(person.head.score > head_threshold for person in people if person.head)
+    assert min(person.score for person in people if person.body_found) > least
+
+
 def test_a_checkpoint_without_a_person_is_refused(tmp_path: Path) -> None:
     path = write_tiny_detector(tmp_path / "animals", labels=("cat", "dog"))
     with pytest.raises(CheckpointError, match=rf"'{path}': it has no class 'person', only \['cat', 'dog'\]"):

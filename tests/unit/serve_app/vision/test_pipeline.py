@@ -1,6 +1,7 @@
 """The whole pipeline in one process."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -16,7 +17,7 @@ from serve_app.vision.cropping import crop_person
 from serve_app.vision.decoding import DecodeLimits, decode
 from serve_app.vision.detector import Detector
 from serve_app.vision.images import RGB
-from serve_app.vision.people import DetectedPerson
+from serve_app.vision.people import DetectedHead, DetectedPerson
 from serve_app.vision.pipeline import Outcome, Pipeline
 from tests.support.checkpoints import ON_TORCH, write_tiny_classifier, write_tiny_detector
 from tests.support.images import FORMATS, encode, picture
@@ -111,6 +112,24 @@ def test_the_answer_is_about_the_crop_of_the_person(pipeline: Pipeline, classifi
     [expected] = classifier([crop_person(decode(data, LIMITS), RIGHT, classifier.crop_spec)])
     assert outcome.probabilities == pytest.approx(expected)
     assert outcome.prediction == max(expected, key=expected.__getitem__)
+
+
+def test_a_classifier_of_two_views_sees_the_head_too(tmp_path: Path) -> None:
+    classifier = Classifier.load(resolve(str(write_tiny_classifier(tmp_path, views=("head", "person"))), tmp_path), ON_TORCH)
+    person = DetectedPerson((0.2, 0.2, 0.9, 0.9), 0.9, DetectedHead((0.4, 0.2, 0.6, 0.5), 0.9), heads_known=True)
+    data = encode(picture(), "PNG")
+
+    class Finds:
+        decision = DetectorDecision()
+
+        def __call__(self, photos: Sequence[RGB]) -> list[list[DetectedPerson]]:
+            return [[person]]
+
+    [outcome] = Pipeline(cast(Detector, Finds()), classifier, LIMITS)([data])
+    [expected] = classifier([crop_person(decode(data, LIMITS), person, classifier.crop_spec)])
+    [without] = classifier([crop_person(decode(data, LIMITS), replace(person, head=None), classifier.crop_spec)])
+    assert outcome == Outcome(Code.OK, [person], expected)
+    assert outcome.probabilities != pytest.approx(without, abs=1e-4)
 
 
 def test_an_unsure_answer_has_probabilities_and_no_prediction(pipeline: Pipeline, counting: CountsCalls) -> None:

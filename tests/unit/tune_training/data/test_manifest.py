@@ -1,8 +1,11 @@
 """A manifest is read as it was written, and anything else is refused with a message that names it."""
 
+import csv
+import io
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from tune_training.data.manifest import Manifest, read_manifest, write_manifest
@@ -16,6 +19,7 @@ ROW = Photo(
     "train",
     "utkface",
     (0.1, 0.2, 1 / 3, 1.0),
+    (0.15, 0.0, 0.25, 2 / 7),
     112,
     144,
     5000,
@@ -23,7 +27,7 @@ ROW = Photo(
     "0f" * 8,
     {"age": "7"},
 )
-OTHER = replace(ROW, name="x.jpg", label="female", split="val_lfw", columns={"race": 'a "quoted",\nword', "age": ""})
+OTHER = replace(ROW, name="x.jpg", label="female", split="val_lfw", head=None, columns={"race": 'a "quoted",\nword', "age": ""})
 MANIFEST = Manifest([ROW, OTHER], "s3://bucket/photos", "0123456789ab", 7)
 
 
@@ -32,6 +36,25 @@ def test_it_comes_back_as_it_was_written(name: str, tmp_path: Path) -> None:
     write_manifest(MANIFEST, str(tmp_path / name))
     read = read_manifest(str(tmp_path / name))
     assert read == replace(MANIFEST, photos=[replace(ROW, columns={"age": "7", "race": ""}), OTHER])
+
+
+@pytest.mark.parametrize("name", ["manifest.parquet", "manifest.csv"])
+def test_a_manifest_of_before_heads_were_looked_for_is_to_be_prepared_again(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    write_manifest(MANIFEST, str(path))
+    heads = [f"head_{edge}" for edge in ("x0", "y0", "x1", "y1")]
+    if path.suffix == ".csv":
+        first, table = path.read_text().split("\n", 1)
+        rows = list(csv.DictReader(io.StringIO(table)))
+        with path.open("w", newline="") as file:
+            file.write(f"{first}\n")
+            writer = csv.DictWriter(file, [column for column in rows[0] if column not in heads], extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        pq.write_table(pq.read_table(path).drop_columns(heads), path)
+    with pytest.raises(InputError, match="this is no manifest .*head_x0.*`prepare` writes one"):
+        read_manifest(str(path))
 
 
 def test_rows_are_found_by_split_and_their_bytes_below_the_source() -> None:

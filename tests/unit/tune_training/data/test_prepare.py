@@ -16,12 +16,15 @@ import pytest
 from PIL import Image
 
 from serve_app.codes import Code
+from serve_app.vision.detector import Detector
 from tests.support.data_sets import blots, write_photo
+from tests.support.drawn_photos import FigureFinder, draw, head_of, relative, save
 from tests.support.photos import astronaut, cat, two_people
 from tests.support.s3 import S3Server, s3_server
 from tune_training.data import examine as examining
+from tune_training.data.examine import examine
 from tune_training.data.manifest import read_manifest
-from tune_training.data.photo import WHOLE_PHOTO
+from tune_training.data.photo import WHOLE_PHOTO, Photo
 from tune_training.data.prepare import Prepared, PrepareOptions, prepare
 from tune_training.io.errors import InputError
 from tune_training.io.workers import Engine, work_on
@@ -240,7 +243,37 @@ def test_the_person_filter_is_the_detector_of_serving(tmp_path: Path) -> None:
     assert 0 <= x0 < 0.3 and y0 < 0.2 and 0.6 < x1 <= 1 and y1 > 0.9
     mirror = boxes["male/one.jpg"]
     assert np.allclose([mirror[0], mirror[2]], [1 - x1, 1 - x0], atol=0.1)
+    heads = {row.name: row.head for row in found.manifest.photos}
+    assert heads["female/close/cat.jpg"] == WHOLE_PHOTO
+    face = 0.44, 0.2
+    for name, x in (("female/one.jpg", face[0]), ("male/one.jpg", 1 - face[0])):
+        head = heads[name]
+        assert head and head[0] < x < head[2] and head[1] < face[1] < head[3]
     assert len(found.manifest.detector) == 12
+
+
+def test_heads_are_those_of_the_detector_and_are_not_looked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Examines in this process, with a fake detector."""
+    finder = FigureFinder(heads=True)
+    monkeypatch.setattr(Detector, "load", lambda *_: finder)
+    monkeypatch.setattr(examining, "resolve", lambda *_: finder.checkpoint)
+    monkeypatch.setattr(examining, "work_on", lambda names, load, *_: [load()(names)] if names else [])
+    figures = {"standing.jpg": (30, 6, 50, 62), "lying.jpg": (10, 20, 90, 62), "face.jpg": (0, 0, 96, 64)}
+    photos = [
+        Photo(str(tmp_path), name, "male", source=name[:4], head=(0.0, 0.0, 0.1, 0.1))  # what an earlier stage thought does not count
+        for name in figures
+    ]
+    for name, figure in figures.items():
+        save(draw([figure]), tmp_path / name)
+    versions = dict.fromkeys(figures, "1")
+    for _ in range(2):
+        found = examine(photos, versions, finder.checkpoint, ["face"], str(tmp_path / "cache"), Engine.LOCAL)
+        assert [each.code for each in found] == [Code.OK] * 3
+        standing, lying, face = (each.photo.head for each in found)
+        assert standing == pytest.approx(relative(head_of(figures["standing.jpg"]), 96, 64), abs=0.02)
+        assert lying is None
+        assert face == WHOLE_PHOTO
+        assert finder.photos == 2
 
 
 @pytest.fixture

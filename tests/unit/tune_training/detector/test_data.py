@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -6,9 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.support.drawn_photos import draw, write_people
-from tune_training.detector.data import Boxes, DetectionDataset, augment, close_ups, collate, read_coco
+from tests.support.drawn_photos import BLUE, RED, draw, write_people
+from tune_training.detector.data import CLASSES, AnnotatedPhoto, Boxes, Classes, DetectionDataset, augment, collate, read_coco
 from tune_training.detector.train import DetectorRecipe, image_processor
+from tune_training.io.errors import InputError
 
 SEEDS = range(300)
 FIGURES = [(20, 30, 80, 170), (150, 10, 260, 190)]
@@ -19,8 +21,15 @@ def relative(figures: list[tuple[int, int, int, int]], size: tuple[int, int] = S
     return np.asarray(np.array(figures).reshape(-1, 4) / np.array([*size, *size]), dtype=np.float32)
 
 
+def people(count: int) -> Classes:
+    return np.full(count, CLASSES.index("person"), dtype=np.int64)
+
+
 def augmented(seed: int, figures: list[tuple[int, int, int, int]]) -> tuple[Image.Image, Boxes]:
-    return augment(draw(figures, SIZE), relative(figures), np.random.default_rng(seed))
+    """The augmented photo, and the boxes of what stays of its figures."""
+    image, boxes, classes = augment(draw(figures, SIZE), relative(figures), people(len(figures)), np.random.default_rng(seed))
+    assert len(classes) == len(boxes)
+    return image, boxes
 
 
 def figure_pixels(image: Image.Image) -> np.ndarray:
@@ -32,25 +41,44 @@ def figure_pixels(image: Image.Image) -> np.ndarray:
     return np.full(green.shape, np.ptp(pixels, axis=-1).max() > 20)  # all figure or all background
 
 
-def test_a_coco_file_is_read(tmp_path: Path) -> None:
+def write_coco(folder: Path, categories: list[str], annotations: list[tuple[int, int, list[int]]]) -> Path:
+    """A file of two photos; annotations are photo, number of the category (from 1) and box."""
     document = {
         "images": [
             {"id": 5, "file_name": "train/a.jpg", "width": 200, "height": 100, "source": "voc"},
             {"id": 9, "file_name": "b.jpg", "width": 10, "height": 10},
         ],
-        "annotations": [{"image_id": 5, "bbox": [20, 10, 100, 50]}, {"image_id": 5, "bbox": [150, 0, 60, 100]}],
+        "categories": [{"id": number, "name": name} for number, name in enumerate(categories, 1)],
+        "annotations": [{"image_id": image, "category_id": category, "bbox": box} for image, category, box in annotations],
     }
-    index = tmp_path / "train.json"
+    index = folder / "train.json"
     index.write_text(json.dumps(document))
-    first, second = read_coco(index)
+    return index
+
+
+def test_a_coco_file_is_read(tmp_path: Path) -> None:
+    first, second = read_coco(write_coco(tmp_path, ["person"], [(5, 1, [20, 10, 100, 50]), (5, 1, [150, 0, 60, 100])]))
     assert (first.path, first.source) == (tmp_path / "train" / "a.jpg", "voc")
     np.testing.assert_allclose(first.boxes, [[0.1, 0.1, 0.6, 0.6], [0.75, 0, 1, 1]])  # clipped to the photo
+    assert first.classes.tolist() == [0, 0]
     assert (second.source, second.boxes.shape, second.boxes.dtype.name) == ("", (0, 4), "float32")
+    assert (second.classes.shape, second.classes.dtype.name) == ((0,), "int64")
 
 
-def test_close_ups_are_people_from_edge_to_edge() -> None:
-    (photo,) = close_ups([Path("face.jpg")])
-    assert photo.boxes.tolist() == [[0, 0, 1, 1]]
+def test_heads_and_people_are_told_apart_however_the_categories_are_numbered(tmp_path: Path) -> None:
+    person, head = [20, 10, 100, 50], [40, 10, 20, 10]
+    for categories in (["person", "head"], ["head", "person"]):
+        numbers = [categories.index(name) + 1 for name in ("head", "person")]
+        first, second = read_coco(write_coco(tmp_path, categories, [(5, numbers[0], head), (5, numbers[1], person)]))
+        assert [CLASSES[index] for index in first.classes] == ["head", "person"]
+        np.testing.assert_allclose(first.people, [[0.1, 0.1, 0.6, 0.6]])
+        assert second.people.shape == (0, 4)
+
+
+def test_an_unknown_category_is_refused_by_name(tmp_path: Path) -> None:
+    index = write_coco(tmp_path, ["person", "dog", "cat"], [(5, 1, [20, 10, 100, 50])])
+    with pytest.raises(InputError, match=r"train\.json: it has the categories cat, dog; known are person, head"):
+        read_coco(index)
 
 
 def test_boxes_stay_on_the_figures_however_the_photo_is_changed() -> None:
@@ -101,9 +129,26 @@ def test_a_flip_mirrors_photo_and_boxes() -> None:
     assert sides == {(0.0, 0.25, 0.2, 0.75), (0.8, 0.25, 1.0, 0.75)}
 
 
+def test_each_box_keeps_its_class_however_the_photo_is_changed() -> None:
+    """The person is red and the head is blue here."""
+    photo = draw([FIGURES[0]], SIZE, RED)
+    photo.paste(BLUE, FIGURES[1])
+    seen = Counter[str]()
+    for seed in SEEDS:
+        image, boxes, classes = augment(photo, relative(FIGURES), np.array([0, 1], dtype=np.int64), np.random.default_rng(seed))
+        assert (len(classes), classes.dtype.name) == (len(boxes), "int64")
+        for (x0, y0, x1, y1), index in zip(boxes, classes, strict=True):
+            red, _, blue = np.asarray(image)[int((y0 + y1) / 2 * image.height), int((x0 + x1) / 2 * image.width)].astype(int)
+            if red != blue:  # a few photos are grey
+                assert CLASSES[index] == ("person" if red > blue else "head")
+                seen[CLASSES[index]] += 1
+    assert min(seen["person"], seen["head"]) > 150
+    assert max(seen["person"], seen["head"]) < len(SEEDS)  # some were left out
+
+
 def test_photos_without_people_stay_without() -> None:
     for seed in range(40):
-        _, boxes = augment(draw([], SIZE), relative([]), np.random.default_rng(seed))
+        _, boxes = augmented(seed, [])
         assert boxes.shape == (0, 4)
         assert boxes.dtype == np.float32
 
@@ -111,7 +156,8 @@ def test_photos_without_people_stay_without() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (33, 40), (2000, 40)])
 def test_odd_sizes_are_taken(size: tuple[int, int]) -> None:
     for seed in range(20):
-        image, boxes = augment(Image.new("RGB", size), np.array([[0, 0, 1, 1]], dtype=np.float32), np.random.default_rng(seed))
+        whole = np.array([[0, 0, 1, 1]], dtype=np.float32)
+        image, boxes, _ = augment(Image.new("RGB", size), whole, people(1), np.random.default_rng(seed))
         assert min(image.size) >= 1
         assert len(boxes) == 1
 
@@ -132,14 +178,18 @@ def test_an_item_is_what_the_detector_takes(tmp_path: Path) -> None:
         assert 0 <= item["pixel_values"].min() <= item["pixel_values"].max() <= 1
         assert item["boxes"].shape == (len(item["class_labels"]), 4)
         assert item["boxes"].dtype == torch.float32
-        assert (item["class_labels"] == 0).all()
+        assert item["class_labels"].dtype == torch.int64
+        assert set(item["class_labels"].tolist()) <= {0, 1}
         assert ((item["boxes"] >= 0) & (item["boxes"] <= 1)).all()
 
 
-def test_boxes_are_given_as_centre_and_size(tmp_path: Path) -> None:
+def test_boxes_are_given_as_centre_and_size_with_their_classes(tmp_path: Path) -> None:
     draw([]).save(tmp_path / "face.png")
-    photos = DetectionDataset(close_ups([tmp_path / "face.png"]), image_processor(DetectorRecipe(image_size=64)), seed=0)
-    assert photos[0]["boxes"].tolist() == [[0.5, 0.5, 1.0, 1.0]]
+    classes = np.array([0, 1], dtype=np.int64)
+    face = AnnotatedPhoto(tmp_path / "face.png", np.array([[0, 0, 1, 1]] * 2, dtype=np.float32), classes, "")
+    item = DetectionDataset([face], image_processor(DetectorRecipe(image_size=64)), seed=0)[0]
+    assert item["boxes"].tolist() == [[0.5, 0.5, 1.0, 1.0]] * 2
+    assert item["class_labels"].tolist() == [0, 1]
 
 
 def test_an_item_depends_on_the_seed_and_its_index_only(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from serve_app.checkpoints.decision import DetectorDecision
-from serve_app.vision.people import DetectedPerson
+from serve_app.vision.people import DetectedHead, DetectedPerson
 from tests.support.drawn_photos import FigureFinder, write_people
 from tune_training.detector.data import AnnotatedPhoto, read_coco
 from tune_training.detector.evaluate import choose_detector_decision, count_metrics, detections, true_count
@@ -15,7 +15,9 @@ TINY = (0.5, 0.5, 0.55, 0.6)
 
 
 def photo(*boxes: tuple[float, ...], source: str = "a") -> AnnotatedPhoto:
-    return AnnotatedPhoto(Path(), np.array(boxes, dtype=np.float32).reshape(-1, 4), source)
+    """A photo of these people, each with a head as large as the body: heads are not counted as people."""
+    both = np.array([*boxes, *boxes], dtype=np.float32).reshape(-1, 4)
+    return AnnotatedPhoto(Path(), both, np.repeat([0, 1], len(boxes)), source)
 
 
 def found(*people: tuple[tuple[float, float, float, float], float]) -> list[DetectedPerson]:
@@ -81,6 +83,18 @@ def test_the_overlap_that_tells_duplicates_from_neighbours_is_chosen() -> None:
     detected = [found((body, 0.9), (duplicate, 0.8)), found((body, 0.9), (neighbour, 0.8)), found()]
     rule = choose_detector_decision(photos, detected, [])
     assert rule.max_overlap in (0.6, 0.7)
+    assert count_metrics(photos, detected, rule)["accuracy"] == 1.0
+
+
+def test_the_thresholds_of_heads_and_of_people_with_heads_are_chosen() -> None:
+    """A coat scores more than the person does, whose head tells them apart; a faint head is none."""
+    faint = DetectedPerson(LEFT, 0.5, DetectedHead((0.1, 0.1, 0.2, 0.2), 0.3), heads_known=True)
+    person = DetectedPerson(RIGHT, 0.35, DetectedHead((0.8, 0.1, 0.9, 0.2), 0.8), heads_known=True)
+    photos, detected = [photo(), photo(RIGHT)] * 3, [[faint], [faint, person]] * 3
+    rule = choose_detector_decision(photos, detected, [])
+    assert 0.3 <= rule.head_threshold < 0.8
+    assert rule.headed_score_threshold is not None
+    assert rule.headed_score_threshold < 0.35 < 0.5 <= rule.score_threshold
     assert count_metrics(photos, detected, rule)["accuracy"] == 1.0
 
 
