@@ -3,7 +3,7 @@
 data        prepare: a folder or bucket of photos -> the manifest: checked photos, split
 train       train: a manifest -> a fine-tuned checkpoint
 tune        tune: a manifest and a search space   -> the best checkpoint of many trials, each of which runs `train`
-evaluate    evaluate, model-card: a checkpoint and labelled photos -> metrics, report, card, temperature
+evaluate    evaluate, model-card: a checkpoint and labelled photos -> metrics, report, card, calibration
 publish     an evaluated checkpoint -> s3://bucket/prefix/, where serving loads it
 predict     a folder or bucket through the whole pipeline -> a table
 run         prepare, tune, evaluate and publish in one

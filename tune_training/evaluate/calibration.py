@@ -30,7 +30,7 @@ def probability_of_female(margins: Floats, temperature: float) -> Floats:
     return probabilities
 
 
-def fit_temperature(margins: Floats, female: Bools) -> float:
+def fit_temperature(margins: Floats, female: Bools, weights: Floats | None = None) -> float:
     """The temperature with the least negative log-likelihood (Guo et al. 2017, On Calibration of Modern Neural Networks).
 
     It stays between 1 / `MAX_TEMPERATURE` and `MAX_TEMPERATURE`: if all answers are right, or most are wrong, there is no minimum.
@@ -38,43 +38,46 @@ def fit_temperature(margins: Floats, female: Bools) -> float:
     Args:
         margins: the logit of female less the logit of male, (n,).
         female: the labels, (n,).
+        weights: of the answers, (n,), see `balanced_weights`; None: all count the same.
     """
     bound = np.log(MAX_TEMPERATURE)
     best = minimize_scalar(
-        lambda log_temperature: negative_log_likelihood(margins, female, float(np.exp(log_temperature))),
+        lambda log_temperature: negative_log_likelihood(margins, female, float(np.exp(log_temperature)), weights),
         bounds=(-bound, bound),
         method="bounded",
     )
     return round(float(np.exp(best.x)), 4)
 
 
-def negative_log_likelihood(margins: Floats, female: Bools, temperature: float) -> float:
-    """Mean over the answers, in nats."""
+def negative_log_likelihood(margins: Floats, female: Bools, temperature: float, weights: Floats | None = None) -> float:
+    """Weighted mean over the answers, in nats."""
     towards_label = np.where(female, margins, -margins) / temperature
-    return float(np.logaddexp(0, -towards_label).mean())
+    return float(np.average(np.logaddexp(0, -towards_label), weights=weights))
 
 
-def expected_calibration_error(confidence: Floats, right: Bools, bins: int = BINS) -> Floats:
+def expected_calibration_error(confidence: Floats, right: Bools, bins: int = BINS, weights: Floats | None = None) -> Floats:
     """Mean distance between confidence and accuracy over equal-width bins (Naeini et al. 2015); (..., n) in, (...) out."""
     index = np.minimum((confidence * bins).astype(int), bins - 1)
-    difference = np.where(right, 1.0, 0.0) - confidence
+    weights = np.ones(confidence.shape) if weights is None else weights
+    difference = (np.where(right, 1.0, 0.0) - confidence) * weights
     total = np.zeros(confidence.shape[:-1])
     for each in range(bins):
         total = total + np.abs((difference * (index == each)).sum(-1))
-    error: Floats = total / confidence.shape[-1]
+    error: Floats = total / weights.sum(-1)
     return error
 
 
-def reliability(confidence: Floats, right: Bools, bins: int = BINS) -> Sequence[Bin]:
-    """The non-empty bins of the calibration error."""
+def reliability(confidence: Floats, right: Bools, bins: int = BINS, weights: Floats | None = None) -> Sequence[Bin]:
+    """The non-empty bins of the calibration error; `answers` counts, confidence and accuracy are weighted means."""
     index = np.minimum((confidence * bins).astype(int), bins - 1)
+    weights = np.ones(len(confidence)) if weights is None else weights
     return [
         Bin(
             low=each / bins,
             high=(each + 1) / bins,
             answers=int((index == each).sum()),
-            confidence=float(confidence[index == each].mean()),
-            accuracy=float(right[index == each].mean()),
+            confidence=float(np.average(confidence[index == each], weights=weights[index == each])),
+            accuracy=float(np.average(right[index == each], weights=weights[index == each])),
         )
         for each in np.unique(index).tolist()
     ]

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from serve_app.runtimes.base import LABELS
 from tune_training.data.photo import Photo
 from tune_training.evaluate.calibration import BINS, Bools, Floats
-from tune_training.evaluate.groups import AGE, grouping
+from tune_training.evaluate.groups import AGE, RACE, grouping
 from tune_training.evaluate.scores import DRAWS, Estimate, Judged, estimates
+from tune_training.evaluate.weighting import FRAMING
 
-GROUPED_BY = (AGE, "race", "framing")
+GROUPED_BY = (AGE, RACE, FRAMING)
 FEWEST_PHOTOS = 50  # of a group that counts
 BALANCED_ACCURACY, ECE, WORST_GROUP = "balanced_accuracy", "ece", "worst_group"
 LOWER_IS_BETTER = frozenset({ECE})

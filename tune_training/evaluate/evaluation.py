@@ -1,13 +1,10 @@
-"""Evaluates a classifier behind a detector, through the pipeline as served: `metrics.json`, a report, the card, and the temperature.
+"""Evaluates a classifier behind a detector, through the pipeline as served: `metrics.json`, a report, the card, and `decision.json`.
 
-The temperature, the crop and the threshold for a given error rate are chosen on the split `val`; all else is measured on photos that
-nothing was fitted to.
+The temperature, `min_confidence` and the crop are chosen on the split `val`; all else is measured on photos that nothing was fitted to.
 """
 
-import hashlib
 import logging
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,18 +18,16 @@ from serve_app.vision.classifier import Classifier
 from serve_app.vision.detector import Detector
 from tune_training.data.labelled_photos import read_labelled, sample_by_source
 from tune_training.data.manifest import TEST, VAL, Manifest
-from tune_training.data.photo import Photo
-from tune_training.data.table import SOURCE
 from tune_training.evaluate.answers import answers_folder, gated, judge
-from tune_training.evaluate.calibration import fit_temperature, negative_log_likelihood, reliability
-from tune_training.evaluate.card import CARD_FILE, card_of, percent_of
+from tune_training.evaluate.card import CARD_FILE, card_of
+from tune_training.evaluate.card_tables import percent_of
+from tune_training.evaluate.confidence_choice import calibrated
 from tune_training.evaluate.crop_choice import best_crop
 from tune_training.evaluate.gallery import GALLERY_FILE, write_gallery
-from tune_training.evaluate.groups import by_group, group_columns
 from tune_training.evaluate.metrics_file import METRICS_FILE, Metrics, to_json, weights_sha256
 from tune_training.evaluate.report import write_report
-from tune_training.evaluate.risk_coverage import selective_metrics
-from tune_training.evaluate.scores import DRAWS, Judged, calibration_error, scores
+from tune_training.evaluate.scores import DRAWS, Judged
+from tune_training.evaluate.split_metrics import split_metrics
 from tune_training.io import storage
 from tune_training.io.errors import InputError
 from tune_training.io.models import Threads, load_classifier, load_detector, set_threads
@@ -58,7 +53,7 @@ def evaluate(
         list[str] | None, typer.Option(help="Splits to report on; by default test, or all splits if there is no test split.")
     ] = None,
     calibrate: Annotated[
-        bool, typer.Option("--calibrate", help="First fit the temperature on val, and write it to decision.json.")
+        bool, typer.Option("--calibrate", help="First fit temperature and min_confidence on val, and write them to decision.json.")
     ] = False,
     choose_crop: Annotated[bool, typer.Option("--choose-crop", help="Before that, choose the crop on val, and write it, too.")] = False,
     by: Annotated[
@@ -66,7 +61,12 @@ def evaluate(
     ] = None,
     error_rate: Annotated[
         float,
-        typer.Option(help="Share of wrong answers for which a confidence threshold is chosen (on val, if there is one).", min=0, max=1),
+        typer.Option(
+            help="Share of wrong answers that --calibrate chooses min_confidence for, in every framing and for women and men apart; 0:"
+            " every answer is given. Without min_confidence, a threshold for all photos together is reported.",
+            min=0,
+            max=1,
+        ),
     ] = 0.02,
     gallery: Annotated[
         int, typer.Option(help="Most confident mistakes to show, overall and by group, in OUT/errors.html: a page with photos.", min=0)
@@ -97,18 +97,19 @@ def evaluate(
     if calibrate:
         answered = _validation(photos, finder, teller, cache)
         if answered is None:
-            raise InputError(f"{photos.name}: no photo of the split {VAL!r} is answered, so there is nothing to fit the temperature to")
-        temperature = fit_temperature(answered.margins[answered.answered], answered.female[answered.answered])
-        teller = _adopt(teller.decision.model_copy(update={"temperature": temperature}), model, threads)
+            raise InputError(f"{photos.name}: no photo of the split {VAL!r} is answered, so there is nothing to calibrate with")
+        teller = _adopt(calibrated(teller.decision, photos.split(VAL), answered, error_rate), model, threads)
     validation = _validation(photos, finder, teller, cache)
     judged = {name: judge(rows, finder, teller, cache, f"evaluating {name}") for name, rows in chosen.items()}
+    threshold = teller.decision.min_confidence
     metrics: Metrics = {
         "weights_sha256": weights_sha256(teller.checkpoint.path),
         "revision": teller.checkpoint.revision,
         "data": photos.name,
         "detector": finder.checkpoint.revision,
         "temperature": teller.decision.temperature,
-        "splits": {name: split_metrics(rows, judged[name], validation, error_rate, by, draws) for name, rows in chosen.items()},
+        "min_confidence": teller.decision.min_confidence,
+        "splits": {name: split_metrics(rows, judged[name], validation, threshold, error_rate, by, draws) for name, rows in chosen.items()},
     }
     _write(metrics, model if writable else None, out or model, teller)
     if gallery and out:
@@ -146,38 +147,6 @@ def _summary(found: Metrics) -> str:
     return ", ".join(parts)
 
 
-def split_metrics(
-    photos: Sequence[Photo],
-    judged: Judged,
-    validation: Judged | None,
-    error_rate: float,
-    by: Sequence[str] | None,
-    draws: int = DRAWS,
-) -> Metrics:
-    """The metrics of a split: `scores`, calibration, risk and coverage, and the scores by group."""
-    metrics = scores(judged, draws) | {"photos_sha256": _digest(photos)}
-    answered = judged.only(judged.answered)
-    if answered.codes:
-        raw = Judged(answered.female, answered.codes, answered.margins)
-        metrics["calibration"] = {
-            name: {
-                "temperature": each.temperature,
-                "ece": calibration_error(each, draws),
-                "negative_log_likelihood": negative_log_likelihood(each.margins, each.female, each.temperature),
-                "reliability": reliability(each.confidence, each.right),
-            }
-            for name, each in (("before", raw), ("after", answered))
-        }
-        metrics["risk_coverage"] = selective_metrics(judged, validation, error_rate)
-    names = {name for photo in photos for name in photo.columns}
-    columns = {SOURCE: [photo.source for photo in photos]}
-    columns |= {name: [photo.columns.get(name, "") for photo in photos] for name in sorted(names)}
-    if unknown := sorted(set(by or ()) - columns.keys()):
-        raise InputError(f"there is no column {', '.join(unknown)}, only {', '.join(columns)}")
-    metrics["by"] = {name: by_group(judged, groups, draws) for name, groups in group_columns(columns, by).items()}
-    return metrics
-
-
 def _validation(photos: Manifest, detector: Detector, classifier: Classifier, cache: Path) -> Judged | None:
     if VAL not in photos.splits:
         return None
@@ -189,12 +158,6 @@ def _adopt(decision: ClassifierDecision, model: str, threads: int) -> Classifier
     storage.write_bytes(storage.join(model, DECISION_FILE), decision.to_json().encode())
     logger.info("chosen on %s: %s", VAL, decision)
     return load_classifier(model, threads)
-
-
-def _digest(photos: Sequence[Photo]) -> str:
-    """A digest of labels and contents, in any order: equal for data sets whose metrics can be compared."""
-    lines = sorted(f"{photo.sha256 or photo.name.rpartition('/')[2]} {photo.label}" for photo in photos)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _is_unpublished(model: str) -> bool:

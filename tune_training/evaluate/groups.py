@@ -6,17 +6,20 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from serve_app.runtimes.base import LABELS
 from tune_training.data.table import SOURCE
 from tune_training.evaluate.calibration import Floats
+from tune_training.evaluate.risk_coverage import selection
 from tune_training.evaluate.scores import DRAWS, Judged, Metrics, balanced_accuracy, estimates, scores
+from tune_training.evaluate.sure_answers import errors_when_sure
+from tune_training.evaluate.weighting import Names
 
-AGE = "age"
+AGE, RACE = "age", "race"
 AGE_BANDS = (0, 13, 20, 30, 40, 50, 60, 70)  # the first year of each; the last band is open
 QUARTERS = 4  # of the values of any other number
 MOST_GROUPS = 20  # a column with more values identifies photos rather than groups
 FEWEST_ANSWERS = 30  # of a group that may be called worst or best; smaller ones are only listed
-
-Names = NDArray[np.str_]
+FEWEST_OF_A_LABEL = 50  # answers about a label in a group that is judged on its own: with fewer, one wrong one is more than 2 %
 
 
 def grouping(column: str, values: Sequence[str]) -> Names:
@@ -62,14 +65,18 @@ def group_columns(columns: Mapping[str, Sequence[str]], wanted: Sequence[str] | 
     return {name: names for name, names in groups.items() if fewest.get(name, 2) <= len(set(names.tolist()) - {""}) <= MOST_GROUPS}
 
 
-def by_group(judged: Judged, names: Names, draws: int = DRAWS) -> Metrics:
+def by_group(judged: Judged, names: Names, draws: int = DRAWS, threshold: float | None = None) -> Metrics:
     """The metrics of each group, the group with the lowest balanced accuracy, and the largest gap of it between two groups.
+
+    With a threshold on confidence, each group has the coverage and risk at it (`selection`).
 
     Groups with fewer than `FEWEST_ANSWERS` answers, or with one label only, are never the worst or the best. For the gap's interval both
     groups are resampled independently.
     """
     chosen = {name: judged.only(names == name) for name in _in_order(names)}
-    groups = {name: scores(part, draws) for name, part in chosen.items()}
+    groups = {name: scores(part, draws) | {"errors_when_sure": errors_when_sure(part)} for name, part in chosen.items()}
+    if threshold is not None:
+        groups = {name: found | {"selection": selection(chosen[name], threshold)} for name, found in groups.items()}
     comparable = {name: found["balanced_accuracy"].value for name, found in groups.items() if _is_comparable(found)}
     result: Metrics = {"groups": groups}
     if len(comparable) < 2:
@@ -82,6 +89,17 @@ def by_group(judged: Judged, names: Names, draws: int = DRAWS) -> Metrics:
 
     (gap,) = estimates(differences, *(np.flatnonzero((names == name) & judged.answered) for name in (best, worst)), draws=draws)
     return result | {"worst": worst, "best": best, "gap": gap}
+
+
+def recalls_by_label(groups: Metrics) -> list[Metrics]:
+    """The recall of each label in each of `by_group`'s groups, if it has `FEWEST_OF_A_LABEL` answers or more; the lowest comes first."""
+    found = [
+        {"label": label, "group": name, "answers": sum(metrics["confusion"][index]), "recall": metrics["recall"][label]}
+        for name, metrics in groups.items()
+        for index, label in enumerate(LABELS)
+        if sum(metrics.get("confusion", [[], []])[index]) >= FEWEST_OF_A_LABEL
+    ]
+    return sorted(found, key=lambda each: each["recall"].value)
 
 
 def _is_comparable(metrics: Metrics) -> bool:

@@ -1,13 +1,14 @@
 """`metrics.json` as one HTML page; it shows no photos."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from serve_app.runtimes.base import LABELS
-from tune_training.evaluate.groups import FEWEST_ANSWERS
+from tune_training.evaluate.card_tables import groups_with_labels
+from tune_training.evaluate.groups import FEWEST_ANSWERS, FEWEST_OF_A_LABEL
 from tune_training.evaluate.metrics_file import Metrics, plain
 from tune_training.evaluate.scores import DRAWS
 from tune_training.pages import BLUE, GRID, INK, ORANGE, render, svg
@@ -31,6 +32,8 @@ def write_report(metrics: Metrics, model: str) -> str:
         labels=LABELS,
         draws=DRAWS,
         fewest=FEWEST_ANSWERS,
+        fewest_of_a_label=FEWEST_OF_A_LABEL,
+        groups_with_labels=groups_with_labels,
         percent=percent,
         estimate=estimate,
     )
@@ -54,21 +57,31 @@ def _plots(split: Mapping[str, Any]) -> dict[str, Markup]:
     if "calibration" not in split:
         return {}
     plots = {
-        "reliability": svg((4.4, 3.8), lambda axes: _reliability(axes, split["calibration"])),
+        "reliability": svg((4.4, 3.8), lambda axes: _calibration(axes, split["calibration"])),
         "risk_coverage": svg((4.4, 3.8), lambda axes: _risk_coverage(axes, split["risk_coverage"])),
         "confusion": svg((3.6, 3.2), lambda axes: _confusion(axes, split["confusion"])),
     }
+    for framing, found in split["framings"].items():
+        line = ("after scaling", found["mean_ece"], found["reliability"], BLUE)
+        plots[f"framing {framing}"] = svg((3.6, 3.2), lambda axes, line=line: _reliability(axes, [line]))  # type: ignore[misc]
     for column, compared in split["by"].items():
         groups = compared["groups"]
         plots[f"by {column}"] = svg((7.2, 0.8 + 0.32 * len(groups)), lambda axes, groups=groups: _groups(axes, groups, split))  # type: ignore[misc]
     return plots
 
 
-def _reliability(axes: Axes, calibration: Mapping[str, Any]) -> None:
+def _calibration(axes: Axes, calibration: Mapping[str, Any]) -> None:
+    scaling = (("before", ORANGE), ("after", BLUE))
+    _reliability(
+        axes, [(f"{name} scaling", calibration[name]["ece"], calibration[name]["reliability"], colour) for name, colour in scaling]
+    )
+
+
+def _reliability(axes: Axes, lines: Sequence[tuple[str, Mapping[str, float], Sequence[Mapping[str, Any]], str]]) -> None:
+    """Lines of a name, a calibration error, the bars and a colour."""
     axes.plot([0.5, 1], [0.5, 1], color=GRID, linestyle="--", label="confidence = accuracy")
-    for name, colour in (("before", ORANGE), ("after", BLUE)):
-        bins = calibration[name]["reliability"]
-        label = f"{name} scaling: ECE {calibration[name]['ece']['value']:.1%}"
+    for name, error, bins, colour in lines:
+        label = f"{name}: ECE {error['value']:.1%}"
         axes.plot([each["confidence"] for each in bins], [each["accuracy"] for each in bins], color=colour, label=label)
         largest = max(each["answers"] for each in bins)
         sizes = [12 + 60 * each["answers"] / largest for each in bins]

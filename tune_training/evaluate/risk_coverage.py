@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from serve_app.checkpoints.decision import DECISION_FILE
 from tune_training.data.manifest import VAL
 from tune_training.evaluate.calibration import Floats
 from tune_training.evaluate.scores import Estimate, Judged, Metrics, share
@@ -61,18 +62,29 @@ def at_threshold(judged: Judged, threshold: float) -> tuple[Estimate, Estimate |
     return coverage, share(int((given & ~judged.right).sum()), count) if count else None
 
 
-def selective_metrics(judged: Judged, validation: Judged | None, error_rate: float) -> Metrics:
-    """The curve, and coverage and risk at the threshold that keeps the error rate on the validation split, or on these photos if None."""
+def selection(judged: Judged, threshold: float) -> Metrics:
+    """Coverage and risk at a threshold, of all photos and of those of each label; at least one photo."""
+
+    def measured(photos: Judged) -> Metrics:
+        return dict(zip(("coverage", "risk"), at_threshold(photos, threshold), strict=True))
+
+    return measured(judged) | {"by_label": {label: measured(photos) for label, photos in judged.by_label.items()}}
+
+
+def selective_metrics(judged: Judged, validation: Judged | None, error_rate: float, min_confidence: float = 0.0) -> Metrics:
+    """The curve, and coverage and risk at the threshold that is served with, by label too.
+
+    Without one (`min_confidence` 0), the threshold is the one that keeps the error rate on the validation split, or on these photos if
+    that is None.
+    """
     curve = risk_coverage(judged)
-    threshold = risk_coverage(validation or judged).threshold_for(error_rate)
-    coverage, risk = at_threshold(judged, threshold) if threshold is not None else (None, None)
+    threshold = min_confidence or risk_coverage(validation or judged).threshold_for(error_rate)
     points = np.unique(np.linspace(0, len(curve.risk) - 1, CURVE_POINTS).astype(int))
     return {
         "area": curve.area,
         "error_rate": error_rate,
         "threshold": threshold,
-        "chosen_on": VAL if validation else "the same photos",
-        "coverage": coverage,
-        "risk": risk,
+        "chosen_on": DECISION_FILE if min_confidence else VAL if validation else "the same photos",
+        **({"coverage": None, "risk": None} if threshold is None else selection(judged, threshold)),
         "curve": [[curve.threshold[i], curve.coverage[i], curve.risk[i]] for i in points.tolist()],
     }

@@ -75,6 +75,12 @@ class Judged:
         """The probability of the answer; NaN where there is none."""
         return probability_of_female(np.abs(self.margins), self.temperature)
 
+    @property
+    def by_label(self) -> dict[str, "Judged"]:
+        """The photos of each label that occurs."""
+        masks = zip(LABELS, (self.female, ~self.female), strict=True)
+        return {label: self.only(chosen) for label, chosen in masks if chosen.any()}
+
     def only(self, chosen: NDArray[np.bool_] | NDArray[np.int_]) -> "Judged":
         """The chosen photos, by mask or by index."""
         positions = np.flatnonzero(chosen) if chosen.dtype == bool else chosen

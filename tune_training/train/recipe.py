@@ -14,7 +14,7 @@ class ClassifierRecipe:
     Layer-wise learning rates follow Clark et al. 2020, label smoothing Szegedy et al. 2016, mixup Zhang et al. 2018.
     """
 
-    epochs: Annotated[int, Field(ge=1, le=1000), Option(help="Passes over the photos.")] = 6
+    epochs: Annotated[int, Field(ge=1, le=1000), Option(help="Passes over the photos.")] = 5
     batch_size: Annotated[int, Field(ge=1, le=4096), Option(help="Photos per step.")] = 64
     photos_per_epoch: Annotated[int, Field(ge=0), Option(help="Photos drawn, with repetition, for an epoch; 0: as many as there are.")] = (
         32_000

@@ -17,7 +17,8 @@ from tune_training.cli import main
 from tune_training.data.manifest import Manifest, write_manifest
 from tune_training.data.photo import Photo
 from tune_training.data.table import read_table
-from tune_training.evaluate.card import BEGIN, END, card_block, metrics_table
+from tune_training.evaluate.card import BEGIN, END, card_block
+from tune_training.evaluate.card_tables import metrics_table
 from tune_training.evaluate.metrics_file import sha256_of
 
 Argument = str | Path

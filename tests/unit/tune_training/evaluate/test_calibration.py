@@ -35,6 +35,20 @@ def test_calibration_error_by_hand() -> None:
     assert many == pytest.approx([expected, 0.0])
 
 
+def test_weights_count_like_copies_of_an_answer() -> None:
+    margins, female = np.array([3.0, -2.0, 1.0, -0.5]), np.array([True, True, True, False])
+    copies = np.array([1, 2, 3, 1])
+    repeated = np.repeat(margins, copies), np.repeat(female, copies)
+    weights = copies / copies.sum()
+    assert fit_temperature(margins, female, weights) == pytest.approx(fit_temperature(*repeated), rel=1e-3)
+    confidence, right = 1 / (1 + np.exp(-np.abs(margins))), (margins > 0) == female
+    expected = expected_calibration_error(np.repeat(confidence, copies), np.repeat(right, copies))
+    assert expected_calibration_error(confidence, right, weights=weights) == pytest.approx(expected)
+    bars = reliability(np.repeat(confidence, copies), np.repeat(right, copies))
+    for one, other in zip(reliability(confidence, right, weights=weights), bars, strict=True):
+        assert (one["confidence"], one["accuracy"]) == pytest.approx((other["confidence"], other["accuracy"]))
+
+
 def test_the_bins_hold_each_answer_once() -> None:
     bins = reliability(np.array([0.55, 0.56, 0.9, 1.0]), np.array([True, False, True, True]), bins=10)
     assert [(each["low"], each["answers"], each["accuracy"]) for each in bins] == [(0.5, 2, 0.5), (0.9, 2, 1.0)]

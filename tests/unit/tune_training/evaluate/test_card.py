@@ -7,7 +7,8 @@ import pytest
 
 from serve_app.checkpoints import resolve
 from tests.support.checkpoints import write_tiny_classifier
-from tune_training.evaluate.card import BEGIN, END, card_block, card_of, metrics_block, metrics_table, with_block
+from tune_training.evaluate.card import BEGIN, END, card_block, card_of, metrics_block, with_block
+from tune_training.evaluate.card_tables import metrics_table
 from tune_training.evaluate.metrics_file import write_metrics
 from tune_training.evaluate.scores import Estimate
 from tune_training.io.errors import InputError
@@ -107,6 +108,43 @@ def test_a_card_tells_of_calibration_threshold_and_groups() -> None:
 def test_a_card_says_when_no_threshold_helps() -> None:
     test = {**ANSWERS["splits"]["test"], "risk_coverage": {**CHOSEN, "risk": None}}
     assert "No threshold on confidence, chosen on val, brings the wrong answers down to 2.0%." in card_block({"splits": {"test": test}})
+
+
+def test_a_card_of_earlier_metrics_has_no_empty_sections() -> None:
+    for absent in ("Mean over the framings", "label", "coverage", "None"):
+        assert absent not in card_block(ANSWERS)
+
+
+def test_a_card_tells_of_means_over_sources_of_women_and_men_apart_and_of_the_lowest_recall() -> None:
+    selection = {"coverage": estimate(0.7), "risk": estimate(0.02)}
+    labels = {"female": {"coverage": estimate(0.6), "risk": estimate(0.03)}, "male": {"coverage": estimate(0.8), "risk": None}}
+    sure = {"confidence": 0.9, "by_label": {"female": {"answers": 120, "promised": 0.041, "observed": estimate(0.052)}}}
+    found = {**UTKFACE, "selection": {**selection, "by_label": labels}, "errors_when_sure": sure}
+    framing = {"answers": 60, "mean_balanced_accuracy": estimate(0.8), "mean_ece": estimate(0.07), "reliability": []}
+    recalls = [{"label": "female", "group": "70+", "answers": 57, "recall": estimate(0.81)}]
+    test = {
+        **ANSWERS["splits"]["test"],
+        "mean_balanced_accuracy": estimate(0.9),
+        "mean_ece": estimate(0.03),
+        "framings": {"body": framing, "face": framing},
+        "errors_when_sure": sure,
+        "risk_coverage": {**CHOSEN, **selection, "by_label": labels, "threshold": 0.873, "chosen_on": "decision.json"},
+        "by": {"framing": {"groups": {"body": found, "face": found}}, "age": {"groups": {"70+": found}, "recalls": recalls}},
+    }
+    block = card_block({"splits": {"test": test}})
+    measured = "60.0% (59.0 to 61.0) | 3.0% (2.0 to 4.0) | 120 | 4.1% | 5.2% (4.2 to 6.2)"
+    for line in (
+        "Answers with a confidence below 0.873 (`min_confidence`) are withheld as `unsure`: 70.0% (69.0 to 71.0) of the photos are",
+        "Mean over the framings of the means over their sources: balanced accuracy 90.0% (89.0 to 91.0), ECE 3.0% (2.0 to 4.0).",
+        "| body | 60 | 80.0% (79.0 to 81.0) | 7.0% (6.0 to 8.0) |",
+        f"| all | female | {measured} |",
+        f"| framing body | female | {measured} |",
+        "| framing body | male | 80.0% (79.0 to 81.0) |  | 0 |  |  |",
+        "| recall male | ECE | coverage | risk |",
+        "| female | 70+ | 57 | 81.0% (80.0 to 82.0) |",
+        "Lowest recall: female, age 70+, 81.0% (80.0 to 82.0).",
+    ):
+        assert line in block
 
 
 def test_a_new_card_says_what_the_model_is(tmp_path: Path) -> None:

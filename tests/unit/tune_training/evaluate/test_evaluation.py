@@ -138,7 +138,12 @@ def test_what_the_service_would_withhold_as_unsure_is_evaluated_all_the_same(mod
     ClassifierDecision(min_confidence=1.0).write(model)
     shutil.rmtree(tmp_path / "cache" / "answers")
     withheld = judge(model, table)
-    assert leaves(withheld["splits"]) == pytest.approx(leaves(found["splits"]), nan_ok=True)
+    test = withheld["splits"]["test"]
+    assert (withheld["min_confidence"], test["risk_coverage"]["threshold"]) == (1.0, 1.0)
+    assert (test["risk_coverage"]["coverage"].value, test["risk_coverage"]["risk"]) == (0.0, None)
+    assert test["by"]["source"]["groups"]["body"]["selection"]["coverage"].value == 0.0
+    for name in ("codes", "answered", "recall", "mean_balanced_accuracy", "calibration", "framings"):
+        assert leaves(test[name]) == pytest.approx(leaves(found["splits"]["test"][name]), nan_ok=True)
 
 
 def test_the_gallery_shows_the_mistakes_of_each_group_and_nothing_else(model: Path, table: Path, tmp_path: Path) -> None:
@@ -191,6 +196,22 @@ def test_a_photo_that_has_changed_since_is_named(model: Path, table: Path) -> No
     changed = [replace(photo, sha256="0" * 64) for photo in data.photos]
     with pytest.raises(InputError, match=r"\.jpg: the photo has changed since the manifest was made"):
         judge_photos(changed, FigureFinder().as_detector(), load_classifier(str(model)), model.parent)
+
+
+def test_framings_of_the_table_are_compared_and_shown(model: Path, table: Path) -> None:
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*rows[0], "framing"])
+        writer.writeheader()
+        writer.writerows({**row, "framing": "whole body" if row["source"] == "body" else "face"} for row in rows)
+    found = judge(model, table, calibrate=True)["splits"]["test"]
+    assert {name: framing["answers"] for name, framing in found["framings"].items()} == {"face": 16, "whole body": 16}
+    means = [framing["mean_balanced_accuracy"].value for framing in found["framings"].values()]
+    assert found["mean_balanced_accuracy"].value == pytest.approx(sum(means) / 2)
+    card, report = (model / "MODEL_CARD.md").read_text(), (model / "report.html").read_text()
+    assert "| framing (test) |" in card
+    for expected in ("whole body: 16 answers", "Women and men apart", "framing face"):
+        assert expected in report
 
 
 def test_a_split_and_a_column_that_are_not_there_are_named(model: Path, table: Path) -> None:

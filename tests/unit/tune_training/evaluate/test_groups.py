@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.unit.tune_training.evaluate.test_scores import judged
-from tune_training.evaluate.groups import FEWEST_ANSWERS, by_group, group_columns, grouping
+from tune_training.evaluate.groups import FEWEST_ANSWERS, FEWEST_OF_A_LABEL, by_group, group_columns, grouping, recalls_by_label
 
 
 def test_ages_are_put_in_bands() -> None:
@@ -54,3 +54,26 @@ def test_photos_without_a_value_are_in_no_group() -> None:
     compared = by_group(judged([True, False], [1.0, -1.0]), np.array(["", "a"]))
     assert set(compared["groups"]) == {"a"}
     assert "worst" not in compared
+
+
+def test_the_lowest_recall_of_a_label_in_a_group_comes_first_and_few_answers_are_left_out() -> None:
+    many, few = FEWEST_OF_A_LABEL, FEWEST_OF_A_LABEL - 1
+    female = [True] * many + [False] * many + [True] * many + [False] * few
+    margins = [1.0] * many + [-1.0] * (many - 5) + [1.0] * 5 + [1.0] * (many - 10) + [-1.0] * 10 + [1.0] * few
+    names = np.array(["20-29"] * 2 * many + ["70+"] * (many + few))
+    found = recalls_by_label(by_group(judged(female, margins), names)["groups"])
+    assert [(each["group"], each["label"], each["recall"].value) for each in found] == [
+        ("70+", "female", 0.8),
+        ("20-29", "male", 0.9),
+        ("20-29", "female", 1.0),
+    ]
+
+
+def test_groups_tell_of_their_coverage_and_of_their_surest_answers() -> None:
+    names = np.array(["a", "a", "a", "b"])
+    groups = by_group(judged([True, True, True, False], [4.0, -4.0, np.nan, -0.1]), names, threshold=0.9)["groups"]
+    assert groups["a"]["selection"]["coverage"].value == pytest.approx(2 / 3)
+    assert groups["a"]["selection"]["risk"].value == 0.5
+    assert (groups["b"]["selection"]["coverage"].value, groups["b"]["selection"]["risk"]) == (0.0, None)
+    assert groups["a"]["errors_when_sure"]["by_label"]["female"]["answers"] == 2
+    assert groups["b"]["errors_when_sure"]["by_label"] == {}

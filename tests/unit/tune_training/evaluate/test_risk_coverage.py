@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.unit.tune_training.evaluate.test_scores import judged
-from tune_training.evaluate.risk_coverage import at_threshold, risk_coverage
+from tune_training.evaluate.risk_coverage import at_threshold, risk_coverage, selection, selective_metrics
 
 ALL_FEMALE = [True] * 5
 
@@ -42,3 +42,20 @@ def test_there_may_be_no_threshold() -> None:
 def test_nobody_answered() -> None:
     curve = risk_coverage(judged([True], [np.nan]))
     assert (len(curve.risk), curve.area, curve.threshold_for(0.5)) == (0, 0.0, None)
+
+
+def test_coverage_and_risk_of_women_and_men_apart() -> None:
+    female = [True, True, True, True, False, False]
+    found = selection(judged(female, [3.0, -3.0, 0.1, np.nan, -3.0, -3.0]), 0.9)
+    assert (found["coverage"].value, found["risk"].value) == (pytest.approx(4 / 6), pytest.approx(1 / 4))
+    women, men = found["by_label"]["female"], found["by_label"]["male"]
+    assert (women["coverage"].value, women["risk"].value) == (0.5, 0.5)
+    assert (men["coverage"].value, men["risk"].value) == (1.0, 0.0)
+
+
+def test_a_min_confidence_is_what_coverage_and_risk_are_reported_at() -> None:
+    answers = judged([True, True, False, False], [3.0, -3.0, 0.1, -3.0])
+    found = selective_metrics(answers, None, error_rate=0.02, min_confidence=0.9)
+    assert (found["threshold"], found["chosen_on"]) == (0.9, "decision.json")
+    assert (found["coverage"].value, found["risk"].value) == (0.75, pytest.approx(1 / 3))
+    assert selective_metrics(answers, None, error_rate=0.5)["chosen_on"] == "the same photos"
