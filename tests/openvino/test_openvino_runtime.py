@@ -4,6 +4,7 @@ import importlib
 import logging
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from serve_app.vision.classifier import Classifier
 from serve_app.vision.decoding import DecodeLimits
 from serve_app.vision.detector import Detector
 from serve_app.vision.images import RGB
+from serve_app.vision.people import DetectedPerson
 from serve_app.vision.pipeline import Outcome, Pipeline
 from tests.support.checkpoints import DetectorKind, write_tiny_classifier, write_tiny_detector
 
@@ -38,9 +40,9 @@ def noise(height: int, width: int, seed: int = 0) -> RGB:
 
 def detectors(folder: Path, kind: DetectorKind) -> tuple[Detector, Detector]:
     """A tiny detector in OpenVINO and in PyTorch."""
-    checkpoint = resolve(str(write_tiny_detector(folder / kind, kind, signal=True)), folder)
+    checkpoint = resolve(str(write_tiny_detector(folder / kind, kind, ("person", "head"), signal=True)), folder)
     options = [RunOptions("cpu", runtime, 1, folder) for runtime in ("openvino", "torch")]
-    on_openvino, on_torch = (Detector.load(checkpoint, each, {"score_threshold": 0.0}) for each in options)
+    on_openvino, on_torch = (Detector.load(checkpoint, each, {"score_threshold": 0.0, "head_threshold": 0.0}) for each in options)
     return on_openvino, on_torch
 
 
@@ -49,7 +51,25 @@ def test_every_kind_finds_the_same_people_at_any_size_of_photo_and_batch(kind: D
     on_openvino, on_torch = detectors(cache, kind)
     for photos in ([noise(60, 80)], [noise(120, 60, 1), noise(60, 80, 2), noise(120, 60, 3)], [noise(50, 200, 4)] * 5):
         for one, other in zip(on_openvino(photos), on_torch(photos), strict=True):
-            assert sorted(person.score for person in one) == pytest.approx(sorted(person.score for person in other), abs=1e-4)
+            for scores in (body_scores, head_scores):
+                assert scores(one) == pytest.approx(scores(other), abs=1e-4)
+            assert head_scores(one) or kind == "detr"
+
+
+def body_scores(people: Sequence[DetectedPerson]) -> list[float]:
+    return sorted(person.score for person in people if person.body_found)
+
+
+def head_scores(people: Sequence[DetectedPerson]) -> list[float]:
+    return sorted(person.head.score for person in people if person.head)
+
+
+def test_two_views_get_the_same_logits(cache: Path) -> None:
+    checkpoint = resolve(str(write_tiny_classifier(cache / "two-views", views=("head", "person"))), cache)
+    on_openvino, on_torch = (Classifier.load(checkpoint, RunOptions("cpu", runtime, 1, cache)) for runtime in ("openvino", "torch"))
+    assert on_openvino.crop_spec == on_torch.crop_spec
+    crops = [noise(64, 32, seed) for seed in range(3)]
+    np.testing.assert_allclose(on_openvino.logits(crops), on_torch.logits(crops), atol=1e-3)
 
 
 def test_the_embedded_models_answer_alike_on_many_photos(person_data: Path, gender_data: Path, cache: Path) -> None:
