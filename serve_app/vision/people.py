@@ -14,6 +14,7 @@ from serve_app.vision.images import Box
 SAME_HEAD = 0.4  # intersection over union: two boxes of heads that overlap more are one head
 INSIDE = 0.6  # share of a head's box that lies in the box of the person whose head it is
 PART = 0.75  # share of a box without a head that lies in the box of a person with one, and so is a part of that person
+BYSTANDER = 0.6  # of the height of the largest head: smaller heads without a body are people in the background
 # From a head to the box of its person, where no box of a person was found: about the shoulders and the chest.
 SHOULDERS, CHEST = 2.2, 3.0  # widths and heights of the head
 
@@ -89,6 +90,8 @@ def people_that_count(detected: Sequence[DetectedPerson], rule: DetectorDecision
         if all(overlap(person.box, other.box) <= rule.max_overlap and not _is_part(person, other) for other in kept):
             kept.append(person)
     counted = [person for person in kept if person.area > rule.min_area and person.height > rule.min_height]
+    largest = max((_head_height(person) for person in counted), default=0.0)
+    counted = [person for person in counted if person.body_found or _head_height(person) >= BYSTANDER * largest]
     return sorted(counted, key=lambda p: p.score, reverse=True)
 
 
@@ -101,6 +104,10 @@ def gate(people: Sequence[DetectedPerson]) -> Code:
 
 def _has_head(person: DetectedPerson, rule: DetectorDecision) -> bool:
     return person.head is not None and person.head.score > rule.head_threshold
+
+
+def _head_height(person: DetectedPerson) -> float:
+    return person.head.box[3] - person.head.box[1] if person.head else 0.0
 
 
 def _is_part(person: DetectedPerson, other: DetectedPerson) -> bool:

@@ -142,6 +142,12 @@ def test_a_tiny_head_without_a_body_is_nobody() -> None:
     assert counted([], [head((0.5, 0.5, 0.53, 0.54))]) == []
 
 
+def test_a_small_face_at_the_edge_behind_a_large_one_is_background() -> None:
+    face, behind = head((0.3, 0.1, 0.7, 0.6)), head((0.85, 0.3, 1.0, 0.55))
+    assert len(counted([person((0.1, 0.0, 0.9, 1.0))], [face, behind])) == 1
+    assert len(counted([person((0.1, 0.0, 0.9, 1.0)), person((0.8, 0.2, 1.0, 1.0), 0.7)], [face, behind])) == 2  # its body is seen
+
+
 def test_a_face_from_edge_to_edge_is_one_person() -> None:
     whole = (0.0, 0.0, 1.0, 1.0)
     assert gate(counted([person(whole, 0.4)], [head(whole, 0.95)])) is Code.OK
