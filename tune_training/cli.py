@@ -62,13 +62,16 @@ def train_detector(
     epochs: Annotated[int, typer.Option(help="Passes over the photos.")] = DetectorRecipe.epochs,
     batch_size: Annotated[int, typer.Option(help="Photos per step.")] = DetectorRecipe.batch_size,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = DetectorRecipe.learning_rate,
+    enc_output_learning_rate: Annotated[
+        float, typer.Option(help="The same of the layer `enc_output`: more, where the start has not trained it.")
+    ] = DetectorRecipe.enc_output_learning_rate,
     image_size: Annotated[int, typer.Option(help="Side of the square that photos are resized to, pixels.")] = DetectorRecipe.image_size,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = DetectorRecipe.seed,
     threads: Threads = 0,
 ) -> None:
     """Fine-tune a DETR-family detector on photos with boxes of people and heads. Result: RUN_DIR/checkpoint."""
     set_threads(threads)
-    recipe = DetectorRecipe(epochs, batch_size, image_size, learning_rate, seed=seed)
+    recipe = DetectorRecipe(epochs, batch_size, image_size, learning_rate, enc_output_learning_rate, seed=seed)
     folder = run_detector_training(_starting_point(start), people, run_dir, recipe)
     typer.echo(f"Trained: {folder}. Next: python -m tune_training evaluate-detector --help")
 
