@@ -11,6 +11,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from serve_app.app import deployment
+from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.graph.gender_classifier import GenderClassifier
 from serve_app.settings import Settings
 from serve_app.vision.cropping import CropSpec
@@ -25,6 +26,7 @@ class GatedClassifier:
     """A fake model: records each batch's size and blocks until the gate is open."""
 
     crop_spec = SPEC
+    decision = ClassifierDecision()
 
     class checkpoint:  # noqa: N801 - a fake attribute
         name, revision = "gated", "1"

@@ -214,7 +214,7 @@ class TestBadInput:
             tune(tiny.manifest, run, tiny.options(space=tmp_path / "s.yaml"))
 
     def test_an_image_size_that_is_no_multiple_of_the_patches(self, tiny: TinySearch, run: str) -> None:
-        with pytest.raises(InputError, match="an image size of 30 is not a multiple of 8"):
+        with pytest.raises(InputError, match="views of 30 pixels are not a multiple of 8"):
             tune(tiny.manifest, run, tiny.options(image_size=30))
 
     def test_an_unknown_metric(self, tiny: TinySearch, run: str) -> None:
