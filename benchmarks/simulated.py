@@ -17,7 +17,7 @@ from ray.serve import Application
 
 from serve_app.app import deployment, http_deployment
 from serve_app.checkpoints import Checkpoint
-from serve_app.checkpoints.decision import DetectorDecision
+from serve_app.checkpoints.decision import ClassifierDecision, DetectorDecision
 from serve_app.graph.gender_classifier import GenderClassifier
 from serve_app.graph.person_detector import PersonDetector
 from serve_app.http.ingress import Ingress
@@ -74,6 +74,7 @@ class WaitingClassifier:
     """Stands in for `Classifier`: waits, then gives both labels the same probability."""
 
     checkpoint = Checkpoint("simulated", Path(), "waiting-classifier", "1")
+    decision = ClassifierDecision()
     crop_spec = CropSpec(margin=0.0, aspect=1.0, size=16)
 
     def __init__(self, pace: Pace) -> None:
