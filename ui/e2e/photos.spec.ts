@@ -21,11 +21,22 @@ test("several people: no answer, a box for each", async ({ page }) => {
 });
 
 test("unsure: no answer, both probabilities, a box on the person", async ({ page }) => {
-  await page.route("**/predict", async (route) => {
-    const response = await route.fetch(); // whether the models are sure of a photo is up to them
-    const answer = { ...((await response.json()) as object), code: "unsure", prediction: null, confidence: 0 };
-    await route.fulfill({ response, json: answer });
-  });
+  // Whether the models are sure of a photo is up to them, so this answer is made up.
+  await page.route("**/predict", (route) =>
+    route.fulfill({
+      json: {
+        prediction: null,
+        confidence: 0,
+        person_count: 1,
+        probabilities: { male: 0.534, female: 0.466 },
+        error: "The model is not sure enough to say.",
+        code: "unsure",
+        people: [{ box: [0.1, 0.1, 0.7, 1], score: 0.9 }],
+        request_id: "made-up",
+        model: { detector: "detector@1", classifier: "classifier@1" },
+      },
+    }),
+  );
   await open(page);
   await choose(page, file("person.jpg"));
   await expect(heading(page, "The model is not sure enough to say")).toBeVisible();
