@@ -14,7 +14,8 @@ from serve_app.runtimes.resizing import ResizeSpec
 from serve_app.settings import Device, RuntimeChoice, Settings
 
 Role = Literal["detector", "classifier"]
-PERSON, HEAD = "person", "head"  # the classes that a detector is used for; it may lack heads
+PERSON, HEAD = "person", "head"
+CLASSES = (PERSON, HEAD)  # that a detector is used for, in the order of its scores; it may lack heads
 FEMALE, MALE = "female", "male"
 LABELS = (FEMALE, MALE)  # of a classifier; a checkpoint may have its logits in either order
 Floats = NDArray[np.float32]

@@ -24,7 +24,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from serve_app.checkpoints import Checkpoint, CheckpointError
-from serve_app.runtimes.base import HEAD, LABELS, PERSON, Facts, Role
+from serve_app.runtimes.base import CLASSES, LABELS, PERSON, Facts, Role
 from serve_app.runtimes.resizing import ResizeSpec
 
 transformers_logging.disable_progress_bar()  # they would fill the log of every replica
@@ -118,7 +118,7 @@ def _person_network(checkpoint: Checkpoint, input_size: int | None, device: torc
         raise CheckpointError(checkpoint.uri, f"it has no class {PERSON!r}, only {sorted(labels)[:10]}", "Use a detector of people")
     processor = load_processor(checkpoint)
     resize = _resize_of_detector(checkpoint, processor, input_size)
-    wanted = tuple(name for name in (PERSON, HEAD) if name in labels)
+    wanted = tuple(name for name in CLASSES if name in labels)
     module = PersonNetwork(model, processor, [labels[name] for name in wanted], softmax=_uses_softmax(processor, len(labels)))
     return Network(module, Facts(resize=resize, labels=wanted))
 

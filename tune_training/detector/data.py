@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 from transformers import BaseImageProcessor
 
-from serve_app.runtimes.base import HEAD, PERSON
+from serve_app.runtimes.base import CLASSES, PERSON
 from tune_training.io.errors import InputError
 
-CLASSES = (PERSON, HEAD)  # in the order of the detector's logits
 Classes = NDArray[np.int64]  # (n,) indices in `CLASSES`
 Boxes = NDArray[np.float32]  # (n, 4) float32, [x0, y0, x1, y1] relative to the image, 0 to 1
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from transformers import AutoModelForObjectDetection, PreTrainedModel, RTDetrImageProcessorPil
 
-from serve_app.runtimes.base import PERSON
-from tune_training.detector.data import CLASSES, DetectionDataset, collate, read_coco
+from serve_app.runtimes.base import CLASSES, PERSON
+from tune_training.detector.data import DetectionDataset, collate, read_coco
 from tune_training.io.errors import InputError
 from tune_training.train.loop import Epoch, LoopConfig, fit, read_ahead, seed_everything, write_checkpoint
 
@@ -22,7 +22,7 @@ Batch = tuple[torch.Tensor, list[dict[str, torch.Tensor]]]  # pixels (n, 3, size
 
 @dataclass(frozen=True)
 class DetectorRecipe:
-    """The numbers of a training run; the defaults are those of the embedded detector.
+    """The numbers of a training run; the defaults suit two CPU cores and about an hour.
 
     Attributes:
         image_size: side of the square that every photo is resized to, pixels. The person rule ignores people below 20 % of the photo's

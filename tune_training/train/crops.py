@@ -33,8 +33,8 @@ from tune_training.io.models import decode_limits
 
 logger = logging.getLogger(__name__)
 
-# How all training crops, as the embedded weights are served; `evaluate` fits the temperature. A head with a tenth of its size around it
-# shows the hair; of a person, twice the width shows the upper body large enough.
+# How all training crops; it becomes the decision of the weights, and `evaluate` fits the temperature. A head with a tenth of its size
+# around it shows the hair; of a person, twice the width shows the upper body large enough.
 DECISION = ClassifierDecision(views=("head", "person"), head_margin=0.1, crop_margin=0.0, crop_aspect=2.0)
 BORDER = 1 / 8  # of a view's side, on each side, for augmentation
 UNUSED_DAYS = 7

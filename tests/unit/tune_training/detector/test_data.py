@@ -7,8 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from serve_app.runtimes.base import CLASSES
 from tests.support.drawn_photos import BLUE, RED, draw, write_people
-from tune_training.detector.data import CLASSES, AnnotatedPhoto, Boxes, Classes, DetectionDataset, augment, collate, read_coco
+from tune_training.detector.data import AnnotatedPhoto, Boxes, Classes, DetectionDataset, augment, collate, read_coco
 from tune_training.detector.train import DetectorRecipe, image_processor
 from tune_training.io.errors import InputError
 
