@@ -77,12 +77,7 @@ def people_that_count(detected: Sequence[DetectedPerson], rule: DetectorDecision
     Duplicates are dropped before small boxes, so a part of a person is never kept without the whole. People with heads come first, so
     that their parts are recognised as such.
     """
-    headed = [_has_head(person, rule) for person in detected]
-    seen = [
-        person if has_head else replace(person, head=None)
-        for person, has_head in zip(detected, headed, strict=True)
-        if has_head or person.body_found
-    ]
+    seen = [p if _has_head(p, rule) else replace(p, head=None) for p in detected if p.body_found or _has_head(p, rule)]
     kept: list[DetectedPerson] = []
     for person in sorted(seen, key=lambda p: (p.head is not None, p.score), reverse=True):
         if person.score <= (rule.score_threshold if person.head is None else rule.least_score):

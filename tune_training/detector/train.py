@@ -45,10 +45,13 @@ def two_class_model(start: str, recipe: DetectorRecipe) -> PreTrainedModel:
     """Loads a checkpoint of any classes and keeps the rows of `CLASSES` in every class head; a class that it lacks starts untrained.
 
     Raises:
-        InputError: it has no class `person`.
+        InputError: it is no detector, or has no class `person`.
     """
-    # float32, whatever the file holds: half precision cannot be trained this way.
-    before = AutoModelForObjectDetection.from_pretrained(start, dtype=torch.float32)
+    try:
+        # float32, whatever the file holds: half precision cannot be trained this way.
+        before = AutoModelForObjectDetection.from_pretrained(start, dtype=torch.float32)
+    except ValueError as error:  # of a kind of model that detects nothing; the message lists all kinds that do
+        raise InputError(f"{start}: this is no detector of the DETR family") from error
     known = {str(name).lower(): int(index) for index, name in before.config.id2label.items()}
     if PERSON not in known:
         raise InputError(f"{start}: the starting checkpoint needs the class '{PERSON}'")

@@ -8,7 +8,7 @@ from transformers import AutoImageProcessor, AutoModelForObjectDetection, PreTra
 
 from serve_app.checkpoints import resolve
 from serve_app.vision.detector import Detector
-from tests.support.checkpoints import ON_TORCH, write_tiny_detector
+from tests.support.checkpoints import ON_TORCH, write_tiny_classifier, write_tiny_detector
 from tests.support.drawn_photos import draw, write_people
 from tune_training.detector import train as module
 from tune_training.detector.train import DetectorRecipe, parameter_groups, train_detector, two_class_model
@@ -89,6 +89,12 @@ def test_a_start_in_half_precision_is_trained_in_full(start: str, tmp_path: Path
 def test_a_start_without_people_is_refused(tmp_path: Path) -> None:
     start = write_tiny_detector(tmp_path / "animals", "deimv2", ("dog", "cat"))
     with pytest.raises(InputError, match="animals: the starting checkpoint needs the class 'person'"):
+        two_class_model(str(start), RECIPE)
+
+
+def test_a_classifier_is_no_start(tmp_path: Path) -> None:
+    start = write_tiny_classifier(tmp_path / "classifier")
+    with pytest.raises(InputError, match="classifier: this is no detector of the DETR family"):
         two_class_model(str(start), RECIPE)
 
 
