@@ -30,6 +30,7 @@ from tune_training.train.crops import training_crops
 from tune_training.train.fine_tune import fine_tune, photos_of
 from tune_training.train.model import DEFAULT_START, check_start
 from tune_training.train.recipe import ClassifierRecipe
+from tune_training.train.teacher import read_teacher
 from tune_training.tune.options import TuneOptions
 from tune_training.tune.result import BEST
 from tune_training.tune.search import tune as run_search
@@ -88,6 +89,9 @@ def train(
         "runs/gender-classifier"
     ),
     image_size: Annotated[int, typer.Option(help="Side of each of the two views, pixels; 0: the checkpoint's own.", min=0)] = EMBEDDED_SIZE,
+    teacher: Annotated[
+        Path | None, typer.Option(help="What a stronger model says of the photos: Parquet with the columns sha256, female, features.")
+    ] = None,
     threads: Threads = 0,
 ) -> None:
     """Fine-tune a ViT once, on the split `train`; metrics after each epoch are of `val`, if there is one. Result: RUN_DIR/checkpoint."""
@@ -96,7 +100,8 @@ def train(
     size, _ = check_start(start, image_size, recipe.frozen_layers)
     training = training_crops(photos_of(table, TRAIN), size)
     validation = training_crops(photos_of(table, VAL), size) if VAL in table.splits else None
-    folder = fine_tune(start, training, run_dir, recipe, validation=validation)
+    taught = read_teacher(teacher, training.photos) if teacher else None
+    folder = fine_tune(start, training, run_dir, recipe, validation=validation, teacher=taught)
     typer.echo(f"Trained: {folder}. Next: python -m tune_training evaluate --help")
 
 

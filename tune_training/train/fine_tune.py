@@ -6,6 +6,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import PreTrainedModel
 
 from serve_app.runtimes.base import LABELS
 from serve_app.runtimes.networks import normalisation
@@ -34,6 +34,7 @@ from tune_training.train.model import (
 )
 from tune_training.train.recipe import ClassifierRecipe
 from tune_training.train.sampling import sampling_weights
+from tune_training.train.teacher import Student, Teacher, feature_loss
 
 # On the validation split, and which end is better.
 METRICS = {"balanced_accuracy": "max", "mean_over_sources": "max", "accuracy": "max", "roc_auc": "max", "loss": "min"}
@@ -41,7 +42,8 @@ EPOCH = "epoch"  # in what is reported: number of epochs done
 CHECKPOINT_FOLDER = "checkpoint"
 MAX_WARMUP_STEPS = 100
 
-Batch = tuple[Tensor, Tensor]  # working views (n, views, side, side, 3) uint8, label indices (n,)
+# Working views (n, views, side, side, 3) uint8, wanted probabilities (n, 2); the teacher's features (n, k), and of which it knows any (n,).
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def quality(metrics: Mapping[str, float], metric: str) -> tuple[float, float]:
@@ -68,6 +70,7 @@ def fine_tune(
     recipe: ClassifierRecipe,
     *,
     validation: Crops | None = None,
+    teacher: Teacher | None = None,
     on_epoch: Callable[[Mapping[str, float]], None] | None = None,
 ) -> Path:
     """Trains, and writes the state to resume from and `checkpoint/` in the Hugging Face layout to `run_dir` after each epoch.
@@ -78,6 +81,7 @@ def fine_tune(
         run_dir: training resumes from a state in it.
         recipe: see `ClassifierRecipe`.
         validation: the validation split; without it, there are no validation metrics.
+        teacher: what a stronger model says of the training split.
         on_epoch: called when an epoch's files are written, with `EPOCH`, the validation `METRICS`, `training_loss` and
             `images_per_second`. A resumed run calls it again for the last finished epoch.
 
@@ -85,8 +89,11 @@ def fine_tune(
         The checkpoint's folder.
 
     Raises:
-        InputError: the start does not fit, an epoch has less than a batch, or `run_dir` belongs to another run.
+        InputError: the start does not fit, an epoch has less than a batch, a teacher's features would be mixed up, or `run_dir` belongs to
+            another run.
     """
+    if teacher and recipe.mixup:
+        raise InputError("mixup goes without a teacher: the features of mixed photos are not those of either")
     check_start(start, training.size, recipe.frozen_layers)
     if 0 < recipe.photos_per_epoch < recipe.batch_size:
         raise InputError(f"an epoch of {recipe.photos_per_epoch} photos has less than a batch of {recipe.batch_size}")
@@ -99,14 +106,17 @@ def fine_tune(
     folder = starting_folder(start)
     processor = image_processor(folder, training.size)
     mean, deviation = (values.to(device) for values in normalisation(processor))
-    model = two_class_model(folder, training.size).to(device)
+    classifier = two_class_model(folder, training.size)
+    model: nn.Module = (Student(classifier, teacher.features.shape[1]) if teacher else classifier).to(device)
     augment = Augment(training.size, recipe.augmentation, mean, deviation)
-    labels = torch.from_numpy(training.labels)
+    wanted_of = wanted_probabilities(training, recipe, teacher)
+    features_of = teacher.features if teacher else torch.zeros(len(training), 0)
+    known = teacher.known if teacher else torch.zeros(len(training), dtype=torch.bool)
     weights = sampling_weights(training.photos, recipe.source_power)
     run_dir.mkdir(parents=True, exist_ok=True)
 
     def read(indices: NDArray[np.int64]) -> Batch:
-        return training.read(indices), labels[indices]
+        return training.read(indices), wanted_of[indices], features_of[indices], known[indices]
 
     def batches(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng([recipe.seed, epoch])
@@ -114,34 +124,48 @@ def fine_tune(
         return read_ahead(read, np.array_split(chosen, range(recipe.batch_size, len(chosen), recipe.batch_size)))
 
     def loss(network: nn.Module, batch: Batch) -> Tensor:
-        views, targets = (each.to(device, non_blocking=True) for each in batch)
+        views, wanted, features, seen = (each.to(device, non_blocking=True) for each in batch)
         generator = torch.Generator(device)
         generator.manual_seed(int(torch.randint(2**31, (1,))))  # the loop seeds the global one for each epoch
         pixels = augment(views, generator)
-        wanted = functional.one_hot(targets, len(LABELS)).float()
         if recipe.mixup:
             share = float(np.random.beta(recipe.mixup, recipe.mixup))
             pixels, wanted = (share * each + (1 - share) * each.flip(0) for each in (pixels, wanted))
         network.train()
         with autocast(device):
-            logits = network(pixel_values=pixels).logits
-        return functional.cross_entropy(logits.float(), wanted, label_smoothing=recipe.label_smoothing)
+            if not isinstance(network, Student):
+                return functional.cross_entropy(network(pixel_values=pixels).logits.float(), wanted)
+            logits, found = network(pixels)
+        similar = feature_loss(found.float(), features, seen)
+        return functional.cross_entropy(logits.float(), wanted) + recipe.feature_weight * similar
 
-    def keep(epoch: Epoch[PreTrainedModel]) -> Mapping[str, float]:
-        write_checkpoint(epoch.average, processor, run_dir / CHECKPOINT_FOLDER)
+    def keep(epoch: Epoch[nn.Module]) -> Mapping[str, float]:
+        average: Any = epoch.average.classifier if isinstance(epoch.average, Student) else epoch.average
+        write_checkpoint(average, processor, run_dir / CHECKPOINT_FOLDER)
         DECISION.write(run_dir / CHECKPOINT_FOLDER)
-        metrics = validation_metrics(predict_logits(epoch.average, validation, processor), validation) if validation else {}
+        metrics = validation_metrics(predict_logits(average, validation, processor), validation) if validation else {}
         if on_epoch:
             on_epoch({EPOCH: epoch.number, **metrics, "training_loss": epoch.loss, "images_per_second": len(training) / epoch.seconds})
         return {f"validation {name}": value for name, value in metrics.items()}
 
-    optimizer = torch.optim.AdamW(parameter_groups(model, recipe), lr=recipe.learning_rate, betas=(0.9, 0.99), fused=True)
-    identity = {"start": start, "photos": len(training), **asdict(recipe)}
+    groups = parameter_groups(model, classifier.config.num_hidden_layers, recipe)
+    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99), fused=True)
+    identity = {"start": start, "photos": len(training), "teacher": teacher.sha256 if teacher else "", **asdict(recipe)}
     warmup = min(MAX_WARMUP_STEPS, round(recipe.warmup * steps * recipe.epochs))
     fit(
         model, optimizer, batches, loss, LoopConfig(recipe.epochs, steps, warmup, seed=recipe.seed, recipe=identity), run_dir, on_epoch=keep
     )
     return run_dir / CHECKPOINT_FOLDER
+
+
+def wanted_probabilities(training: Crops, recipe: ClassifierRecipe, teacher: Teacher | None) -> Tensor:
+    """(n, 2): the labels, smoothed; where there is a teacher who knows the photo, its probabilities count for `teacher_share`."""
+    smoothed = functional.one_hot(torch.from_numpy(training.labels), len(LABELS)) * (1 - recipe.label_smoothing)
+    smoothed += recipe.label_smoothing / len(LABELS)
+    if teacher is None:
+        return smoothed
+    share = recipe.teacher_share * teacher.known.float()[:, None]
+    return (1 - share) * smoothed + share * teacher.probabilities
 
 
 def validation_metrics(logits: NDArray[np.float32], data: Crops) -> dict[str, float]:

@@ -26,6 +26,8 @@ class ClassifierRecipe:
     layer_decay: Annotated[float, Field(gt=0, le=1), Option(help="Factor on the learning rate from each block to the one below it.")] = 0.8
     weight_decay: Annotated[float, Field(ge=0, le=1), Option(help="Of AdamW; not for norms, biases and embeddings.")] = 0.05
     label_smoothing: Annotated[float, Field(ge=0, lt=1), Option(help="Probability mass spread over the labels.")] = 0.1
+    teacher_share: Annotated[float, Field(ge=0, le=1), Option(help="Share of a teacher's probability in what is aimed at.")] = 0.3
+    feature_weight: Annotated[float, Field(ge=0, le=100), Option(help="Weight of the loss of a teacher's features.")] = 1.0
     augmentation: Annotated[float, Field(ge=0, le=1), Option(help="Strength of augmentation; 0: none.")] = 1.0
     mixup: Annotated[float, Field(ge=0, le=10), Option(help="Alpha of mixup's Beta distribution; 0: no mixup.")] = 0.0
     frozen_layers: Annotated[int, Field(ge=0), Option(help="Blocks, counted from the input, that are not trained, nor the embeddings.")] = 0

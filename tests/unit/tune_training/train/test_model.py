@@ -78,7 +78,7 @@ def test_the_processor_is_for_two_views(start: str) -> None:
 
 def test_layers_near_the_head_learn_faster(start: str) -> None:
     model = two_class_model(start, 32)
-    groups = parameter_groups(model, RECIPE)
+    groups = parameter_groups(model, model.config.num_hidden_layers, RECIPE)
     rate = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}  # type: ignore[attr-defined]
     named = dict(model.named_parameters())
     assert set(rate) == {id(parameter) for parameter in named.values()}
