@@ -1,6 +1,7 @@
 """The commands: `python -m tune_training COMMAND --help`."""
 
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -140,10 +141,19 @@ def _starting_point(uri: str) -> str:
     return uri
 
 
+# What Typer makes of Ctrl-C, and Ray of SIGTERM, to the exit status that shells give.
+_INTERRUPTED = {130: 128 + signal.SIGINT, int(signal.SIGTERM): 128 + signal.SIGTERM}
+
+
 def main() -> None:
-    """Runs a command; an error that the user can mend is a line, not a traceback."""
+    """Runs a command; an error that the user can mend is a line, not a traceback, and so is an interruption."""
     try:
         app()
+    except SystemExit as end:
+        if end.code not in _INTERRUPTED:
+            raise
+        typer.echo("interrupted; the same command goes on", err=True)
+        raise SystemExit(_INTERRUPTED[end.code]) from end
     except ValidationError as error:  # of a recipe's numbers
         reasons = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         raise SystemExit(f"error: {'; '.join(reasons)}") from error

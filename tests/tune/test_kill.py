@@ -1,4 +1,4 @@
-"""Kill the trials' workers, then the command itself (SIGKILL). The same command resumes the search and trains no finished epoch again.
+"""Kill the trials' workers, kill or interrupt the command itself. The same command resumes and trains no finished epoch again.
 
 An epoch is finished when its trial's folder records it. Each kill comes while Ray Tune has yet to hear of a finished epoch: the command is
 paused (SIGSTOP) until a worker has stored another epoch.
@@ -18,10 +18,11 @@ from typing import Any
 
 import pandas as pd
 import psutil
+import pytest
 
 from tests.support.s3 import S3Server
 from tests.support.tuning import TinySearch
-from tune_training.tune.result import read_result
+from tune_training.tune.result import BEST, read_result
 from tune_training.tune.search import BUDGET_FILE
 from tune_training.tune.trial_folder import read_trial
 
@@ -39,7 +40,7 @@ def finished(run: Path) -> dict[str, History]:
     return {name: [dict(each) for each in record.history] for name, record in found.items() if record}
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], patience_s: float = PATIENCE_S) -> bool:
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[Any], patience_s: float = PATIENCE_S) -> bool:
     deadline = time.monotonic() + patience_s
     while not condition():
         assert process.poll() is None, "the search ended before it could be killed"
@@ -53,7 +54,7 @@ def grew(run: Path, before: Mapping[str, History]) -> bool:
     return any(len(history) > len(before.get(name, [])) for name, history in finished(run).items())
 
 
-def halt_with_an_unreported_epoch(process: subprocess.Popen[bytes], run: Path) -> None:
+def halt_with_an_unreported_epoch(process: subprocess.Popen[Any], run: Path) -> None:
     """Pauses the command and returns once a worker has stored an epoch that has not been reported to the command.
 
     A worker that waits for its report to be received stores nothing more; the command then runs for a moment and is paused again.
@@ -67,12 +68,12 @@ def halt_with_an_unreported_epoch(process: subprocess.Popen[bytes], run: Path) -
         assert wait_until(lambda used=used: cpu_seconds(process) > used + MOMENT_S, process)  # type: ignore[misc] # a default binds it
 
 
-def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
+def cpu_seconds(process: subprocess.Popen[Any]) -> float:
     times = psutil.Process(process.pid).cpu_times()
     return float(times.user + times.system)
 
 
-def workers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+def workers(process: subprocess.Popen[Any]) -> list[psutil.Process]:
     """The worker processes that train."""
     found = [each for each in psutil.Process(process.pid).children(recursive=True) if "ray::" in "".join(each.cmdline()) and _trains(each)]
     assert found
@@ -98,6 +99,28 @@ def _is_gone(process: psutil.Process) -> bool:
 
 def _trains(process: psutil.Process) -> bool:
     return "ImplicitFunc" in process.cmdline()[0] or "run_trial" in process.cmdline()[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
+def test_an_interrupted_search_is_neither_judged_nor_published(store: S3Server, tmp_path: Path, number: signal.Signals) -> None:
+    tiny = TinySearch(tmp_path, EPOCHS).write()
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "tune_training", "tune", tiny.manifest, "--run-dir", str(run), "--space", str(tiny.space)]
+    command += ["--start", tiny.start, "--trials", "3"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert wait_until(lambda: bool(finished(run)), process)
+        os.kill(process.pid, number)
+        output, errors = process.communicate(timeout=PATIENCE_S)
+    finally:
+        process.kill()
+    # Of SIGTERM, Ray's own shutdown may make another status.
+    assert process.returncode == 130 if number is signal.SIGINT else process.returncode, errors[-2000:]
+    assert "interrupted; the same command goes on" in errors
+    assert "Traceback" not in errors
+    assert "The model" not in output
+    assert read_result(str(run)) is None
+    assert not (run / BEST).exists()
 
 
 def test_a_search_survives_the_death_of_its_workers_and_of_itself(store: S3Server, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ The same call resumes wherever the last one was stopped.
 
 import json
 import logging
+import os
 import pickle
 import sys
 from collections.abc import Mapping, Sequence
@@ -63,6 +64,7 @@ def tune(manifest: str, run_dir: str, options: TuneOptions | None = None) -> Tun
     if (finished := read_result(run_dir)) is not None:
         logger.info("this search is finished: %s", finished.summary())
         return finished
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # it would end the search as if it were finished, on what few trials there are
     with ray_cluster() as own_cluster:
         gpus = options.gpus_per_trial if options.gpus_per_trial >= 0 else min(1.0, ray.cluster_resources().get("GPU", 0.0))
         check_resources(options.cpus_per_trial, gpus)
