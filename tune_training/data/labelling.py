@@ -1,6 +1,6 @@
 """Which files of a folder are photos, and what is known of them before anyone looks inside: label, split, source and further columns."""
 
-import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
@@ -9,8 +9,10 @@ from tune_training.data.manifest import TRAIN
 from tune_training.data.photo import Photo
 from tune_training.data.rejects import Reason, Reject
 from tune_training.data.table import read_table
+from tune_training.data.words import is_label, labels_in, split_of
 from tune_training.io.storage import StoredFile
 
+SAYS = "the table says"  # before a word that is no label
 CLOSE_UP_SOURCES = ["utkface", "gender_dataset_face"]  # of the research photos: tightly cropped faces
 
 # The formats that serving reads, and those of cameras and web pages that it does not: the latter are refused by name, not overlooked.
@@ -26,30 +28,49 @@ def is_photo(name: str) -> bool:
     return not suffix or suffix in _SUFFIXES
 
 
-def labels_in(name: str) -> frozenset[str]:
-    """The labels among a photo's folders and the words of its file name: male/x.jpg, x_female.png."""
-    *folders, file = name.lower().split("/")
-    return frozenset(LABELS) & {*folders, *re.split(r"[^a-z]+", file.rpartition(".")[0] or file)}
+def other_files(files: Sequence[StoredFile]) -> str:
+    """How many files are taken for no photos, by their endings, as text for people; empty for none."""
+    endings = Counter(PurePosixPath(file.name).suffix.lower() for file in files if not is_photo(file.name))
+    return ", ".join(f"{count} {ending}" for ending, count in endings.most_common())
 
 
 def by_names(root: str, files: Sequence[StoredFile]) -> tuple[list[Photo], list[Reject]]:
     """Labels from folders and file names; the files are below `root`.
 
-    If a top-level folder is called train, the top-level folders are the splits. The first other folder that is no label is the source.
+    If a top-level folder is called train or training, the top-level folders are the splits; so are those of the one folder that holds all
+    others, as when an archive was unpacked. The first other folder that is no label is the source.
     """
-    split_by_folder = any(file.name.startswith(f"{TRAIN}/") for file in files)
+    above = _common_folders(files)
+    split_by_folder = any(split_of(folder) == TRAIN for file in files for folder in _folders(file)[above : above + 1])
+    if not split_by_folder:
+        above = 0
     photos, rejects = [], []
     for file in files:
         found = labels_in(file.name)
         if len(found) == 1:
-            folders = file.name.split("/")[:-1]
-            split = folders.pop(0) if split_by_folder and folders else ""
-            source = next((folder for folder in folders if folder.lower() not in LABELS), "")
+            folders = _folders(file)[above:]
+            split = split_of(folders.pop(0)) if split_by_folder and folders else ""
+            source = next((folder for folder in folders if not is_label(folder)), "")
             photos.append(Photo(root, file.name, next(iter(found)), split, source, bytes=file.size))
         elif is_photo(file.name):
             reason = Reason.CONFLICTING_LABELS if found else Reason.UNLABELLED
             rejects.append(Reject(file.name, reason, " and ".join(sorted(found))))
     return photos, rejects
+
+
+def _folders(file: StoredFile) -> list[str]:
+    return file.name.split("/")[:-1]
+
+
+def _common_folders(files: Sequence[StoredFile]) -> int:
+    """How many folders all photos lie in, from the top, down to the first that means something."""
+    paths = [_folders(file) for file in files if is_photo(file.name)]
+    if not paths:
+        return 0
+    first, last = min(paths), max(paths)  # what these two share, all share
+    shared = next((level for level, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), min(len(first), len(last)))
+    meaning = (level for level, folder in enumerate(first[:shared]) if is_label(folder) or split_of(folder) == TRAIN)
+    return next(meaning, shared)
 
 
 def name_below(root: str, path: str) -> str:
@@ -71,7 +92,7 @@ def by_table(root: str, files: Sequence[StoredFile], table: str) -> tuple[list[P
         if name not in sizes:
             rejects[name] = Reject(name, Reason.MISSING, "it is in the table only")
         elif row.label not in LABELS:
-            rejects[name] = Reject(name, Reason.UNLABELLED, f"the table says {row.label!r}")
+            rejects[name] = Reject(name, Reason.UNLABELLED, f"{SAYS} {row.label!r}")
         elif name in found and found[name].label != row.label:
             rejects[name] = Reject(name, Reason.CONFLICTING_LABELS, "the table has it twice")
         else:

@@ -1,5 +1,6 @@
 """From a folder or bucket of photos to a checked, split manifest, a list of what was left out, and a report to look at."""
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,16 +15,19 @@ from serve_app.settings import EMBEDDED_DETECTOR, get_settings
 from tune_training.data.corrections import corrected, read_corrections
 from tune_training.data.duplicates import without_duplicates
 from tune_training.data.examine import Examined, examine
-from tune_training.data.labelling import CLOSE_UP_SOURCES, by_names, by_table
+from tune_training.data.labelling import CLOSE_UP_SOURCES, SAYS, by_names, by_table, other_files
 from tune_training.data.manifest import TRAIN, VAL, Manifest, write_manifest
 from tune_training.data.photo import Photo
 from tune_training.data.rejects import Reason, Reject, rejects_csv
 from tune_training.data.report import write_report
 from tune_training.data.splitting import split_photos
+from tune_training.data.words import KNOWN
 from tune_training.io import storage
 from tune_training.io.errors import InputError
 from tune_training.io.options import expanded
 from tune_training.io.workers import Engine
+
+logger = logging.getLogger(__name__)
 
 MANIFEST, REJECTS, REPORT, CACHE = "manifest.parquet", "rejects.csv", "report.html", "cache"
 _BYTES_PER_PHOTO = 2000  # of manifest, cache and report together, generously
@@ -106,7 +110,9 @@ def prepare(source: str, out: str, options: PrepareOptions | None = None) -> Pre
         corrections, unclear = read_corrections(source, [file.name for file in files], options.corrections)
         photos = [photo for photo in photos if photo.name not in unclear]
         unlabelled = [*(reject for reject in unlabelled if reject.uri not in unclear), *unclear.values()]
-    _check_labels(source, photos, options)
+    if ignored := other_files(files):
+        logger.info("not taken for photos, by their names: %s", ignored)
+    _check_labels(source, photos, unlabelled, options)
     storage.check_space(out, _BYTES_PER_PHOTO * len(files))
     storage.check_writable(out)
     detector = resolve(options.detector, get_settings().model_cache_dir) if options.person_filter else None
@@ -132,8 +138,10 @@ def prepare(source: str, out: str, options: PrepareOptions | None = None) -> Pre
     return prepared
 
 
-def _check_labels(source: str, photos: Sequence[Photo], options: PrepareOptions) -> None:
+def _check_labels(source: str, photos: Sequence[Photo], unlabelled: Sequence[Reject], options: PrepareOptions) -> None:
     found = {photo.label for photo in photos}
+    if not found and (words := sorted({reject.detail for reject in unlabelled if reject.detail.startswith(SAYS)})):
+        raise InputError(f"{options.labels!r}: no label is understood: {', '.join(words[:5])}. Known are {', '.join(KNOWN)}")
     if not found:
         where = (
             f"no file of the table {options.labels!r} is there with a label: its paths must be relative to this source"

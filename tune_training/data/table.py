@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tune_training.data.manifest import COLUMNS
+from tune_training.data.words import label_of, split_of
 from tune_training.io import storage
 from tune_training.io.errors import InputError
 
@@ -23,7 +24,7 @@ class TableRow:
 
     Attributes:
         path: absolute, or relative to a folder that is up to the caller.
-        label: in lower case.
+        label: of what word it may be (see `words`); a word that is not known is in lower case.
         split: empty if not given; likewise `source`.
         columns: all others, except those that a manifest has itself.
     """
@@ -48,8 +49,8 @@ def read_table(uri: str) -> Sequence[TableRow]:
     return [
         TableRow(
             row[PATH],
-            row[label].strip().lower(),
-            row.get(SPLIT, ""),
+            label_of(row[label]),
+            split_of(row.get(SPLIT, "")),
             row.get(SOURCE, ""),
             {name: value for name, value in row.items() if name not in _TAKEN},
         )

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tune_training.data.labelling import by_names, by_table, is_photo, labels_in
+from tune_training.data.labelling import by_names, by_table, is_photo, other_files
 from tune_training.data.rejects import Reject
+from tune_training.data.words import labels_in
 from tune_training.io.errors import InputError
 from tune_training.io.storage import StoredFile
 
@@ -24,7 +25,15 @@ def files(*names: str) -> list[StoredFile]:
         ("x_FEMALE.png", {"female"}),
         ("male", {"male"}),
         ("female/male_1.jpg", {"female", "male"}),
-        ("males/tamale_1.jpg", set()),
+        ("tamales/tamale_1.jpg", set()),
+        ("Men/x.jpg", {"male"}),
+        ("photos/WOMEN/x.jpg", {"female"}),
+        ("girl_2.png", {"female"}),
+        ("a woman in a park.jpg", {"female"}),
+        ("men/girl_band.jpg", {"male"}),
+        ("men/female_1.jpg", {"female", "male"}),
+        ("woman_and_man.jpg", {"female", "male"}),
+        ("m/f_1.jpg", set()),
         ("x.male", set()),
     ],
 )
@@ -42,6 +51,22 @@ def test_photos_are_told_by_their_names(name: str, photo: bool) -> None:
 def test_top_level_folders_are_splits_where_one_is_called_train() -> None:
     photos, _ = by_names("photos", files("train/lfw/male/1.jpg", "val_x/female/1.jpg"))
     assert [(each.split, each.source, each.label) for each in photos] == [("train", "lfw", "male"), ("val_x", "", "female")]
+
+
+@pytest.mark.parametrize(
+    ("folder", "split"),
+    [("Validation", "val"), ("valid", "val"), ("VAL", "val"), ("eval", "val"), ("Testing", "test"), ("test", "test"), ("lfw", "lfw")],
+)
+def test_splits_are_known_by_their_usual_names(folder: str, split: str) -> None:
+    photos, _ = by_names("photos", files("Training/male/1.jpg", f"{folder}/female/1.jpg"))
+    assert [each.split for each in photos] == ["train", split]
+
+
+def test_splits_may_lie_in_a_folder_of_their_own() -> None:
+    photos, _ = by_names("photos", files("archive/faces/Training/male/1.jpg", "archive/faces/Validation/lfw/female/1.jpg", "readme.txt"))
+    assert [(each.split, each.source) for each in photos] == [("train", ""), ("val", "lfw")]
+    photos, _ = by_names("photos", files("faces/lfw/male/1.jpg", "faces/lfw/female/1.jpg"))
+    assert {(each.split, each.source) for each in photos} == {("", "faces")}
 
 
 def test_the_first_folder_that_is_no_label_is_the_source() -> None:
@@ -65,6 +90,17 @@ def test_a_table_gives_label_split_source_and_whatever_else_it_has(tmp_path: Pat
     assert (first.name, first.label, first.split, first.source, first.columns) == ("a, 1.jpg", "male", "test", "lfw", {"age": "7"})
     assert (second.name, second.label, second.split, second.columns) == ("b.jpg", "female", "", {"age": ""})
     assert rejects == []
+
+
+def test_a_table_may_use_other_words(tmp_path: Path) -> None:
+    index = table(tmp_path, "path,gender,split\na.jpg,M,Training\nb.jpg,Woman,validation\nc.jpg, f ,\nd.jpg,BOY,other\n")
+    photos, _ = by_table("photos", files("a.jpg", "b.jpg", "c.jpg", "d.jpg"), index)
+    assert [(each.label, each.split) for each in photos] == [("male", "train"), ("female", "val"), ("female", ""), ("male", "other")]
+
+
+def test_files_that_are_taken_for_no_photos_are_counted() -> None:
+    assert other_files(files("a.jpg", "b", "c.TXT", "d.txt", "e.csv")) == "2 .txt, 1 .csv"
+    assert other_files(files("a.jpg")) == ""
 
 
 def test_what_a_table_leaves_unclear_is_named(tmp_path: Path) -> None:
