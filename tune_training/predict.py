@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import typer
 
 from serve_app.checkpoints import Checkpoint, resolve
@@ -25,10 +26,10 @@ from serve_app.settings import get_settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.detector import Detector
 from serve_app.vision.pipeline import Outcome, Pipeline
-from tune_training.data.labelling import is_photo
+from tune_training.data.labelling import is_photo, other_files
 from tune_training.io import storage
-from tune_training.io.batches import BatchReader
-from tune_training.io.errors import InputError
+from tune_training.io.batches import NAME_IS_NO_TEXT, BatchReader, Unread, describe_unread
+from tune_training.io.errors import Incomplete, InputError
 from tune_training.io.models import decode_limits
 from tune_training.io.parts import Parts, write_parquet
 from tune_training.io.storage import StoredFile
@@ -37,7 +38,6 @@ from tune_training.io.workers import Engine, work_on
 logger = logging.getLogger(__name__)
 
 FORMATS = (".parquet", ".csv", ".jsonl")
-UNREADABLE = "The file cannot be read"
 
 _PERSON = pa.struct([("box", pa.list_(pa.float64())), ("score", pa.float64())])
 # The keys of the service's answers except the request's id, and the file and both models as name@revision.
@@ -94,7 +94,10 @@ def predict(
         raise InputError(f"{out!r}: the name must end with {', '.join(FORMATS)}")
     settings = get_settings()
     source, out = storage.absolute(source), out and storage.absolute(out)
-    files = {file.name: file for file in storage.list_files(source) if is_photo(file.name)}
+    listed = storage.list_files(source)
+    if ignored := other_files(listed):
+        logger.info("not taken for photos, by their names: %s", ignored)
+    files = {storage.shown(file.name): file for file in listed if is_photo(file.name)}
     if not files:
         raise InputError(f"{source!r}: there are files below it, and none has the name of a photo")
     models = [
@@ -106,9 +109,17 @@ def predict(
         storage.check_writable(f"{out}.parts")
     done = _kept(parts, files, models) if parts else _KEPT.empty_table()
     known = set(done["path"].to_pylist())
-    todo = [name for name, file in files.items() if name not in known and file.size <= settings.max_image_bytes]
-    too_large = [name for name, file in files.items() if name not in known and file.size > settings.max_image_bytes]
-    tables = [done, _with_version([_refusal(name, Code.IMAGE_TOO_LARGE, models) for name in too_large], files)]
+    refused = [
+        *(_refusal(name, Code.NOT_FOUND, models, NAME_IS_NO_TEXT.cause) for name, file in files.items() if name != file.name),
+        *(
+            _refusal(name, Code.IMAGE_TOO_LARGE, models)
+            for name, file in files.items()
+            if name == file.name and file.size > settings.max_image_bytes
+        ),
+    ]
+    known |= {row["path"] for row in refused}
+    todo = [name for name in files if name not in known]
+    tables = [done, _with_version(refused, files)]
     load = partial(Predictor, source, *(model.uri for model in models))
     crashed = partial(_crashed, models)
     for answers in work_on(todo, load, crashed, engine, "predicting", len(files) - len(todo)):
@@ -119,8 +130,16 @@ def predict(
     result = pa.concat_tables(tables).drop_columns("version").sort_by("path")
     if out and parts:
         _write(result, out)
-        parts.delete()
+        if Code.NOT_FOUND in codes_of(result):  # the same call tries these again, and no others
+            parts.flush()
+        else:
+            parts.delete()
     return result
+
+
+def codes_of(table: pa.Table) -> set[str]:
+    """The codes in it."""
+    return set(table["code"].unique().to_pylist())
 
 
 class Predictor:
@@ -138,8 +157,8 @@ class Predictor:
         """A row of `SCHEMA` for each name."""
         rows = []
         for part in self._read(names):
-            images = {name: content for name, content in part if content is not None}
-            rows += [_refusal(name, Code.NOT_FOUND, self._models, UNREADABLE) for name, content in part if content is None]
+            images = {name: content for name, content in part if isinstance(content, bytes)}
+            rows += [_refusal(name, Code.NOT_FOUND, self._models, each.cause) for name, each in part if isinstance(each, Unread)]
             outcomes = self._ask(list(images.values()))
             rows += [_answer(name, outcome, self._models) for name, outcome in zip(images, outcomes, strict=True)]
         return _table(rows)
@@ -196,7 +215,10 @@ def _kept(parts: Parts, files: dict[str, StoredFile], models: Sequence[Checkpoin
     rows = {
         row["path"]: row
         for row in parts.read().to_pylist()
-        if (row["detector"], row["classifier"]) == described and row["path"] in files and files[row["path"]].version == row["version"]
+        if row["code"] != Code.NOT_FOUND
+        and (row["detector"], row["classifier"]) == described
+        and row["path"] in files
+        and files[row["path"]].version == row["version"]
     }
     return pa.Table.from_pylist(list(rows.values()), _KEPT)
 
@@ -246,3 +268,5 @@ def predict_command(
     started = time.monotonic()
     table = predict(source, out, detector, classifier, engine)
     typer.echo(f"{summary(table)}\nWritten: {out}, after {time.monotonic() - started:.1f} s")
+    if causes := table.filter(pc.equal(table["code"], Code.NOT_FOUND))["error"].to_pylist():
+        raise Incomplete(describe_unread(causes))

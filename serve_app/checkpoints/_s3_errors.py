@@ -42,6 +42,10 @@ def _refusal(uri: str, error: boto.ClientError) -> CheckpointError:
     code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
     if code == "NoSuchBucket":
         return CheckpointError(uri, "there is no such bucket", "Check its name, and AWS_ENDPOINT_URL if it is not on AWS")
+    if code == "RequestTimeTooSkewed":
+        return CheckpointError(uri, "the clock of this machine is wrong (RequestTimeTooSkewed)", "Set it right")
+    if code == "InvalidObjectState":
+        return CheckpointError(uri, "an object is archived, in Glacier (InvalidObjectState)", "Restore it first")
     if status in (401, 403) or code in _EXPIRED_CODES:
         return CheckpointError(
             uri,

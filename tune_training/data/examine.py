@@ -26,12 +26,12 @@ from serve_app.vision.people import gate, people_that_count
 from tune_training.data.near_duplicates import perceptual_hash
 from tune_training.data.photo import WHOLE_PHOTO, Photo
 from tune_training.io import storage
-from tune_training.io.batches import BatchReader
+from tune_training.io.batches import NAME_IS_NO_TEXT, BatchReader, Unread
 from tune_training.io.models import decode_limits
 from tune_training.io.parts import Parts
 from tune_training.io.workers import Engine, work_on
 
-_VERSION = 2  # raise it when the columns below, or their content, change
+_VERSION = 3  # raise it when the columns below, or their content, change
 _KNOWN = "known"  # instead of a code: this content was examined before, under another name
 
 _SCHEMA = pa.schema(
@@ -45,6 +45,7 @@ _SCHEMA = pa.schema(
         ("phash", pa.string()),
         ("boxes", pa.list_(pa.list_(pa.float64()))),  # of the people that pass the person rule, best score first
         ("head", pa.list_(pa.float64())),  # of the first of them; null if none is seen
+        ("unread", pa.string()),  # why the file was not read; null if it was
     ]
 )
 _SCHEMA_OF_CACHE = _SCHEMA.append(pa.field("version", pa.string()))
@@ -57,11 +58,13 @@ class Examined(NamedTuple):
         photo: with the box, size and hashes that were found.
         code: OK, or why it is no photo of one person. Without a detector, OK for every photo.
         people: number of people that pass the person rule.
+        unread: why the file was not read; empty if it was.
     """
 
     photo: Photo
     code: Code
     people: int = 0
+    unread: str = ""
 
 
 def examine(
@@ -95,6 +98,8 @@ def examine(
         row = by_version.get((name, versions[name], name in counted))
         if size > largest:
             found[name] = _nothing(name, Code.IMAGE_TOO_LARGE)
+        elif storage.shown(name) != name:
+            found[name] = _nothing(name, Code.NOT_FOUND) | {"unread": NAME_IS_NO_TEXT.cause}
         elif row is None:
             todo.append(name)
         else:
@@ -128,13 +133,14 @@ class Examiner:
         """A row for each name."""
         return pa.Table.from_pylist([row for part in self._read(names) for row in self._examine(part)], _SCHEMA)
 
-    def _examine(self, files: Sequence[tuple[str, bytes | None]]) -> list[dict[str, Any]]:
+    def _examine(self, files: Sequence[tuple[str, bytes | Unread]]) -> list[dict[str, Any]]:
         rows = []
         decoded = []
         for name, content in files:
             row = _nothing(name, Code.NOT_FOUND) | {"counted": name in self._counted}
             rows.append(row)
-            if content is None:
+            if isinstance(content, Unread):
+                row["unread"] = content.cause
                 continue
             row["sha256"] = hashlib.sha256(content).hexdigest()
             if (row["sha256"], row["counted"]) in self._known:
@@ -169,7 +175,8 @@ def upright_size(content: bytes) -> tuple[int, int]:
 
 
 def _nothing(name: str, code: Code) -> dict[str, Any]:
-    return {"name": name, "sha256": "", "counted": False, "code": code, "width": 0, "height": 0, "phash": "", "boxes": [], "head": None}
+    empty = {"sha256": "", "counted": False, "width": 0, "height": 0, "phash": "", "boxes": [], "head": None, "unread": None}
+    return {"name": name, "code": code, **empty}
 
 
 def _crashed(name: str) -> pa.Table:
@@ -187,7 +194,9 @@ def _examined(photo: Photo, row: Mapping[str, Any]) -> Examined:
     # Where no detector looked, the photo is a head from edge to edge, or nobody wanted to know.
     head = row["head"] if row["counted"] else WHOLE_PHOTO
     facts = {name: row[name] for name in ("sha256", "phash", "width", "height") if row[name]}  # older caches have nulls for no photo
-    return Examined(replace(photo, box=_box(box), head=_box(head) if head else None, **facts), Code(row["code"]), len(boxes))
+    return Examined(
+        replace(photo, box=_box(box), head=_box(head) if head else None, **facts), Code(row["code"]), len(boxes), row["unread"] or ""
+    )
 
 
 def _box(edges: Sequence[float]) -> Box:

@@ -23,7 +23,8 @@ from tune_training.data.report import write_report
 from tune_training.data.splitting import split_photos
 from tune_training.data.words import KNOWN
 from tune_training.io import storage
-from tune_training.io.errors import InputError
+from tune_training.io.batches import describe_unread
+from tune_training.io.errors import Incomplete, InputError
 from tune_training.io.options import expanded
 from tune_training.io.workers import Engine
 
@@ -99,6 +100,7 @@ def prepare(source: str, out: str, options: PrepareOptions | None = None) -> Pre
 
     Raises:
         InputError: there are no photos, no labels, one label only, or nothing can be written.
+        Incomplete: some photos were not read; all of the results are there without them.
         CheckpointError: the detector cannot be loaded.
     """
     options = options or PrepareOptions()
@@ -135,6 +137,9 @@ def prepare(source: str, out: str, options: PrepareOptions | None = None) -> Pre
         if not any(photo.label == label and photo.split == TRAIN for photo in photos):
             raise InputError(f"{source!r}: no photo of {label!r} is left to train on; {storage.join(out, REJECTS)} says why")
     write_manifest(manifest, storage.join(out, MANIFEST))  # last: once it exists, everything does
+    if causes := [each.unread for each in examined if each.unread]:
+        logger.info("%s", prepared.summary())
+        raise Incomplete(f"{describe_unread(causes)}. {storage.join(out, MANIFEST)} is without them")
     return prepared
 
 
@@ -158,13 +163,13 @@ def _check_labels(source: str, photos: Sequence[Photo], unlabelled: Sequence[Rej
 
 def _usable(examined: Sequence[Examined], min_side: int) -> tuple[list[Photo], list[Reject]]:
     usable, rejects = [], []
-    for photo, code, people in examined:
+    for photo, code, people, unread in examined:
         if min(photo.width, photo.height) < min_side and photo.width:
             rejects.append(Reject(photo.name, Reason.TOO_SMALL, f"{photo.width} x {photo.height} pixels"))
         elif code is Code.OK:
             usable.append(photo)
-        elif code is Code.NOT_FOUND:
-            rejects.append(Reject(photo.name, Reason.MISSING, "it cannot be read"))
+        elif unread:
+            rejects.append(Reject(storage.shown(photo.name), Reason.MISSING, unread))
         else:
             rejects.append(Reject(photo.name, code, f"{people} people" if people else ""))
     return usable, rejects

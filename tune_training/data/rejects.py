@@ -40,4 +40,4 @@ def rejects_csv(rejects: Sequence[Reject]) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["uri", "reason", "detail"])
     writer.writerows([each.uri, each.reason, each.detail] for each in rejects)
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors="backslashreplace")  # a name may hold bytes that are no UTF-8

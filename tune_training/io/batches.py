@@ -1,7 +1,9 @@
 """Going over photos in batches: with a progress bar where the models run, and with reads ahead of them where the files are far away."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -32,6 +34,26 @@ def batches(rows: Sequence[Row], what: str = "photo", doing: str | None = None, 
             bar.update(len(part))
 
 
+@dataclass(frozen=True)
+class Unread:
+    """A file that was not read, which says nothing about the photo in it.
+
+    Attributes:
+        cause: for people.
+    """
+
+    cause: str
+
+
+NAME_IS_NO_TEXT = Unread("the name of the file is not UTF-8: rename it")
+
+
+def describe_unread(causes: Sequence[str]) -> str:
+    """How many files were not read, with the commonest causes."""
+    common = "; ".join(f"{count}: {cause}" for cause, count in Counter(causes).most_common(3))
+    return f"{len(causes)} photos were not read ({common}). The same command tries them again"
+
+
 class BatchReader:
     """Reads files in batches of the size that suits the device of serving; the next files are read while the first are used."""
 
@@ -40,14 +62,18 @@ class BatchReader:
         self._batch = 32 if has_cuda(get_settings().device) else 4
         self._readers = ThreadPoolExecutor(READERS)
 
-    def __call__(self, names: Sequence[str]) -> Iterator[list[tuple[str, bytes | None]]]:
-        """The names, in order, each with the content of its file below the source; None if it cannot be read."""
+    def __call__(self, names: Sequence[str]) -> Iterator[list[tuple[str, bytes | Unread]]]:
+        """The names, in order, each with the content of its file below the source, or why it cannot be read."""
         contents = zip(names, self._readers.map(self._read, names), strict=True)
         for start in range(0, len(names), self._batch):
             yield [next(contents) for _ in names[start : start + self._batch]]
 
-    def _read(self, name: str) -> bytes | None:
+    def _read(self, name: str) -> bytes | Unread:
         try:
             return storage.read_bytes(storage.join(self._source, name))
-        except (OSError, InputError):
-            return None
+        except FileNotFoundError:
+            return Unread("the file is not there any more")
+        except OSError as error:
+            return Unread(f"the file cannot be read ({error.strerror or error})")
+        except InputError as error:
+            return Unread(str(error))

@@ -24,6 +24,8 @@ from tune_training.io.errors import InputError
 S3 = "s3://"
 _CONNECTIONS = 32  # of one client: the most objects that are read at a time
 _DELETED_AT_ONCE = 1000  # S3's own limit
+_READS = 5  # of an object whose transfer breaks off: botocore tries again only until the first byte
+_BROKEN_OFF = (boto.IncompleteReadError, boto.ResponseStreamingError, boto.HTTPClientError)
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,16 @@ def join(uri: str, name: str) -> str:
     return f"{uri.rstrip('/')}/{name}" if is_s3(uri) else str(Path(uri) / name)
 
 
+def shown(name: str) -> str:
+    """The name of a file as text: bytes that are no UTF-8, which Linux allows in names, become backslashes and digits."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def list_files(uri: str) -> Sequence[StoredFile]:
     """All files below a folder or a prefix, ordered by name; hidden ones (`.DS_Store`, `.git/`) are left out.
 
     Raises:
-        InputError: there is no such folder or bucket, no access, or nothing below it.
+        InputError: there is no such folder or bucket, no access to it or to a folder below it, or nothing below it.
     """
     if not is_s3(uri) and not Path(uri).expanduser().is_dir():
         raise InputError(f"{uri!r}: there is no such folder. Write a folder, or s3://bucket/prefix/")
@@ -103,8 +110,16 @@ def read_bytes(uri: str) -> bytes:
         return Path(uri).read_bytes()
     bucket, key = _parts(uri)
     with _explaining(uri):
-        content: bytes = _client().get_object(Bucket=bucket, Key=key)["Body"].read()
-        return content
+        for left in reversed(range(_READS)):
+            body = _client().get_object(Bucket=bucket, Key=key)["Body"]
+            try:
+                content: bytes = body.read()
+            except _BROKEN_OFF:
+                if not left:
+                    raise
+            else:
+                return content
+    raise AssertionError
 
 
 def write_bytes(uri: str, content: bytes) -> None:
@@ -195,16 +210,27 @@ def check_space(folder: str, needed: int) -> None:
 
 
 def _list_folder(root: Path) -> Iterator[StoredFile]:
-    seen = set()  # links to folders are followed, each folder once: links may form cycles
-    for folder, below, names in os.walk(root, followlinks=True):
+    # Links to folders are followed, under their own names; one that leads back to a folder above it is a cycle.
+    above: dict[str, tuple[str, ...]] = {}
+    for folder, below, names in os.walk(root, followlinks=True, onerror=_cannot_list):
         real = os.path.realpath(folder)
-        below[:] = [] if real in seen else [name for name in below if not name.startswith(".")]
-        for name in [] if real in seen else names:
+        known = above.get(os.path.dirname(folder), ())
+        if real in known:
+            below[:] = []
+            continue
+        above[folder] = (*known, real)
+        below[:] = [name for name in below if not name.startswith(".")]
+        for name in names:
             path = Path(folder, name)
             if not name.startswith(".") and path.is_file():
                 stat = path.stat()
                 yield StoredFile(path.relative_to(root).as_posix(), stat.st_size, str(stat.st_mtime_ns))
-        seen.add(real)
+
+
+def _cannot_list(error: OSError) -> None:
+    if isinstance(error, FileNotFoundError):
+        return
+    raise InputError(f"{error.filename!r}: this folder cannot be read ({error.strerror}). Give the right to, or move it away") from error
 
 
 def _list_s3(uri: str) -> Iterator[StoredFile]:

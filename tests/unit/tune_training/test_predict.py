@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -26,10 +27,10 @@ from tests.support.data_sets import write_photo
 from tests.support.photos import astronaut, cat, two_people
 from tests.support.s3 import S3Server, s3_server
 from tune_training import predict as predicting
-from tune_training.io.errors import InputError
+from tune_training.io.errors import Incomplete, InputError
 from tune_training.io.parts import Parts
 from tune_training.io.workers import work_on
-from tune_training.predict import SCHEMA, predict, predict_all_images_in_folder, summary
+from tune_training.predict import SCHEMA, predict, predict_all_images_in_folder, predict_command, summary
 
 CODES = {
     "a/one.jpg": "ok",
@@ -231,3 +232,33 @@ def test_a_folder_without_photos_is_named(tmp_path: Path) -> None:
 
 def test_the_keys_are_those_of_the_services_answers() -> None:
     assert set(SCHEMA.names) == set(Answer.model_fields) - {"request_id", "model"} | {"path", "detector", "classifier"}
+
+
+def test_photos_that_were_not_read_have_their_cause_end_in_an_error_and_are_tried_again(
+    photos: Path, answers: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Sequence[str]] = []
+
+    def work(names: Sequence[str], *_: object) -> Iterator[pa.Table]:
+        asked.append(names)
+        first = len(asked) == 1
+        lost = {"code": "not_found", "error": "access is denied", "prediction": None}
+        yield predicting._table([row | lost if first and row["path"] == "cat" else row for row in answers if row["path"] in names])
+
+    monkeypatch.setattr(predicting, "work_on", work)
+    out = str(tmp_path / "answers.jsonl")
+    with pytest.raises(Incomplete, match=r"1 photos were not read \(1: access is denied\)"):
+        predict_command(str(photos), out)
+    assert {row["path"]: row["code"] for row in map(json.loads, Path(out).read_text().splitlines())} == CODES | {"cat": "not_found"}
+    predict_command(str(photos), out)
+    assert asked[1] == ["cat"]
+    assert {row["path"]: row["code"] for row in map(json.loads, Path(out).read_text().splitlines())} == CODES
+    assert list(tmp_path.iterdir()) == [Path(out)]
+
+
+def test_a_name_that_is_no_text_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predicting, "work_on", lambda *_: iter(()))
+    write_photo(tmp_path / "photos" / "a.jpg", b"")
+    os.rename(tmp_path / "photos" / "a.jpg", os.fsencode(tmp_path) + b"/photos/caf\xe9.jpg")
+    [row] = predict_all_images_in_folder(str(tmp_path / "photos"), str(tmp_path / "answers.csv"))
+    assert (row["path"], row["code"], row["error"]) == ("caf\\xe9.jpg", "not_found", "the name of the file is not UTF-8: rename it")

@@ -20,13 +20,13 @@ from serve_app.vision.detector import Detector
 from tests.support.data_sets import blots, write_photo
 from tests.support.drawn_photos import FigureFinder, draw, head_of, relative, save
 from tests.support.photos import astronaut, cat, two_people
-from tests.support.s3 import S3Server, s3_server
+from tests.support.s3 import Cut, S3Server, s3_server
 from tune_training.data import examine as examining
 from tune_training.data.examine import examine
 from tune_training.data.manifest import read_manifest
 from tune_training.data.photo import WHOLE_PHOTO, Photo
 from tune_training.data.prepare import Prepared, PrepareOptions, prepare
-from tune_training.io.errors import InputError
+from tune_training.io.errors import Incomplete, InputError
 from tune_training.io.workers import Engine, work_on
 
 UNFILTERED = PrepareOptions(person_filter=False, engine=Engine.LOCAL)
@@ -331,3 +331,27 @@ def test_a_label_of_which_nothing_is_left_is_named_and_the_rejects_say_why(tmp_p
 def test_shares_must_leave_something_to_train_on() -> None:
     with pytest.raises(InputError, match="must leave something to train on"):
         PrepareOptions(val_share=0.5, test_share=0.5)
+
+
+def test_photos_that_were_not_read_are_named_with_their_cause_and_are_tried_again(s3: S3Server) -> None:
+    for label, seed in (("female", 0), ("male", 50)):
+        for number in range(3):
+            buffer = io.BytesIO()
+            blots(seed + number).save(buffer, "JPEG")
+            s3.put("data", f"photos/{label}/{number}.jpg", buffer.getvalue())
+    s3.cuts = [Cut("photos/male/1.jpg", 10) for _ in range(5)]
+    with pytest.raises(Incomplete, match=r"1 photos were not read \(1: .*S3 cannot be reached.*manifest\.parquet is without them"):
+        prepare("s3://data/photos/", "s3://data/out", UNFILTERED)
+    assert len(read_manifest("s3://data/out/manifest.parquet").photos) == 5
+    assert b"male/1.jpg,missing," in s3.client.get_object(Bucket="data", Key="out/rejects.csv")["Body"].read()
+    assert len(prepare("s3://data/photos/", "s3://data/out", UNFILTERED).manifest.photos) == 6
+
+
+def test_a_photo_whose_name_is_no_text_is_named(tmp_path: Path) -> None:
+    for number, label in enumerate(("female", "male", "male")):
+        write_photo(tmp_path / "photos" / label / f"{number}.jpg", blots(number))
+    os.rename(tmp_path / "photos" / "male" / "2.jpg", os.fsencode(tmp_path) + b"/photos/male/caf\xe9.jpg")
+    with pytest.raises(Incomplete, match="the name of the file is not UTF-8"):
+        prepare(str(tmp_path / "photos"), str(tmp_path / "out"), UNFILTERED)
+    assert "male/caf\\xe9.jpg,missing,the name of the file is not UTF-8" in (tmp_path / "out" / "rejects.csv").read_text()
+    assert len(read_manifest(str(tmp_path / "out" / "manifest.parquet")).photos) == 2

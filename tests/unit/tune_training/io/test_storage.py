@@ -1,11 +1,14 @@
 """Folders and S3 behave alike; an error that the user can fix is one line."""
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.s3 import S3Server, s3_server
+from tests.support.s3 import Cut, S3Server, s3_server
 from tune_training.io import storage
 from tune_training.io.errors import InputError
 
@@ -89,6 +92,56 @@ def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
     (tmp_path / "photos" / "link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "circle").symlink_to(tmp_path / "photos")
     assert [file.name for file in storage.list_files(str(tmp_path / "photos"))] == ["link/a.jpg"]
+
+
+def test_two_links_to_one_folder_are_two_folders(tmp_path: Path) -> None:
+    """A folder male that is a link to all_men gives labels."""
+    storage.write_bytes(str(tmp_path / "all_men" / "a.jpg"), b"x")
+    (tmp_path / "male").symlink_to(tmp_path / "all_men")
+    assert [file.name for file in storage.list_files(str(tmp_path))] == ["all_men/a.jpg", "male/a.jpg"]
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage.write_bytes(str(tmp_path / "female" / "a.jpg"), b"x")
+    scandir = os.scandir
+
+    def denied(path: str) -> Any:
+        if path.endswith("female"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)  # root, whom CI may be, reads everything
+    with pytest.raises(InputError, match=r"female': this folder cannot be read \(Permission denied\)"):
+        storage.list_files(str(tmp_path))
+
+
+def test_a_name_that_is_no_text_is_shown_as_its_bytes(tmp_path: Path) -> None:
+    with open(os.fsencode(tmp_path) + b"/caf\xe9.png", "wb") as file:
+        file.write(b"x")
+    [found] = storage.list_files(str(tmp_path))
+    assert storage.shown(found.name) == "caf\\xe9.png"
+    assert storage.read_bytes(storage.join(str(tmp_path), found.name)) == b"x"
+
+
+def test_a_transfer_that_breaks_off_is_tried_again(s3: S3Server) -> None:
+    s3.put("photos", "a.jpg", b"x" * 100_000)
+    s3.cuts = [Cut("a.jpg", 50_000), Cut("a.jpg", 0)]
+    assert storage.read_bytes("s3://photos/a.jpg") == b"x" * 100_000
+    assert not s3.cuts
+
+
+def test_a_transfer_that_always_breaks_off_is_an_error(s3: S3Server) -> None:
+    s3.put("photos", "a.jpg", b"x" * 100_000)
+    s3.cuts = [Cut("a.jpg", 50_000) for _ in range(100)]
+    with pytest.raises(InputError, match="S3 cannot be reached"):
+        storage.read_bytes("s3://photos/a.jpg")
+
+
+@pytest.mark.parametrize(("code", "words"), [("RequestTimeTooSkewed", "the clock of this machine"), ("InvalidObjectState", "archived")])
+def test_refusals_that_are_no_matter_of_permission_say_what_they_are(s3: S3Server, code: str, words: str) -> None:
+    s3.refusal = (403, code)
+    with pytest.raises(InputError, match=words):
+        storage.read_bytes("s3://photos/a.jpg")
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
