@@ -20,6 +20,8 @@ from tqdm import tqdm
 from serve_app.runtimes.base import has_cuda
 from serve_app.settings import get_settings
 
+logger = logging.getLogger(__name__)
+
 NAME = "name"  # column
 TASK = 32  # files that a worker gets at a time
 
@@ -67,9 +69,25 @@ def _is_on_a_cluster() -> bool:
     return bool(os.environ.get("RAY_ADDRESS")) or ("ray" in sys.modules and sys.modules["ray"].is_initialized())
 
 
+class _CannotStart(Exception):
+    """Processes end before their first task, whatever the task is."""
+
+
 def _on_this_machine(tasks: Sequence[Sequence[str]], load: Callable[[], Work], crashed: Callable[[str], pa.Table]) -> Iterator[pa.Table]:
-    processes = 1 if has_cuda(get_settings().device) else len(os.sched_getaffinity(0))
     waiting = list(tasks)
+    try:
+        yield from _in_safe_processes(waiting, load, crashed)
+    except _CannotStart:
+        # A new process runs the script again, up to this call, where Python ends it: no photo is to blame.
+        logger.warning("no further process can be started, so one core works: put what the script does below `if __name__ == '__main__':`")
+        work = load()
+        yield from map(work, waiting)
+
+
+def _in_safe_processes(
+    waiting: list[Sequence[str]], load: Callable[[], Work], crashed: Callable[[str], pa.Table]
+) -> Generator[pa.Table, None, None]:
+    processes = 1 if has_cuda(get_settings().device) else len(os.sched_getaffinity(0))
     while waiting:
         suspects = yield from _in_processes(waiting, load, processes)
         # The file that killed a process is among those in flight: each of them is tried alone.
@@ -80,11 +98,16 @@ def _on_this_machine(tasks: Sequence[Sequence[str]], load: Callable[[], Work], c
 
 
 def _in_processes(waiting: list[Sequence[str]], load: Callable[[], Work], processes: int) -> Generator[pa.Table, None, list[Sequence[str]]]:
-    """Takes tasks from `waiting` until it is empty or a process dies; returns the tasks that were in flight then."""
+    """Takes tasks from `waiting` until it is empty or a process dies; returns the tasks that were in flight then.
+
+    Raises:
+        _CannotStart: a process dies before it has a task.
+    """
     # One task more than processes, so that none idles; but files that are tried alone must be alone, to blame the right one.
     at_a_time = processes + 1 if processes > 1 else 1
     running: dict[Future[pa.Table], Sequence[str]] = {}
     with ProcessPoolExecutor(min(processes, len(waiting)), get_context("spawn"), initializer=_end_with_parent) as pool:
+        start = pool.submit(_start)
         try:
             while waiting or running:
                 while waiting and len(running) < at_a_time:
@@ -94,11 +117,18 @@ def _in_processes(waiting: list[Sequence[str]], load: Callable[[], Work], proces
                 for future in done:
                     yield future.result()
                     del running[future]
-        except BrokenProcessPool:
+        except BrokenProcessPool as error:
+            if start.exception():
+                waiting[:0] = running.values()
+                raise _CannotStart from error
             return list(running.values())
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     return []
+
+
+def _start() -> None:
+    """The first task of a process: it is there."""
 
 
 _work: Work | None = None

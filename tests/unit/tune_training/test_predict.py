@@ -26,6 +26,7 @@ from tests.support.checkpoints import ON_TORCH, write_tiny_classifier
 from tests.support.data_sets import write_photo
 from tests.support.photos import astronaut, cat, two_people
 from tests.support.s3 import S3Server, s3_server
+from tests.support.service import ROOT
 from tune_training import predict as predicting
 from tune_training.io.errors import Incomplete, InputError
 from tune_training.io.parts import Parts
@@ -262,3 +263,16 @@ def test_a_name_that_is_no_text_is_a_row(tmp_path: Path, monkeypatch: pytest.Mon
     os.rename(tmp_path / "photos" / "a.jpg", os.fsencode(tmp_path) + b"/photos/caf\xe9.jpg")
     [row] = predict_all_images_in_folder(str(tmp_path / "photos"), str(tmp_path / "answers.csv"))
     assert (row["path"], row["code"], row["error"]) == ("caf\\xe9.jpg", "not_found", "the name of the file is not UTF-8: rename it")
+
+
+def test_a_plain_script_gets_the_answers_too(photos: Path, tmp_path: Path) -> None:
+    """Processes that are spawned run the script again, unless its work is below `if __name__ == "__main__":`, as in no first try it is."""
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+from tune_training.predict import predict_all_images_in_folder
+answers = predict_all_images_in_folder({str(photos)!r})
+print({{row["path"]: row["code"] for row in answers}} == {CODES!r})
+""")
+    run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=True, cwd=ROOT)
+    assert run.stdout == "True\n"
+    assert "put what the script does below `if __name__ == '__main__':`" in run.stderr
