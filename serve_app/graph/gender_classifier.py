@@ -6,10 +6,11 @@ from typing import Any
 
 from ray import serve
 
-from serve_app.checkpoints import resolve
+from serve_app.checkpoints import Checkpoint, forget_unused
 from serve_app.graph.batching import BatchWorker, run_each_with_its_model, warm_up
 from serve_app.graph.messages import Classification, ModelDescription, OtherCropWanted
 from serve_app.graph.model_slot import ModelSlot
+from serve_app.graph.pins import Pins
 from serve_app.graph.ray_internals import quieten_batch_warning
 from serve_app.graph.watch import Watch
 from serve_app.runtimes.base import RunOptions
@@ -37,12 +38,14 @@ class GenderClassifier:
         settings: cache and device.
         max_batch_size: most crops that go through the model together.
         threads: threads of one inference.
+        deploy: see `Pins`.
     """
 
-    def __init__(self, settings: Settings, max_batch_size: int, threads: int) -> None:
+    def __init__(self, settings: Settings, max_batch_size: int, threads: int, deploy: str = "") -> None:
         log_with_serve(settings)
         quieten_batch_warning()
         self._settings = settings
+        self._deploy = deploy
         self._options = RunOptions.of(settings, threads)
         self._watch = Watch(settings.hang_after_s)
         self._worker: BatchWorker[Work, Probabilities] = BatchWorker(
@@ -95,7 +98,13 @@ class GenderClassifier:
     def _load(self, config: dict[str, Any]) -> Classifier:
         overrides = dict(config)
         uri = overrides.pop("model_uri", None) or self._settings.effective_classifier_uri
-        return Classifier.load(resolve(uri, self._settings.model_cache_dir), self._options, overrides)
+
+        def load(checkpoint: Checkpoint) -> Classifier:
+            return Classifier.load(checkpoint, self._options, overrides)
+
+        model = Pins.of_this_replica(self._deploy).load(uri, config, self._settings.model_cache_dir, load)
+        forget_unused(self._settings.model_cache_dir, self._settings.model_cache_bytes)
+        return model
 
     async def _warm(self, classifier: Classifier) -> None:
         await warm_up(self._worker, (classifier, classifier.blank_crop()))

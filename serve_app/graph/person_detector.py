@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from serve_app.checkpoints import resolve
+from serve_app.checkpoints import Checkpoint, forget_unused
 from serve_app.codes import Code
 from serve_app.graph.batching import BatchWorker, run_each_with_its_model, warm_up
 from serve_app.graph.messages import Detection, ModelDescription
 from serve_app.graph.model_slot import ModelSlot
+from serve_app.graph.pins import Pins
 from serve_app.graph.watch import Watch
 from serve_app.runtimes.base import RunOptions
 from serve_app.settings import Settings
@@ -33,11 +34,13 @@ class PersonDetector:
         max_batch_size: most photos that go through the model together.
         threads: threads of one inference.
         decode_threads: threads that decode, resize and crop.
+        deploy: see `Pins`.
     """
 
-    def __init__(self, settings: Settings, max_batch_size: int, threads: int, decode_threads: int) -> None:
+    def __init__(self, settings: Settings, max_batch_size: int, threads: int, decode_threads: int, deploy: str = "") -> None:
         log_with_serve(settings)
         self._settings = settings
+        self._deploy = deploy
         self._options = RunOptions.of(settings, threads)
         self._limits = DecodeLimits(settings.image_formats, settings.max_image_pixels)
         self._decoders = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
@@ -104,7 +107,13 @@ class PersonDetector:
     def _load(self, config: dict[str, Any]) -> Detector:
         overrides = dict(config)
         uri = overrides.pop("model_uri", None) or self._settings.detector_uri
-        return Detector.load(resolve(uri, self._settings.model_cache_dir), self._options, overrides)
+
+        def load(checkpoint: Checkpoint) -> Detector:
+            return Detector.load(checkpoint, self._options, overrides)
+
+        model = Pins.of_this_replica(self._deploy).load(uri, config, self._settings.model_cache_dir, load)
+        forget_unused(self._settings.model_cache_dir, self._settings.model_cache_bytes)
+        return model
 
     async def _warm(self, detector: Detector) -> None:
         await warm_up(self._worker, (detector, detector.prepare(blank_photo())))
