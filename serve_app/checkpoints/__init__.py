@@ -152,4 +152,4 @@ def _scheme(uri: str) -> str | None:
     scheme = _SCHEME.match(uri)
     if not uri.strip() or (scheme and not scheme[2]):
         raise CheckpointError(uri, "the URI is malformed", _FORMS)
-    return scheme and scheme[1].lower()
+    return scheme[1].lower() if scheme else None
