@@ -4,6 +4,7 @@ No `from __future__ import annotations` here: Serve checks the arguments only wh
 """
 
 from typing import cast
+from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 from ray import serve
@@ -47,8 +48,9 @@ class AppArgs(BaseModel):
 def build(args: AppArgs) -> Application:
     """The graph: Ingress -> PersonDetector, GenderClassifier."""
     settings = get_settings()
-    detector = deployment(PersonDetector).bind(settings, **args.detector.model_dump())
-    classifier = deployment(GenderClassifier).bind(settings, **args.classifier.model_dump())
+    deploy = uuid4().hex  # Serve builds the graph once per deploy of other arguments
+    detector = deployment(PersonDetector).bind(settings, **args.detector.model_dump(), deploy=deploy)
+    classifier = deployment(GenderClassifier).bind(settings, **args.classifier.model_dump(), deploy=deploy)
     return http_deployment(Ingress).bind(detector, classifier, settings)
 
 

@@ -48,6 +48,15 @@ class Settings(BaseSettings):
         "auto", description="What runs them: auto (OpenVINO on CPUs, PyTorch on CUDA and for what OpenVINO cannot take), openvino or torch"
     )
 
+    model_cache_bytes: int = Field(
+        20_000_000_000,
+        description="Size of MODEL_CACHE_DIR, bytes, above which the models that were not used for longest are forgotten",
+        gt=0,
+    )
+    export_deadline_s: float = Field(
+        300.0, description="Seconds that exporting a model for OpenVINO, or waiting for another process that does, may take", gt=0
+    )
+
     # --- limits -----------------------------------------------------------------------------------------------------
     max_image_bytes: int = Field(10_000_000, description="Largest photo accepted, bytes", gt=0)
     max_image_pixels: int = Field(50_000_000, description="Largest photo accepted, pixels as declared by its header", gt=0)
@@ -62,6 +71,10 @@ class Settings(BaseSettings):
     )
     max_upload_bytes_in_flight: int = Field(
         200_000_000, description="Bytes of bodies that one ingress replica holds at a time; more are refused as `overloaded`", gt=0
+    )
+
+    hang_after_s: float = Field(
+        60.0, description="Seconds that a batch, or decoding a photo, may take; then its replica counts as hung and is replaced", gt=0
     )
 
     drain_dir: Path | None = Field(

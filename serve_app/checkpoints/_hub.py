@@ -6,9 +6,11 @@ huggingface_hub itself reads HF_TOKEN and HF_HUB_OFFLINE.
 import logging
 import re
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from huggingface_hub import get_cached_repo_tree, snapshot_download
+from huggingface_hub import CacheNotFound, get_cached_repo_tree, scan_cache_dir, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -19,6 +21,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]  # documented there, but not in its __all__
 
+from serve_app.checkpoints._cache import Stored, use
 from serve_app.checkpoints._errors import CheckpointError, CheckpointUnreachable
 from serve_app.checkpoints._layout import TAKEN, check_names
 
@@ -66,7 +69,40 @@ def fetch(uri: str, cache_dir: Path) -> tuple[Path, str]:
     check_names(uri, names)
     megabytes = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
     logger.info("fetched %s: %.1f MB, in the cache or downloaded in %.1f s", uri, megabytes, time.monotonic() - started)
-    return folder, repo
+    marker = _marker(cache_dir, folder.name)
+    with suppress(OSError):  # such as a cache that can only be read
+        marker.parent.mkdir(exist_ok=True)
+        marker.touch()
+    return use(folder, marker), repo
+
+
+def stored(cache_dir: Path) -> Iterator[Stored]:
+    """The commits in the cache."""
+    try:
+        repos = scan_cache_dir(cache_dir).repos
+    except CacheNotFound:
+        return
+    for repo in repos:
+        for revision in repo.revisions:
+            yield Stored(revision.snapshot_path, revision.size_on_disk, _marker(cache_dir, revision.commit_hash))
+
+
+def forget(cache_dir: Path, each: Stored) -> bool:
+    """Deletes a commit and the files that no other one shares; False when a process uses it."""
+    with each.unused() as unused:
+        if unused:
+            scan_cache_dir(cache_dir).delete_revisions(each.path.name).execute()
+            each.marker.unlink(missing_ok=True)
+        return unused
+
+
+def _marker(cache_dir: Path, commit: str) -> Path:
+    return cache_dir / ".locks" / f"used-{commit}"  # a folder of the library's, which it skips when it looks for repositories
+
+
+def at_commit(repo: str, folder: Path) -> str:
+    """The URI of the commit that `fetch` found in this folder."""
+    return f"hf://{repo}@{folder.name}"  # the library names a snapshot after its commit
 
 
 def _malformed(uri: str) -> CheckpointError:

@@ -15,7 +15,7 @@ import boto3
 from botocore import exceptions as boto
 from botocore.config import Config
 
-from serve_app.checkpoints._cache import Entries
+from serve_app.checkpoints._cache import Entries, use
 from serve_app.checkpoints._errors import CheckpointError, CheckpointUnreachable
 from serve_app.checkpoints._layout import (
     MANIFEST_FILE,
@@ -27,6 +27,7 @@ from serve_app.checkpoints._layout import (
     not_as_published,
     parse_manifest,
     published_names,
+    revision_of,
 )
 from serve_app.checkpoints._s3_errors import explaining
 
@@ -55,21 +56,30 @@ class _Changed(Exception):
     """An object has changed since it was listed."""
 
 
-def fetch(uri: str, cache_dir: Path) -> tuple[Path, str]:
+def fetch(uri: str, cache_dir: Path, revision: str | None = None) -> tuple[Path, str]:
     """Downloads the prefix unless its current listing is cached; returns the folder and the prefix's last part.
 
     If S3 cannot be reached, uses the state that was last seen, with a warning.
+
+    Args:
+        revision: looked for in the cache and under PREFIX/REVISION/ first. The caller checks whether it is what was found.
 
     Raises:
         CheckpointError: no such bucket or prefix, no access, no network, or the objects are damaged or not a checkpoint.
     """
     with closing(_Prefix(uri)) as prefix:
         entries = Entries(cache_dir, prefix.address)
+        if revision is not None:
+            if entry := _cached(prefix.uri, entries, revision):
+                return entry, prefix.name
+            with closing(_Prefix(f"{uri.rstrip('/')}/{revision}/")) as kept:
+                if kept.has_manifest():
+                    return _fetch_as_listed(kept, Entries(cache_dir, kept.address)), prefix.name
         try:
             return _fetch_as_listed(prefix, entries), prefix.name
         except CheckpointUnreachable as error:
             latest = entries.latest()
-            if latest is None:
+            if latest is None or revision is not None:
                 raise
             logger.warning("%s Using the copy in the cache, which may be out of date.", error)
             return latest, prefix.name
@@ -91,10 +101,15 @@ def _fetch_as_listed(prefix: "_Prefix", entries: Entries) -> Path:
                 partial = entries.begin()
                 prefix.download(wanted, partial)
                 check_weights(prefix.uri, partial)
-                return entries.finish(state)
+                return entries.finish(partial, state)
             except _Changed:
                 logger.info("%s changed while it was read; reading it again", prefix.uri)
     raise CheckpointError(prefix.uri, "it kept changing while it was read", "Try again when publishing to it has finished")
+
+
+def _cached(uri: str, entries: Entries, revision: str) -> Path | None:
+    with entries.lock():
+        return next((use(entry) for entry in entries.all() if _is_whole(uri, entry) and revision_of(uri, entry) == revision), None)
 
 
 def _is_whole(uri: str, entry: Path) -> bool:
@@ -136,16 +151,22 @@ class _Prefix:
         return f"{self._client.meta.endpoint_url} {self._bucket} {self._prefix}"
 
     def list(self) -> Sequence[_Object]:
+        found = self._listed()
+        if not found:
+            raise CheckpointError(self.uri, "there are no objects under this prefix", "Check the prefix, or publish a checkpoint to it")
+        return found
+
+    def has_manifest(self) -> bool:
+        return any(each.name == MANIFEST_FILE for each in self._listed())
+
+    def _listed(self) -> Sequence[_Object]:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix, Delimiter="/")
         with explaining(self.uri):
-            found = [
+            return [
                 _Object(item["Key"].removeprefix(self._prefix), item["Size"], item["ETag"])
                 for page in pages
                 for item in page.get("Contents", [])
             ]
-        if not found:
-            raise CheckpointError(self.uri, "there are no objects under this prefix", "Check the prefix, or publish a checkpoint to it")
-        return found
 
     def download(self, objects: Sequence[_Object], folder: Path) -> None:
         """Gets each object once, into `folder`.

@@ -5,7 +5,7 @@
 
 import sys
 
-from serve_app.checkpoints import CheckpointError, resolve
+from serve_app.checkpoints import CheckpointError, forget_unused, resolve
 from serve_app.checkpoints.decision import DecisionError
 from serve_app.runtimes.base import RunOptions
 from serve_app.settings import get_settings
@@ -29,6 +29,7 @@ def main() -> int:
         except (CheckpointError, DecisionError) as error:
             print(error, file=sys.stderr)
             status = 1
+    forget_unused(settings.model_cache_dir, settings.model_cache_bytes)
     return status
 
 

@@ -14,6 +14,8 @@ from concurrent.futures import Future
 from itertools import groupby
 from typing import Generic, TypeVar
 
+from serve_app.graph.watch import Watch
+
 WARM_UP_S = 3.0
 
 Item = TypeVar("Item")
@@ -30,6 +32,7 @@ class BatchWorker(Generic[Item, Result]):
         run_batch: a list of items in, a list of as many results out.
         max_batch_size: the most items in a batch.
         on_batch: called after each batch with its size and its duration in seconds.
+        watch: is told of each batch while it runs.
     """
 
     def __init__(
@@ -38,10 +41,12 @@ class BatchWorker(Generic[Item, Result]):
         max_batch_size: int,
         *,
         on_batch: Callable[[int, float], None] = lambda size, seconds: None,
+        watch: Watch | None = None,
     ) -> None:
         self.max_batch_size = max_batch_size
         self._run_batch = run_batch
         self._on_batch = on_batch
+        self._watch = watch or Watch()
         self._queue: deque[tuple[Item, Future[Result]]] = deque()
         self._wake = threading.Condition()
         self._closed = False
@@ -104,7 +109,8 @@ class BatchWorker(Generic[Item, Result]):
 
     def _run(self, batch: list[tuple[Item, Future[Result]]]) -> None:
         try:
-            results = self._run_batch([item for item, _ in batch])
+            with self._watch.working("a batch"):
+                results = self._run_batch([item for item, _ in batch])
             if len(results) != len(batch):
                 raise RuntimeError(f"{len(batch)} items gave {len(results)} results")
         # Everything, also SystemExit: a future that is never set would hang its caller.

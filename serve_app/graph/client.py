@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
@@ -32,7 +32,10 @@ logger = logging.getLogger(__name__)
 TRIES = 3  # of a photo by the detector
 WARM_UP_WAIT_S = 5.0  # a new photo waits this long for models that are loading, then it is `overloaded`
 HEALTH_WAIT_S = 1.0
-HEALTH_TRUST_S = 10.0  # a model too busy to describe itself counts as loaded if the graph answered a photo this recently
+# With the wait, and the second for which /health keeps an answer, a model that stops answering is told within ten seconds.
+HEALTH_TRUST_S = 7.0  # a model too busy to describe itself counts as loaded if it answered for a photo this recently
+STALLED_S = 5.0  # a replica that has worked on one thing for longer does not count as able to answer
+NAME_TRUST_S = 1.0  # how old the classifier's name in a refusal may be
 
 
 class OutOfRetriesError(Exception):
@@ -76,8 +79,11 @@ class GraphClient:
         self._last_try = asyncio.Lock()
         self._crop_spec: CropSpec | None = None
         self._classifier_name = ""
+        self._named_at = float("-inf")
+        self._naming: asyncio.Task[None] | None = None
         self._described: Descriptions = {}
-        self._answered_at = float("-inf")
+        self._answered_at: dict[Role, float] = {}
+        self._silent_since: dict[Role, float] = {}
 
     async def predict(self, image: bytes, request_id: str) -> GraphOutcome:
         """The outcome for one photo; a failure is a code, never an exception."""
@@ -114,18 +120,19 @@ class GraphClient:
         for replicas in (self._detector, self._classifier):
             await replicas.wait_until_there(WARM_UP_WAIT_S)
         spec = self._crop_spec or await self._ask_for_crop_spec()
+        self._refresh_classifier_name()  # while the detector works: a refusal does not pass the classifier
         while True:
             detection = await self._detect(photo, spec)
             if detection is None:
                 return GraphOutcome(Code.CORRUPT_IMAGE)
             photo.stages |= detection.stages
+            self._answered_at["detector"] = time.monotonic()
             if detection.crop is None:
-                self._answered_at = time.monotonic()
-                return GraphOutcome(detection.code, detection.people, None, detection.model, self._classifier_name)
+                return GraphOutcome(detection.code, detection.people, None, detection.model, await self._current_classifier_name())
             answer = await self._classify(photo, detection, spec)
             if isinstance(answer, Classification):
                 photo.stages |= answer.stages
-                self._answered_at = time.monotonic()
+                self._answered_at["classifier"] = self._named_at = time.monotonic()
                 self._classifier_name = answer.model
                 return GraphOutcome(answer.code, detection.people, answer.probabilities, detection.model, answer.model)
             # The classifier was exchanged while this photo was in flight. The deadline bounds how often that can happen.
@@ -138,7 +145,24 @@ class GraphClient:
             raise NobodyThereError from error
         assert description.crop_spec is not None
         self._crop_spec, self._classifier_name = description.crop_spec, str(description)
+        self._named_at = time.monotonic()
         return description.crop_spec
+
+    def _refresh_classifier_name(self) -> None:
+        """Asks for the classifier's name in the background, where no answer has told it lately."""
+        if time.monotonic() - self._named_at > NAME_TRUST_S and (self._naming is None or self._naming.done()):
+            self._naming = asyncio.create_task(self._ask_for_classifier_name())
+
+    async def _ask_for_classifier_name(self) -> None:
+        # When the classifier does not answer, its last name will do: it did not see this photo.
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(HEALTH_WAIT_S):
+                await self._ask_for_crop_spec()
+
+    async def _current_classifier_name(self) -> str:
+        if self._naming is not None:
+            await asyncio.wait([self._naming])
+        return self._classifier_name
 
     async def _detect(self, photo: _Photo, spec: CropSpec) -> Detection | None:
         """Asks the detector, `TRIES` times if replicas die; None for a photo whose last try ends in a death.
@@ -185,11 +209,31 @@ class GraphClient:
         return bool(photo.retries) or not (self._detector.there and self._classifier.there)
 
     async def _describe(self, role: Role, replicas: Replicas) -> ModelDescription | None:
-        try:
-            async with asyncio.timeout(HEALTH_WAIT_S):
-                description: ModelDescription = await replicas.call("describe")
-        except Exception:
-            trusted = time.monotonic() - self._answered_at < HEALTH_TRUST_S
+        """What a replica that can answer says, with the faults of all of them; None when none can."""
+        answers, silent = await self._ask_each_to_describe(replicas)
+        now = time.monotonic()
+        if not silent:
+            self._silent_since.pop(role, None)
+        silent_since = self._silent_since.setdefault(role, now) if silent else now
+        able = sorted((each for each in answers if each.working_s <= STALLED_S), key=lambda each: each.fault is not None)
+        if not able:
+            trusted = now - self._answered_at.get(role, float("-inf")) < HEALTH_TRUST_S
             return self._described.get(role) if trusted else None
-        self._described[role] = description
-        return description
+        faults = {each.fault for each in answers if each.fault}
+        if now - silent_since > HEALTH_TRUST_S:  # a replica that misses one call may just be busy
+            faults.add("a replica does not answer")
+        if len(able) < len(answers):
+            faults.add(f"a replica has worked on one thing for {max(each.working_s for each in answers):.0f} s")
+        self._described[role] = replace(able[0], fault="; ".join(sorted(faults)) or None)
+        return self._described[role]
+
+    async def _ask_each_to_describe(self, replicas: Replicas) -> tuple[list[ModelDescription], bool]:
+        """The replicas' descriptions, and whether a replica is silent: then only that of one which is not, if there is one."""
+        each, one = await asyncio.gather(
+            replicas.ask_each("describe", HEALTH_WAIT_S),
+            asyncio.wait_for(replicas.call("describe"), HEALTH_WAIT_S),
+            return_exceptions=True,
+        )
+        if isinstance(each, list) and each:
+            return each, False
+        return ([] if isinstance(one, BaseException) else [one]), True

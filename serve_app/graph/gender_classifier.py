@@ -6,11 +6,13 @@ from typing import Any
 
 from ray import serve
 
-from serve_app.checkpoints import resolve
+from serve_app.checkpoints import Checkpoint, forget_unused
 from serve_app.graph.batching import BatchWorker, run_each_with_its_model, warm_up
 from serve_app.graph.messages import Classification, ModelDescription, OtherCropWanted
 from serve_app.graph.model_slot import ModelSlot
+from serve_app.graph.pins import Pins
 from serve_app.graph.ray_internals import quieten_batch_warning
+from serve_app.graph.watch import Watch
 from serve_app.runtimes.base import RunOptions
 from serve_app.settings import Settings
 from serve_app.telemetry import BatchMetrics, log_with_serve
@@ -36,17 +38,21 @@ class GenderClassifier:
         settings: cache and device.
         max_batch_size: most crops that go through the model together.
         threads: threads of one inference.
+        deploy: see `Pins`.
     """
 
-    def __init__(self, settings: Settings, max_batch_size: int, threads: int) -> None:
+    def __init__(self, settings: Settings, max_batch_size: int, threads: int, deploy: str = "") -> None:
         log_with_serve(settings)
         quieten_batch_warning()
         self._settings = settings
+        self._deploy = deploy
         self._options = RunOptions.of(settings, threads)
+        self._watch = Watch(settings.hang_after_s)
         self._worker: BatchWorker[Work, Probabilities] = BatchWorker(
             classify_batch,
             max_batch_size,
             on_batch=BatchMetrics("classifier"),
+            watch=self._watch,
         )
         self._slot = ModelSlot(self._load, self._warm)
 
@@ -72,12 +78,17 @@ class GenderClassifier:
 
     async def describe(self) -> ModelDescription:
         """The model in use and its crops."""
-        return describe(self._slot.current, self._slot.fault)
+        return describe(self._slot.current, self._slot.fault, self._watch.oldest_s)
 
     async def check_health(self) -> None:
-        """Fails when the model's thread has died: Serve then replaces the replica."""
+        """Fails when the model's thread has died or a thread hangs: Serve then replaces the replica.
+
+        Raises:
+            RuntimeError: says which.
+        """
         if not self._worker.alive:
             raise RuntimeError("the model's thread has died")
+        self._watch.check()
 
     @serve.batch(max_batch_size=COLLECT_AT_MOST, batch_wait_timeout_s=0.0, max_concurrent_batches=COLLECTIONS_AT_ONCE)
     async def _collect(self, work: list[Work]) -> list[Probabilities | BaseException]:
@@ -87,15 +98,21 @@ class GenderClassifier:
     def _load(self, config: dict[str, Any]) -> Classifier:
         overrides = dict(config)
         uri = overrides.pop("model_uri", None) or self._settings.effective_classifier_uri
-        return Classifier.load(resolve(uri, self._settings.model_cache_dir), self._options, overrides)
+
+        def load(checkpoint: Checkpoint) -> Classifier:
+            return Classifier.load(checkpoint, self._options, overrides)
+
+        model = Pins.of_this_replica(self._deploy).load(uri, config, self._settings.model_cache_dir, load)
+        forget_unused(self._settings.model_cache_dir, self._settings.model_cache_bytes)
+        return model
 
     async def _warm(self, classifier: Classifier) -> None:
         await warm_up(self._worker, (classifier, classifier.blank_crop()))
 
 
-def describe(classifier: Classifier, fault: str | None = None) -> ModelDescription:
+def describe(classifier: Classifier, fault: str | None = None, working_s: float = 0.0) -> ModelDescription:
     """Name, revision and crops of a classifier."""
-    return ModelDescription(classifier.checkpoint.name, classifier.checkpoint.revision, classifier.crop_spec, fault)
+    return ModelDescription(classifier.checkpoint.name, classifier.checkpoint.revision, classifier.crop_spec, fault, working_s)
 
 
 def classify_batch(work: list[Work]) -> list[Probabilities]:

@@ -19,12 +19,14 @@ class ModelDescription:
     Attributes:
         crop_spec: the crops that the classifier was trained on; None for the detector.
         fault: why the configured model could not be loaded and this one is still in use.
+        working_s: for how many seconds the replica's oldest work in progress has run: long, where a thread hangs.
     """
 
     name: str
     revision: str
     crop_spec: CropSpec | None = None
     fault: str | None = None
+    working_s: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.name}@{self.revision}"

@@ -1,11 +1,15 @@
 """A replica's model: loaded, warmed up, and exchanged for another one without interrupting requests."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
 logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 5.0  # before an exchange that failed is tried again; twice as long each time
+LONGEST_PAUSE_S = 300.0
 
 Model = TypeVar("Model")
 UserConfig = dict[str, Any]
@@ -19,14 +23,20 @@ class ModelSlot(Generic[Model]):
     Args:
         load: makes a model from a user_config; runs in a thread.
         warm: runs a model once, so that the first request finds it fast.
+        first_pause_s: seconds before an exchange that failed is tried again.
     """
 
-    def __init__(self, load: Callable[[UserConfig], Model], warm: Callable[[Model], Awaitable[None]]) -> None:
+    def __init__(
+        self, load: Callable[[UserConfig], Model], warm: Callable[[Model], Awaitable[None]], first_pause_s: float = FIRST_PAUSE_S
+    ) -> None:
         self._load = load
         self._warm = warm
+        self._first_pause_s = first_pause_s
         self._current: Model | None = None
         self._wanted: UserConfig = {}
         self._pending: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()  # another user_config is wanted
+        self._settled = asyncio.Event()
         self.fault: str | None = None
 
     @property
@@ -45,30 +55,43 @@ class ModelSlot(Generic[Model]):
 
         The first call returns when the model is ready, and raises when it cannot be loaded: the replica then does not start. Later
         calls return at once, because Serve routes nothing to a replica that is being reconfigured; the exchange happens in the
-        background, and when it fails the old model stays and `fault` says why.
+        background. While it fails, the old model stays, `fault` says why, and it is tried again after ever longer pauses.
         """
         self._wanted = config
         if self._current is None:
             await self._exchange()
-        elif self._pending is None or self._pending.done():
+            self._settled.set()
+            return
+        self._settled.clear()
+        self._news.set()
+        if self._pending is None or self._pending.done():
             self._pending = asyncio.create_task(self._follow())
 
     async def settled(self) -> None:
-        """Waits until the latest user_config is applied or has failed."""
-        if self._pending is not None:
-            await self._pending
+        """Waits until the latest user_config is applied, or has failed once."""
+        await self._settled.wait()
 
     async def _follow(self) -> None:
-        """Exchanges until the latest user_config is applied or has failed."""
+        """Exchanges until the latest user_config is applied."""
+        pause_s = self._first_pause_s
         while True:
             config = self._wanted
+            self._news.clear()
             try:
                 await self._exchange()
             except Exception as error:
                 logger.error("the model was not exchanged, the old one stays: %s", error)
                 self.fault = str(error)
-            if config is self._wanted:
+            if config is not self._wanted:
+                pause_s = self._first_pause_s
+                continue
+            self._settled.set()
+            if self.fault is None:
                 return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._news.wait()
+            pause_s = self._first_pause_s if self._news.is_set() else min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _exchange(self) -> None:
         model = await asyncio.to_thread(self._load, self._wanted)

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from serve_app.checkpoints import resolve
+from serve_app.checkpoints import Checkpoint, forget_unused
 from serve_app.codes import Code
 from serve_app.graph.batching import BatchWorker, run_each_with_its_model, warm_up
 from serve_app.graph.messages import Detection, ModelDescription
 from serve_app.graph.model_slot import ModelSlot
+from serve_app.graph.pins import Pins
+from serve_app.graph.watch import Watch
 from serve_app.runtimes.base import RunOptions
 from serve_app.settings import Settings
 from serve_app.telemetry import BatchMetrics, log_with_serve
@@ -32,18 +34,22 @@ class PersonDetector:
         max_batch_size: most photos that go through the model together.
         threads: threads of one inference.
         decode_threads: threads that decode, resize and crop.
+        deploy: see `Pins`.
     """
 
-    def __init__(self, settings: Settings, max_batch_size: int, threads: int, decode_threads: int) -> None:
+    def __init__(self, settings: Settings, max_batch_size: int, threads: int, decode_threads: int, deploy: str = "") -> None:
         log_with_serve(settings)
         self._settings = settings
+        self._deploy = deploy
         self._options = RunOptions.of(settings, threads)
         self._limits = DecodeLimits(settings.image_formats, settings.max_image_pixels)
         self._decoders = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
+        self._watch = Watch(settings.hang_after_s)
         self._worker: BatchWorker[Work, list[DetectedPerson]] = BatchWorker(
             detect_batch,
             max_batch_size,
             on_batch=BatchMetrics("detector"),
+            watch=self._watch,
         )
         self._slot = ModelSlot(self._load, self._warm)
 
@@ -72,26 +78,42 @@ class PersonDetector:
         code = gate(people)
         if code is not Code.OK:
             return Detection(code, people, None, model, stages)
-        crop = await loop.run_in_executor(self._decoders, crop_person, photo, people[0], spec)
+        crop = await loop.run_in_executor(self._decoders, self._crop, photo, people[0], spec)
         return Detection(code, people, crop, model, stages | {"crop": time.perf_counter() - detected})
 
     async def describe(self) -> ModelDescription:
         """The model in use."""
-        return describe(self._slot.current, self._slot.fault)
+        return describe(self._slot.current, self._slot.fault, self._watch.oldest_s)
 
     async def check_health(self) -> None:
-        """Fails when the model's thread has died: Serve then replaces the replica."""
+        """Fails when the model's thread has died or a thread hangs: Serve then replaces the replica.
+
+        Raises:
+            RuntimeError: says which.
+        """
         if not self._worker.alive:
             raise RuntimeError("the model's thread has died")
+        self._watch.check()
 
     def _decode(self, detector: Detector, image: bytes) -> tuple[RGB, RGB]:
-        photo = decode(image, self._limits)
-        return photo, detector.prepare(photo)
+        with self._watch.working("decoding a photo"):
+            photo = decode(image, self._limits)
+            return photo, detector.prepare(photo)
+
+    def _crop(self, photo: RGB, person: DetectedPerson, spec: CropSpec) -> RGB:
+        with self._watch.working("cropping a photo"):
+            return crop_person(photo, person, spec)
 
     def _load(self, config: dict[str, Any]) -> Detector:
         overrides = dict(config)
         uri = overrides.pop("model_uri", None) or self._settings.detector_uri
-        return Detector.load(resolve(uri, self._settings.model_cache_dir), self._options, overrides)
+
+        def load(checkpoint: Checkpoint) -> Detector:
+            return Detector.load(checkpoint, self._options, overrides)
+
+        model = Pins.of_this_replica(self._deploy).load(uri, config, self._settings.model_cache_dir, load)
+        forget_unused(self._settings.model_cache_dir, self._settings.model_cache_bytes)
+        return model
 
     async def _warm(self, detector: Detector) -> None:
         await warm_up(self._worker, (detector, detector.prepare(blank_photo())))
@@ -102,9 +124,9 @@ def blank_photo() -> RGB:
     return np.full((384, 512, 3), 127, dtype=np.uint8)
 
 
-def describe(detector: Detector, fault: str | None = None) -> ModelDescription:
+def describe(detector: Detector, fault: str | None = None, working_s: float = 0.0) -> ModelDescription:
     """Name and revision of a detector."""
-    return ModelDescription(detector.checkpoint.name, detector.checkpoint.revision, fault=fault)
+    return ModelDescription(detector.checkpoint.name, detector.checkpoint.revision, fault=fault, working_s=working_s)
 
 
 def detect_batch(work: list[Work]) -> list[list[DetectedPerson]]:

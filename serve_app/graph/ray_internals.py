@@ -5,6 +5,7 @@
     4 MB per gRPC message               Serve's RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH. If it were lower, large photos would fail.
     errors that mean a death            Unrecognised, the photos of a dead replica get `internal` instead of a retry.
     method `__serve_build_asgi_app__`   Builds the app on the replica. Without it the app has to be pickled, which FastAPI's cannot be.
+    `ray.experimental.internal_kv`      Values that all processes share. Without it replicas could run different revisions of a model.
     text `max_concurrent_batches`       Of a warning that does not apply to us. If the text changes, the log has the warning again.
     RAY_SERVE_* variables               Serve silently ignores a name that it no longer reads; what each does is said beside it.
 
@@ -71,6 +72,42 @@ class AppOnReplica(ABC):
 def quieten_batch_warning() -> None:
     """Drops Serve's warning that our batches cannot fill up: they only lead to the worker's queue (see `batching`)."""
     logging.getLogger("ray.serve").addFilter(lambda record: "`max_concurrent_batches`" not in record.getMessage())
+
+
+# --- values that all processes of the cluster share -----------------------------------------------------------------
+
+
+class ClusterStore:
+    """A few small values in the cluster's own store (GCS); they end with the cluster.
+
+    Args:
+        folder: prefix of all keys.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = f"gender-presentation/{folder}/"
+
+    def read(self, key: str) -> bytes | None:
+        """The value that was written, if any."""
+        from ray.experimental.internal_kv import _internal_kv_get
+
+        value: bytes | None = _internal_kv_get(self._folder + key)
+        return value
+
+    def write_first(self, key: str, value: bytes) -> bytes:
+        """Writes a value unless there is one; returns the one that is there then. Of several writers one wins."""
+        from ray.experimental.internal_kv import _internal_kv_put
+
+        _internal_kv_put(self._folder + key, value, overwrite=False)
+        return self.read(key) or value
+
+    def keep_only(self, key: str) -> None:
+        """Deletes all other values."""
+        from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_list
+
+        for other in _internal_kv_list(self._folder):
+            if other != (self._folder + key).encode():
+                _internal_kv_del(other)
 
 
 # Above the ports that Ray gives to its workers (10002 to 19999), and below those that Linux gives to whoever asks for any (from 32768):

@@ -30,6 +30,7 @@ class Replicas:
     """
 
     def __init__(self, handle: Handle) -> None:
+        self._handle = handle
         self._by_reference = by_reference(handle)
         self._over_grpc = over_grpc(handle)
         self._there = asyncio.Event()
@@ -79,6 +80,16 @@ class Replicas:
             patience.cancel()
         self._there.set()
         return result
+
+    async def ask_each(self, method: str, seconds: float) -> list[Any]:
+        """Calls a method of every replica; the answers of those that did not die under the call, in no particular order.
+
+        Raises:
+            TimeoutError: at least one replica has not answered after `seconds`.
+            Exception: raised by Serve when there is no replica.
+        """
+        answers = await self._handle.broadcast(method).results_async(timeout_s=seconds, return_exceptions=True)
+        return [answer for answer in answers if not isinstance(answer, BaseException)]
 
     def _doubt(self) -> None:
         self._there.clear()

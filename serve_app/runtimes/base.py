@@ -47,17 +47,19 @@ class RunOptions:
         runtime: auto, openvino or torch. auto is OpenVINO on a CPU, unless OpenVINO cannot run the network.
         threads: threads of one inference; 0: as many as there are cores.
         cache_dir: where networks exported for OpenVINO are cached.
+        export_deadline_s: seconds that an export, or waiting for another process that makes it, may take.
     """
 
     device: Device = "cpu"
     runtime: RuntimeChoice = "auto"
     threads: int = 0
     cache_dir: Path = Path(Settings.model_fields["model_cache_dir"].default)
+    export_deadline_s: float = Settings.model_fields["export_deadline_s"].default
 
     @classmethod
     def of(cls, settings: Settings, threads: int = 0) -> Self:
         """The options that the settings name."""
-        return cls(settings.device, settings.model_runtime, threads, settings.model_cache_dir)
+        return cls(settings.device, settings.model_runtime, threads, settings.model_cache_dir, settings.export_deadline_s)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,10 @@ from serve_app.runtimes.resizing import ResizeSpec
 transformers_logging.disable_progress_bar()  # they would fill the log of every replica
 
 YOLOS_MULTIPLE = 16
+# Options of image processors that this module carries out, or that say nothing about photos. A classifier's crops are made in the size
+# that a centre crop would leave.
+CARRIED_OUT = {"do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb", "rescale_offset", "include_top"}
+CARRIED_OUT |= {"do_convert_annotations"}
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,9 @@ def _gender_network(checkpoint: Checkpoint, input_size: int | None, device: torc
         )
     interpolate = isinstance(of_network, int) and height != of_network
     resize = ResizeSpec(exact=(height, width), resample=int(processor.resample))
+    # On a crop of the right size: how a person is cropped is for `decision.json` to say.
+    if not _tells_the_same(processor, resize, [_drawn(height, width)], {"do_resize": False, "do_center_crop": False}):
+        raise _does_more(checkpoint, processor, "Use a checkpoint whose image processor resizes, rescales and normalises")
     return Network(GenderNetwork(model, processor, interpolate=interpolate), Facts(resize=resize, labels=names))
 
 
@@ -194,9 +201,16 @@ def trained_size(processor: BaseImageProcessor) -> tuple[int, int]:
 def normalisation(processor: BaseImageProcessor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (1, 3, 1, 1) of pixels of 0 to 255: rescaling and normalisation in one step."""
     scale = float(processor.rescale_factor) if processor.do_rescale else 1.0
-    mean, deviation = (processor.image_mean, processor.image_std) if processor.do_normalize else ([0.0] * 3, [1.0] * 3)
     shape = (1, 3, 1, 1)
-    return torch.tensor(mean).reshape(shape) / scale, torch.tensor(deviation).reshape(shape) / scale
+    mean, deviation = torch.zeros(shape), torch.ones(shape)
+    if processor.do_normalize:
+        mean, deviation = (torch.tensor(values).reshape(shape) for values in (processor.image_mean, processor.image_std))
+    # Both are EfficientNet's: pixels of -1 to 1, and a second division by the deviation.
+    if processor.do_rescale and getattr(processor, "rescale_offset", False):
+        mean = mean + 1.0
+    if getattr(processor, "include_top", False):
+        deviation = deviation * torch.tensor(processor.image_std).reshape(shape)
+    return mean / scale, deviation / scale
 
 
 def _resize_of_detector(checkpoint: Checkpoint, processor: BaseImageProcessor, input_size: int | None) -> ResizeSpec:
@@ -211,29 +225,37 @@ def _resize_of_detector(checkpoint: Checkpoint, processor: BaseImageProcessor, i
         candidates = [ResizeSpec(edges=edges, multiple=multiple, resample=resample) for multiple in (1, YOLOS_MULTIPLE)]
     else:
         candidates = []
-    photos = [_gradient(75, 110), _gradient(173, 67)]
-    expected = [_processed(processor, photo, options) for photo in photos]
+    photos = [_drawn(75, 110), _drawn(173, 67)]
     for spec in candidates:
-        if all(_same(spec(photo), wanted, processor) for photo, wanted in zip(photos, expected, strict=True)):
+        if _tells_the_same(processor, spec, photos, options):
             return spec
-    raise CheckpointError(
-        checkpoint.uri,
-        f"its image processor ({type(processor).__name__}, size {size}) does more than resizing and normalising",
-        "Save it with `size` as height and width, or as shortest_edge and longest_edge, and without padding",
+    raise _does_more(
+        checkpoint, processor, "Save it with `size` as height and width, or as shortest_edge and longest_edge, and without padding"
     )
 
 
-def _processed(processor: BaseImageProcessor, photo: NDArray[np.uint8], options: dict[str, Any]) -> NDArray[np.float32]:
-    pixels: Tensor = processor(images=photo, return_tensors="pt", input_data_format="channels_last", **options)["pixel_values"]
-    return pixels[0].permute(1, 2, 0).float().numpy()
+def _tells_the_same(
+    processor: BaseImageProcessor, resize: ResizeSpec, photos: Sequence[NDArray[np.uint8]], options: dict[str, Any]
+) -> bool:
+    """Whether the network gets the pixels that the checkpoint's own processor, called with `options`, makes of the photos."""
+    mean, deviation = normalisation(processor)
+    for photo in photos:
+        wanted: Tensor = processor(images=photo, return_tensors="pt", input_data_format="channels_last", **options)["pixel_values"]
+        ours = _normal(torch.from_numpy(resize(photo).copy())[None], mean, deviation, torch.float32)
+        if ours.shape != wanted.shape or not torch.allclose(ours, wanted.float(), atol=1e-3):
+            return False
+    return True
 
 
-def _same(resized: NDArray[np.uint8], wanted: NDArray[np.float32], processor: BaseImageProcessor) -> bool:
-    mean, deviation = (values.flatten().numpy() for values in normalisation(processor))
-    return resized.shape == wanted.shape and bool(np.allclose((resized - mean) / deviation, wanted, atol=1e-3))
+def _does_more(checkpoint: Checkpoint, processor: BaseImageProcessor, advice: str) -> CheckpointError:
+    options = processor.to_dict()
+    others = sorted(name for name, value in options.items() if value is True and name not in CARRIED_OUT) or [f"size {options.get('size')}"]
+    problem = f"its image processor ({type(processor).__name__}) does more than resizing and normalising, or does it otherwise"
+    return CheckpointError(checkpoint.uri, f"{problem}: {', '.join(others)} is not supported", advice)
 
 
-def _gradient(height: int, width: int) -> NDArray[np.uint8]:
+def _drawn(height: int, width: int) -> NDArray[np.uint8]:
+    """A picture in which every channel, place and direction is told from the others."""
     rows, columns = np.mgrid[0:height, 0:width]
     return np.stack([rows * 255 // height, columns * 255 // width, (rows + columns) % 256], axis=-1).astype(np.uint8)
 

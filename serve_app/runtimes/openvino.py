@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from serve_app.checkpoints import Checkpoint, CheckpointError, Entries
+from serve_app.checkpoints import EXPORTS, Checkpoint, CheckpointError, Entries, LockedError
 from serve_app.runtimes.base import Facts, Floats, Role, Run, RunOptions, Runtime
 
 # `import openvino` sends telemetry when this package is installed, and no data may leave this service. None makes its import fail, which
@@ -26,7 +26,7 @@ import openvino as ov  # noqa: E402 - after the line above
 
 logger = logging.getLogger(__name__)
 
-EXPORT_VERSION = 2  # raise it when `networks` or `openvino_export` make another network of the same checkpoint
+EXPORT_VERSION = 3  # raise it when `networks` or `openvino_export` make another network of the same checkpoint
 NETWORK_FILE, FACTS_FILE, ERROR_FILE = "network.xml", "facts.json", "error.json"
 
 
@@ -42,12 +42,12 @@ def load(role: Role, checkpoint: Checkpoint, input_size: int | None, options: Ru
         CheckpointError: see `networks.build`.
     """
     try:
-        return _open(_cached(role, checkpoint, input_size, options.cache_dir.expanduser()), options.threads)
+        return _open(_cached(role, checkpoint, input_size, options), options.threads)
     except OSError as error:
         # Without a writable cache, each start exports again.
         logger.warning("the exported network of %s is not kept: %s", checkpoint.name, error.strerror)
         with tempfile.TemporaryDirectory() as scratch:
-            _export(role, checkpoint, input_size, Path(scratch))
+            _export(role, checkpoint, input_size, Path(scratch), options.export_deadline_s)
             return _open(Path(scratch), options.threads)
 
 
@@ -78,24 +78,35 @@ def _open(folder: Path, threads: int) -> Runtime:
     return Runtime(open_network(folder / NETWORK_FILE, threads), facts)
 
 
-def _cached(role: Role, checkpoint: Checkpoint, input_size: int | None, cache_dir: Path) -> Path:
+def _cached(role: Role, checkpoint: Checkpoint, input_size: int | None, options: RunOptions) -> Path:
     """The folder of the exported network. A lock lets only one of several processes export it."""
+    deadline_s = options.export_deadline_s
     versions = [importlib.metadata.version(package) for package in ("openvino", "torch", "transformers")]
     state = json.dumps([checkpoint.revision, input_size, EXPORT_VERSION, *versions])
-    entries = Entries(cache_dir / "openvino", f"{role} {checkpoint.name}")
-    with entries.lock():
-        if found := entries.find(state):
-            return found
-        _export(role, checkpoint, input_size, entries.begin())
-        return entries.finish(state)
+    entries = Entries(options.cache_dir.expanduser() / EXPORTS, f"{role} {checkpoint.name}")
+    try:
+        with entries.lock(deadline_s):
+            if found := entries.find(state):
+                return found
+            folder = entries.begin()
+            _export(role, checkpoint, input_size, folder, deadline_s)
+            return entries.finish(folder, state)
+    except LockedError as error:
+        raise ExportError(checkpoint.uri, f"{error}, and may be exporting it", f"{ADVICE}, or a longer EXPORT_DEADLINE_S") from error
 
 
-def _export(role: Role, checkpoint: Checkpoint, input_size: int | None, folder: Path) -> None:
+def _export(role: Role, checkpoint: Checkpoint, input_size: int | None, folder: Path, deadline_s: float) -> None:
     """Exports in a subprocess: this process never imports torch, and keeps answering requests meanwhile."""
     arguments: Sequence[object] = (role, input_size or 0, folder, checkpoint.uri, checkpoint.path, checkpoint.name, checkpoint.revision)
     command = [sys.executable, "-m", "serve_app.runtimes.openvino_export", *map(str, arguments)]
     logger.info("exporting %s for OpenVINO, once", checkpoint.name)
-    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
+    try:
+        ended = subprocess.run(  # noqa: S603 - our own module
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=deadline_s
+        )
+    except subprocess.TimeoutExpired:
+        problem = f"the export has not ended after {deadline_s:g} s"
+        raise ExportError(checkpoint.uri, problem, f"{ADVICE}, or a longer EXPORT_DEADLINE_S") from None
     if ended.returncode == 0:
         return
     try:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serve_app.checkpoints import Checkpoint, CheckpointError, resolve
+from serve_app.checkpoints import EXPORTS, Checkpoint, CheckpointError, Entries, resolve
 from serve_app.codes import Code
 from serve_app.runtimes.base import RunOptions, has_cuda
 from serve_app.runtimes.openvino import ExportError
@@ -146,6 +146,33 @@ def test_an_export_that_dies_is_an_error_that_says_so(cache: Path, tmp_path: Pat
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ExportError, match="the export ended with status 1"):
         Classifier.load(classifier_of(cache, "dies"), RunOptions("cpu", "openvino", 1, tmp_path))
+
+
+def test_an_export_that_hangs_is_ended_with_an_error_that_says_so(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs = tmp_path / "python"
+    hangs.write_text("#!/bin/sh\nexec tail -f /dev/null\n")
+    hangs.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(hangs))
+    options = RunOptions("cpu", "openvino", 1, tmp_path, export_deadline_s=0.1)
+    with pytest.raises(ExportError, match=r"the export has not ended after 0.1 s. .*MODEL_RUNTIME=torch.*EXPORT_DEADLINE_S"):
+        Classifier.load(classifier_of(cache, "hangs"), options)
+
+
+def test_a_lock_that_is_held_for_ever_is_an_error_that_names_it(cache: Path, tmp_path: Path) -> None:
+    options = RunOptions("cpu", "openvino", 1, tmp_path, export_deadline_s=0.01)
+    with (
+        Entries(tmp_path / EXPORTS, "classifier held").lock(),
+        pytest.raises(ExportError, match="another process has held .*lock for more"),
+    ):
+        Classifier.load(classifier_of(cache, "held"), options)
+
+
+def test_an_export_that_was_cut_short_is_made_again(cache: Path, tmp_path: Path) -> None:
+    checkpoint, options = classifier_of(cache, "cut-short"), RunOptions("cpu", "openvino", 1, tmp_path)
+    before = Classifier.load(checkpoint, options)([noise(32, 32)])
+    (network,) = (tmp_path / EXPORTS).rglob("network.bin")
+    network.write_bytes(b"")  # as files are that were not on the disk when the power went
+    assert Classifier.load(checkpoint, options)([noise(32, 32)])[0] == pytest.approx(before[0], abs=1e-3)
 
 
 def test_a_replica_that_finds_the_export_does_without_torch_and_calls_nobody(cache: Path) -> None:

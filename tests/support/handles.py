@@ -31,9 +31,29 @@ class Handle:
 
     by_reference: bool | None = None
 
+    def broadcast(self, method: str) -> "Broadcast":
+        """Calls the method of all replicas."""
+        return Broadcast(self.replicas_of(method))
+
+    def replicas_of(self, method: str) -> list["Method"]:
+        """The method of each replica: by default there is one."""
+        return [getattr(self, method)]
+
     def options(self, *, _by_reference: bool) -> "OneTransport":
         """This handle over one transport."""
         return OneTransport(self, _by_reference)
+
+
+class Broadcast:
+    """A pending call of all replicas."""
+
+    def __init__(self, replicas: list["Method"]) -> None:
+        self._calls = [method.remote() for method in replicas]
+
+    async def results_async(self, *, timeout_s: float, return_exceptions: bool) -> list[Any]:
+        """All results, or a TimeoutError when one is late."""
+        results = asyncio.gather(*(call._answer() for call in self._calls), return_exceptions=return_exceptions)
+        return list(await asyncio.wait_for(results, timeout_s))
 
 
 class OneTransport:

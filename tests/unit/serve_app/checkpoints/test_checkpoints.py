@@ -30,11 +30,16 @@ def test_public_names() -> None:
         "Checkpoint",
         "CheckpointError",
         "CheckpointUnreachable",
+        "EXPORTS",
         "Entries",
+        "LockedError",
         "Manifest",
         "ManifestFile",
+        "Pin",
         "explaining_s3",
+        "forget_unused",
         "is_taken",
+        "pin_of",
         "resolve",
     }
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import grpc
@@ -12,7 +13,7 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, ObjectLostErro
 from ray.serve.exceptions import BackPressureError
 
 from serve_app.codes import Code
-from serve_app.graph.client import GraphClient
+from serve_app.graph.client import HEALTH_TRUST_S, HEALTH_WAIT_S, STALLED_S, GraphClient
 from serve_app.graph.messages import Classification, Detection, GraphOutcome, ModelDescription, OtherCropWanted
 from serve_app.settings import Settings
 from serve_app.vision.cropping import CropSpec
@@ -367,3 +368,86 @@ async def test_a_model_too_busy_to_describe_itself_is_loaded_while_the_graph_ans
     assert (await client.health())["detector"] is None
     await client.predict(b"photo", "id")
     assert (await client.health())["detector"] == DETECTOR
+
+
+class SeveralDetectors(Detector):
+    """A deployment of several replicas, each with its own `describe`; calls to a single one go to the last."""
+
+    def __init__(self, *describes: Method) -> None:
+        super().__init__(detection())
+        self._describes = list(describes)
+        self.describe = describes[-1]
+
+    def replicas_of(self, method: str) -> list[Method]:
+        assert method == "describe"
+        return self._describes
+
+
+async def test_health_tells_the_faults_of_all_replicas(make_client: MakeClient) -> None:
+    failed = replace(DETECTOR, fault="s3://models/: access is denied")
+    client = make_client(SeveralDetectors(Method(failed), Method(DETECTOR)), Classifier(CLASSIFIED))
+    assert (await client.health())["detector"] == failed
+
+
+@pytest.mark.parametrize("hung", ["detector", "classifier"])
+async def test_a_model_whose_thread_hangs_is_not_loaded(make_client: MakeClient, hung: Literal["detector", "classifier"]) -> None:
+    """Its event loop goes on answering."""
+    detector, classifier = Detector(detection()), Classifier(CLASSIFIED)
+    deployment: Any = {"detector": detector, "classifier": classifier}[hung]
+    deployment.describe = Method(replace({"detector": DETECTOR, "classifier": CLASSIFIER}[hung], working_s=6.0))
+    models = await make_client(detector, classifier).health()
+    assert [role for role, model in models.items() if model is None] == [hung]
+
+
+async def test_of_two_replicas_the_one_that_works_answers_and_the_hung_one_is_told(make_client: MakeClient) -> None:
+    client = make_client(SeveralDetectors(Method(replace(DETECTOR, working_s=12.0)), Method(DETECTOR)), Classifier(CLASSIFIED))
+    assert (await client.health())["detector"] == replace(DETECTOR, fault="a replica has worked on one thing for 12 s")
+
+
+async def test_a_replica_that_stays_silent_is_told_and_one_that_missed_a_call_is_not(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serve_app.graph.client.HEALTH_WAIT_S", 0.05)
+    client = make_client(SeveralDetectors(Method(asyncio.Event()), Method(DETECTOR)), Classifier(CLASSIFIED))
+    assert (await client.health())["detector"] == DETECTOR
+    monkeypatch.setattr("serve_app.graph.client.HEALTH_TRUST_S", 0.0)
+    assert (await client.health())["detector"] == replace(DETECTOR, fault="a replica does not answer")
+
+
+async def test_answers_of_the_detector_alone_do_not_vouch_for_the_classifier(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serve_app.graph.client.HEALTH_WAIT_S", 0.05)
+    detector, classifier = Detector(detection(Code.NO_PERSON, 0)), Classifier(CLASSIFIED)
+    client = make_client(detector, classifier)
+    assert (await client.health())["classifier"] == CLASSIFIER
+    await client.predict(b"photo", "id")
+    detector.describe = classifier.describe = Method(asyncio.Event())
+    assert await client.health() == {"detector": DETECTOR, "classifier": None}
+
+
+def test_health_says_within_ten_seconds_that_a_model_stopped_answering() -> None:
+    kept_s = 1.0  # by /health
+    assert HEALTH_TRUST_S + HEALTH_WAIT_S + kept_s < 10
+    assert STALLED_S + HEALTH_WAIT_S + kept_s < 10
+
+
+async def test_a_refusal_names_the_classifier_of_now(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serve_app.graph.client.NAME_TRUST_S", 0.0)
+    classifier = Classifier(CLASSIFIED)
+    client = make_client(Detector(detection(Code.NO_PERSON, 0)), classifier)
+    assert (await client.predict(b"photo", "id")).classifier == "classifier@1"
+    classifier.describe = Method(replace(CLASSIFIER, revision="2"))  # exchanged, and no photo has reached it since
+    assert (await client.predict(b"photo", "id")).classifier == "classifier@2"
+
+
+async def test_a_refusal_does_not_wait_long_for_a_classifier_that_is_silent(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serve_app.graph.client.NAME_TRUST_S", 0.0)
+    monkeypatch.setattr("serve_app.graph.client.HEALTH_WAIT_S", 0.05)
+    classifier = Classifier(CLASSIFIED)
+    client = make_client(Detector(detection(Code.NO_PERSON, 0)), classifier)
+    assert (await client.predict(b"photo", "id")).classifier == "classifier@1"
+    classifier.describe = Method(asyncio.Event())
+    assert await client.predict(b"photo", "id") == GraphOutcome(Code.NO_PERSON, [], None, "detector@1", "classifier@1")

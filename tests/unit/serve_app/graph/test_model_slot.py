@@ -76,6 +76,38 @@ async def test_when_the_exchange_fails_the_old_model_stays_and_the_fault_is_told
     assert slot.fault is None
 
 
+async def test_an_exchange_that_failed_is_tried_again_until_it_succeeds() -> None:
+    tries: list[str] = []
+
+    def load(config: dict[str, Any]) -> str:
+        tries.append(config["model_uri"])
+        if len(tries) in (2, 3):
+            raise ValueError("access is denied")
+        return str(config["model_uri"])
+
+    async def warm(model: str) -> None:
+        pass
+
+    slot = ModelSlot(load, warm, first_pause_s=0.0)
+    await slot.apply({"model_uri": "a"})
+    await slot.apply({"model_uri": "b"})
+    assert slot._pending
+    await slot._pending
+    assert slot.current == "b"
+    assert tries == ["a", "b", "b", "b"]
+    assert slot.fault is None
+
+
+async def test_another_wish_does_not_wait_for_the_next_try(slot: ModelSlot[str], loader: Loader) -> None:
+    await slot.apply({"model_uri": "a"})
+    await slot.apply({"model_uri": "broken"})
+    await slot.settled()
+    await slot.apply({"model_uri": "b"})
+    await slot.settled()
+    assert slot.current == "b"
+    assert loader.loaded == ["a", "broken", "b"]
+
+
 async def test_of_several_wishes_the_last_one_wins(slot: ModelSlot[str], loader: Loader) -> None:
     await slot.apply({"model_uri": "a"})
     loader.gate.clear()

@@ -11,6 +11,7 @@ import pytest
 import ray.serve._private.constants as serve_constants
 from ray._common.usage.usage_constants import USAGE_STATS_ENABLED_ENV_VAR
 from ray.exceptions import ActorDiedError, ActorUnavailableError, ObjectLostError
+from ray.experimental import internal_kv
 from ray.serve import batching
 from ray.serve._private import replica, replica_result
 from ray.serve._private.replica import SERVE_BUILD_ASGI_APP_METHOD
@@ -51,6 +52,13 @@ def test_deaths_of_a_replica_are_retried_or_its_photos_are_internal(error: Excep
 def test_an_untranslated_grpc_error_is_a_death_only_when_the_replica_is_unavailable(code: grpc.StatusCode, death: bool) -> None:
     assert is_death(grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata())) is death
     assert "grpc.aio.AioRpcError" in inspect.getsource(replica_result)
+
+
+def test_replicas_share_values_or_they_may_run_different_revisions_of_a_model() -> None:
+    assert {"key", "value", "overwrite"} <= inspect.signature(internal_kv._internal_kv_put).parameters.keys()
+    assert "key" in inspect.signature(internal_kv._internal_kv_get).parameters
+    assert "prefix" in inspect.signature(internal_kv._internal_kv_list).parameters
+    assert "key" in inspect.signature(internal_kv._internal_kv_del).parameters
 
 
 def test_the_app_is_built_on_the_replica_or_the_ingress_cannot_be_deployed() -> None:

@@ -17,6 +17,8 @@ from transformers import (
     ConditionalDetrImageProcessorPil,
     DeiTImageProcessorPil,
     DetrImageProcessorPil,
+    EfficientNetImageProcessorPil,
+    MobileViTImageProcessorPil,
     RTDetrImageProcessorPil,
     ViTImageProcessorPil,
     YolosImageProcessorPil,
@@ -153,8 +155,59 @@ def test_photos_are_resized_and_normalised_as_the_processor_does_it(processor: B
 def test_a_processor_that_does_more_is_refused(tmp_path: Path) -> None:
     path = write_tiny_detector(tmp_path)
     DetrImageProcessorPil(size={"height": 64, "width": 64}, pad_size={"height": 100, "width": 100}).save_pretrained(path)
-    with pytest.raises(CheckpointError, match="does more than resizing and normalising"):
+    with pytest.raises(CheckpointError, match="does more than resizing and normalising, or does it otherwise: do_pad is not supported"):
         build("detector", checkpoint(path), None, CPU)
+
+
+EFFICIENTNET = {"size": {"height": 32, "width": 32}, "image_std": [0.4785, 0.473, 0.474]}
+
+
+@pytest.mark.parametrize(
+    "processor",
+    [
+        ViTImageProcessorPil(size={"height": 32, "width": 32}),
+        DeiTImageProcessorPil(size={"height": 36, "width": 36}, crop_size={"height": 32, "width": 32}),
+        EfficientNetImageProcessorPil(**EFFICIENTNET),
+        EfficientNetImageProcessorPil(**EFFICIENTNET, rescale_offset=True, rescale_factor=1 / 127.5, include_top=False),
+        EfficientNetImageProcessorPil(**EFFICIENTNET, rescale_offset=True, rescale_factor=1 / 127.5, include_top=False, do_normalize=False),
+        EfficientNetImageProcessorPil(**EFFICIENTNET, rescale_offset=True, rescale_factor=1 / 127.5, do_normalize=False),
+        EfficientNetImageProcessorPil(**EFFICIENTNET, rescale_offset=True, do_rescale=False),
+    ],
+    ids=lambda processor: type(processor).__name__,
+)
+def test_a_classifier_gets_the_pixels_that_its_processor_makes_of_a_crop(processor: BaseImageProcessor, tmp_path: Path) -> None:
+    path = write_tiny_classifier(tmp_path)
+    processor.save_pretrained(path)
+    network = build("classifier", checkpoint(path), None, CPU)
+    crop = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    pixels = processor(images=crop, return_tensors="pt", input_data_format="channels_last", do_resize=False, do_center_crop=False)
+    model = AutoModelForImageClassification.from_pretrained(path).eval()
+    with torch.inference_mode():
+        (ours,) = network.module(torch.from_numpy(crop)[None])
+        assert torch.allclose(ours, model(**pixels).logits, atol=1e-4)
+
+
+def test_a_classifier_of_two_views_is_tried_at_its_own_size(tmp_path: Path) -> None:
+    path = write_tiny_classifier(tmp_path, views=("head", "person"))
+    assert build("classifier", checkpoint(path), None, CPU).facts.resize.exact == (64, 32)
+    flipped = MobileViTImageProcessorPil(size={"height": 64, "width": 32}, do_center_crop=False)
+    flipped.save_pretrained(path)
+    with pytest.raises(CheckpointError, match="do_flip_channel_order is not supported"):
+        build("classifier", checkpoint(path), None, CPU)
+
+
+@pytest.mark.parametrize("size", [None, 48])
+def test_a_classifier_whose_processor_flips_the_channels_is_refused(size: int | None, tmp_path: Path) -> None:
+    path = write_tiny_classifier(tmp_path)
+    MobileViTImageProcessorPil(size={"shortest_edge": 36}, crop_size={"height": 32, "width": 32}).save_pretrained(path)
+    with pytest.raises(CheckpointError, match=r"'s3://models/tiny/': its image processor \(MobileViT.*: do_flip_channel_order is not supp"):
+        build("classifier", checkpoint(path), size, CPU)
+
+
+def test_the_same_processor_without_the_flip_is_taken(tmp_path: Path) -> None:
+    path = write_tiny_classifier(tmp_path)
+    MobileViTImageProcessorPil(size={"shortest_edge": 32}, do_center_crop=False, do_flip_channel_order=False).save_pretrained(path)
+    assert build("classifier", checkpoint(path), None, CPU).facts.resize.exact == (32, 32)
 
 
 @pytest.mark.parametrize(
