@@ -84,8 +84,10 @@ test-ui: setup-dev ## Test the page without a browser
 test-browser: setup-dev ## Test the page and the service in a browser
 	@$(PYTEST) tests/browser
 
+smoke: export URL := $(URL)
+smoke: export PHOTOS := $(PHOTOS)
 smoke: setup ## Smoke-test a running service: URL=http://... PHOTOS=folder
-	@$(BIN)/python -m serve_app.commands.smoke $(URL) $(PHOTOS)
+	@$(BIN)/python -m serve_app.commands.smoke "$$URL" $${PHOTOS:+"$$PHOTOS"}
 
 bench: setup-dev $(if $(PEERS),.venv-peers/.installed) ## Benchmark the service; PEERS=1 adds other servers, BENCH passes options to python -m benchmarks run
 	@$(BIN)/python -m benchmarks run $(if $(PEERS),--peers) $(BENCH)
