@@ -47,7 +47,7 @@ serve: setup ## Run the service and its page on http://localhost:8000 (or API_HO
 	@if command -v npm > /dev/null; then \
 	  $(MAKE) --no-print-directory page || echo 'The page could not be built: the service runs without it, or with the previous build' >&2; \
 	else echo 'npm is not installed, so the page is not built: the service runs without it' >&2; fi
-	@exec $(BIN)/python -m serve_app
+	@exec $(BIN)/python -m serve_app --end-with-parent
 
 page: ui/dist/index.html ## Build the page into ui/dist
 
