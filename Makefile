@@ -47,7 +47,7 @@ serve: setup ## Run the service and its page on http://localhost:8000 (or API_HO
 	@if command -v npm > /dev/null; then \
 	  $(MAKE) --no-print-directory page || echo 'The page could not be built: the service runs without it, or with the previous build' >&2; \
 	else echo 'npm is not installed, so the page is not built: the service runs without it' >&2; fi
-	@exec $(BIN)/python -m serve_app
+	@exec $(BIN)/python -m serve_app --end-with-parent
 
 page: ui/dist/index.html ## Build the page into ui/dist
 
@@ -84,8 +84,10 @@ test-ui: setup-dev ## Test the page without a browser
 test-browser: setup-dev ## Test the page and the service in a browser
 	@$(PYTEST) tests/browser
 
+smoke: export URL := $(URL)
+smoke: export PHOTOS := $(PHOTOS)
 smoke: setup ## Smoke-test a running service: URL=http://... PHOTOS=folder
-	@$(BIN)/python -m serve_app.commands.smoke $(URL) $(PHOTOS)
+	@$(BIN)/python -m serve_app.commands.smoke "$$URL" $${PHOTOS:+"$$PHOTOS"}
 
 bench: setup-dev $(if $(PEERS),.venv-peers/.installed) ## Benchmark the service; PEERS=1 adds other servers, BENCH passes options to python -m benchmarks run
 	@$(BIN)/python -m benchmarks run $(if $(PEERS),--peers) $(BENCH)

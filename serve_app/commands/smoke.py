@@ -7,12 +7,13 @@ import sys
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 TIMEOUT_S = 90
@@ -77,9 +78,49 @@ def drawn_image(width: int = 320, height: int = 240) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + _png_chunk(b"IHDR", header) + _png_chunk(b"IDAT", zlib.compress(rows)) + _png_chunk(b"IEND", b"")
 
 
-def photo_checks(folder: Path) -> dict[str, Check]:
-    """For each file of a folder, a check that it gets any answer."""
-    return {photo.name: _photo_check(photo) for photo in sorted(folder.iterdir()) if photo.is_file()}
+class Photos(NamedTuple):
+    """What a folder has: the files to send, and the folders in it, whose files are not sent."""
+
+    files: list[Path]
+    folders: list[Path]
+
+
+def photos_in(folder: Path) -> Photos:
+    """The files and folders in a folder.
+
+    Raises:
+        argparse.ArgumentTypeError: there is no such folder, or it has no file.
+    """
+    if not folder.is_dir():
+        problem = "is a file: name the folder that it is in" if folder.exists() else "does not exist"
+        raise argparse.ArgumentTypeError(f"the folder of photos, {folder}, {problem}")
+    inside = sorted(folder.iterdir())
+    photos = Photos([path for path in inside if path.is_file()], [path for path in inside if path.is_dir()])
+    if not photos.files:
+        raise argparse.ArgumentTypeError(f"the folder of photos, {folder}, has no file{', but other folders' if photos.folders else ''}")
+    return photos
+
+
+def service_url(text: str) -> str:
+    """A URL; `localhost:8000` alone is one, too.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no URL of a service.
+    """
+    url = text if "://" in text else f"http://{text}"
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or any(character.isspace() for character in url):
+        raise argparse.ArgumentTypeError(f"{text!r} is no address of a service: it looks like http://localhost:8000")
+    return url
+
+
+def photo_checks(files: Iterable[Path]) -> dict[str, Check]:
+    """For each file, a check that it gets any answer."""
+    return {file.name: _photo_check(file) for file in files}
 
 
 def run_checks(service: Service, checks: Mapping[str, Check]) -> Iterator[Result]:
@@ -103,19 +144,21 @@ def wait_until_awake(service: Service, seconds: float) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Prints a line per check; returns 1 if any failed."""
     parser = argparse.ArgumentParser(prog="python -m serve_app.commands.smoke", description="Smoke test of a running service.")
-    parser.add_argument("url", metavar="URL", help="such as http://localhost:8000")
-    parser.add_argument("photos", metavar="PHOTOS_DIR", nargs="?", type=Path, help="folder of files to send one by one")
+    parser.add_argument("url", metavar="URL", type=service_url, help="such as http://localhost:8000")
+    parser.add_argument("photos", metavar="PHOTOS_DIR", nargs="?", type=lambda text: photos_in(Path(text)), help="folder of files to send")
     parser.add_argument("--wait", metavar="SECONDS", type=float, default=0, help="how long to wait for sleeping models first")
     options = parser.parse_args(arguments)
     if options.wait:
         wait_until_awake(Service(options.url), options.wait)
-    checks = CHECKS | (photo_checks(options.photos) if options.photos else {})
+    checks = CHECKS | (photo_checks(options.photos.files) if options.photos else {})
     width = max(map(len, checks))
     failed = 0
     for result in run_checks(Service(options.url), checks):
         print(f"{'PASS' if result.passed else 'FAIL'}  {result.name:<{width}}  {result.milliseconds:>6.0f} ms  {result.note}", flush=True)
         failed += not result.passed
     print(f"\n{len(checks) - failed} of {len(checks)} passed")
+    if options.photos and (folders := options.photos.folders):
+        print(f"Not sent: the files in the folders {', '.join(folder.name for folder in folders)}")
     return 1 if failed else 0
 
 

@@ -7,6 +7,8 @@
     method `__serve_build_asgi_app__`   Builds the app on the replica. Without it the app has to be pickled, which FastAPI's cannot be.
     `ray.experimental.internal_kv`      Values that all processes share. Without it replicas could run different revisions of a model.
     text `max_concurrent_batches`       Of a warning that does not apply to us. If the text changes, the log has the warning again.
+    HAProxy's configuration             See `haproxy`, which changes it.
+    RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER   Off, Ray's processes use the loopback address, as on macOS. Otherwise they listen on all addresses.
     RAY_SERVE_* variables               Serve silently ignores a name that it no longer reads; what each does is said beside it.
 
 tests/unit/serve_app/graph/test_ray_internals.py looks each one up in the Ray that is installed.
@@ -18,9 +20,13 @@ import random
 import socket
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp
+
+from serve_app.graph import haproxy
 
 if TYPE_CHECKING:  # `make serve` wants the variables only, and Ray takes a second to import
     from ray.serve.handle import DeploymentHandle
@@ -122,7 +128,12 @@ EVERYWHERE = {
     "RAY_SERVE_LOG_TO_STDERR": "0",  # the log files have a line per photo, and the terminal need not
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-HAPROXY = {"RAY_SERVE_ENABLE_HA_PROXY": "1"}  # HAProxy instead of Serve's proxy in Python: benchmarks/README.md has the figures
+_HAPROXY = "RAY_SERVE_ENABLE_HA_PROXY"
+HAPROXY = {
+    _HAPROXY: "1",  # HAProxy instead of Serve's proxy in Python: benchmarks/README.md has the figures
+    "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "60",  # for a silent client; longer than the app's own deadlines, which answer first
+}
+ONLY_HERE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # the whole cluster is on this machine, and listens there only
 
 # A pod has its ports to itself, and drains as Kubernetes does: it leaves the load balancer first (preStop), then Ray moves its
 # replicas away. It needs neither free ports nor the short draining of a machine on which http/draining.py has already waited.
@@ -135,6 +146,39 @@ def on_this_machine() -> dict[str, str]:
         return EVERYWHERE
     ports = {f"RAY_SERVE_{name}_PORT": str(free_port()) for name in ("HAPROXY_METRICS", "HAPROXY_STATS", "FALLBACK_PROXY_HTTP")}
     return EVERYWHERE | HAPROXY | ports | {"RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1"}
+
+
+def has_haproxy(variables: Mapping[str, str]) -> bool:
+    """Whether these variables put HAProxy in front of the replicas."""
+    return variables.get(_HAPROXY) == "1"
+
+
+def haproxy_of(folder: Path, host: str, open_files: int) -> dict[str, str]:
+    """The variables for HAProxy of one `make serve`; none where there is no HAProxy.
+
+    Args:
+        folder: for its files, among them the admin socket: no other user can read it, and it is removed at the end.
+        host: where requests come in.
+        open_files: the limit for a process.
+    """
+    if sys.platform != "linux":
+        return {}
+    files = {"CONFIG_FILE_LOC": "haproxy.cfg", "SOCKET_PATH": "admin", "SERVER_STATE_FILE": "state", "METRICS_SOCKET_PATH": "metrics"}
+    paths = {f"RAY_SERVE_HAPROXY_{name}": str(folder / file) for name, file in files.items()}
+    return paths | {
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": haproxy.__file__,
+        "RAY_SERVE_HAPROXY_MAXCONN": str(max_connections(open_files)),
+        haproxy.HOST_VARIABLE: host,
+    }
+
+
+MAX_CONNECTIONS = 4096
+
+
+def max_connections(open_files: int) -> int:
+    """Connections that HAProxy may have: it wants two files for each, and half of one to splice, and does not start with fewer."""
+    return min(MAX_CONNECTIONS, max(1, (open_files - 200) * 2 // 5))
 
 
 def free_port() -> int:

@@ -17,10 +17,10 @@ import psutil
 import pytest
 import yaml
 
-from serve_app.__main__ import STOP_S
 from serve_app.commands.smoke import Service, drawn_image
 from serve_app.graph.ray_internals import free_port
 from serve_app.settings import Settings
+from serve_app.supervisor.stop import STOP_S
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

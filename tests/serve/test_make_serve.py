@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import psutil
@@ -72,6 +73,21 @@ def test_the_dashboard_asks_for_the_token(service: RunningService) -> None:
     assert httpx.get(f"{service.dashboard}/api/serve/applications/").status_code == 401
 
 
+def test_nothing_listens_to_other_machines_but_the_calls_between_replicas(service: RunningService) -> None:
+    """Those ask for the token; README.md has the line that closes them."""
+    listening = [
+        (" ".join(process.cmdline()), connection.laddr)
+        for process in service.family
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert ("127.0.0.1", service.port) in [address for _, address in listening]
+    open_to_others = [(name, address) for name, address in listening if address.ip not in ("127.0.0.1", "::1")]
+    assert all(name.startswith("ray::ServeReplica") and address.ip == "::" for name, address in open_to_others), open_to_others
+    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    assert all(first <= address.port <= last for _, address in open_to_others)
+
+
 def test_the_smoke_test_passes(service: RunningService) -> None:
     command = [sys.executable, "-m", "serve_app.commands.smoke", service.url]
     smoke = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
@@ -110,6 +126,53 @@ def shown_in_flight(service: RunningService) -> bool:
     """Whether an ingress replica reports a request in flight (see serve_app.http.draining)."""
     paths = {file.path for process in service.family if process.is_running() for file in process.open_files()}
     return any(path.endswith(f"/{REQUESTS}") for path in paths)
+
+
+def said(port: int) -> str:
+    """What a client hears: the status and code of an answer, or that there was none."""
+    photo = {"content": photos.cat(), "headers": {"content-type": "image/jpeg"}}
+    try:
+        answer = httpx.post(f"http://127.0.0.1:{port}/predict", timeout=60, **photo)  # type: ignore[arg-type]
+    except httpx.TransportError:
+        return "no connection"
+    if answer.headers["content-type"] != "application/json":
+        return f"{answer.status_code} {answer.text}"
+    assert answer.status_code != 503 or answer.headers["retry-after"]
+    return f"{answer.status_code} {answer.json()['code']}"
+
+
+def test_from_its_first_moment_it_answers_and_when_it_is_killed_nothing_is_left(tmp_path: Path) -> None:
+    service = RunningService(free_port(), tmp_path)
+    try:
+        heard = set()
+        while "\nStop:" not in service.output:
+            heard.add(said(service.port))
+            assert service.process.poll() is None, service.output
+        assert heard <= {"no connection", "503 overloaded", "200 multiple_people", "200 no_person", "200 ok"}
+        assert "503 overloaded" in heard
+        service.wait_until_ready()
+        for process in service.family:
+            if process.name() == "haproxy":
+                process.kill()
+        again = set()
+        while not any(each.startswith("200") for each in again):
+            again.add(said(service.port))
+        assert again <= heard
+        family = psutil.Process(service.process.pid).children(recursive=True)
+        service.process.kill()
+        _, alive = psutil.wait_procs(family, timeout=30)
+        assert alive == []
+    finally:
+        service.kill()
+
+
+def test_when_rays_control_service_dies_it_says_so_and_ends(stoppable: RunningService) -> None:
+    (control,) = [process for process in stoppable.family if process.name() == "gcs_server"]
+    control.kill()
+    assert stoppable.process.wait(30) == 1
+    assert "gcs_server) has ended" in stoppable.output
+    _, alive = psutil.wait_procs(stoppable.family, timeout=20)
+    assert alive == []
 
 
 def test_told_to_stop_it_answers_what_is_in_flight_admits_no_more_and_leaves_no_process(stoppable: RunningService) -> None:

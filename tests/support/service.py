@@ -61,7 +61,7 @@ class RunningService:
     @property
     def dashboard(self) -> str:
         """Address of the Ray dashboard."""
-        found = re.search(r"dashboard at .*?(http://[\d.:]+)", self.output)
+        found = re.search(r"Ray dashboard: +(http://[\d.:]+)", self.output)
         assert found
         return found[1]
 

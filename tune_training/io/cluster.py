@@ -8,6 +8,7 @@ from typing import Any
 
 import ray
 
+from serve_app.ray_address import problem_with, ray_address
 from tune_training.io.errors import InputError
 
 
@@ -21,12 +22,15 @@ def ray_cluster() -> Iterator[bool]:
     if ray.is_initialized():
         yield False
         return
-    own = not os.environ.get("RAY_ADDRESS")
+    address = ray_address()
+    if address and (problem := problem_with(address)):
+        raise InputError(problem)
+    own = address is None
     options: dict[str, Any] = {"address": "local", "include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0))} if own else {}
     try:
         ray.init(log_to_driver=False, logging_level=logging.WARNING, **options)
     except ConnectionError as error:
-        raise InputError(f"there is no Ray cluster at {os.environ.get('RAY_ADDRESS')} ({error}). Unset RAY_ADDRESS to start one") from error
+        raise InputError(f"there is no Ray cluster at {address} ({error}). Unset RAY_ADDRESS to start one") from error
     try:
         yield own
     finally:

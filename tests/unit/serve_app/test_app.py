@@ -96,7 +96,7 @@ def test_a_replica_of_each_fits_on_one_core_and_two_detectors_on_two(deployments
 
 
 def test_make_serve_listens_where_the_settings_say(config: dict[str, Any]) -> None:
-    bound = with_address(config, Settings(_env_file=None, api_host="0.0.0.0", api_port=9000))
+    bound = with_address(config, "0.0.0.0", 9000)
     assert (bound["http_options"]["host"], bound["http_options"]["port"]) == ("0.0.0.0", 9000)
     assert bound["http_options"]["request_timeout_s"] == config["http_options"]["request_timeout_s"]
     assert bound["applications"] == config["applications"]

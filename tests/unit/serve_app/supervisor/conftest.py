@@ -1,0 +1,49 @@
+"""Processes of a pretended run."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from serve_app.supervisor.processes import MARK, PREFIX
+
+Spawn = Callable[..., psutil.Process]
+
+WAIT = "import time; time.sleep(1000)"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of a run."""
+    path = tmp_path / f"{PREFIX}test"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def spawn(folder: Path) -> Iterator[Spawn]:
+    """Starts a Python program as part of the run; returns once it has printed a line, with the process of the number that it printed."""
+    started: list[subprocess.Popen[bytes]] = []
+    others: list[psutil.Process] = []
+
+    def run(program: str, *arguments: object, marked: bool = True) -> psutil.Process:
+        environment = {**os.environ, MARK: str(folder)} if marked else dict(os.environ)
+        command = [sys.executable, "-c", program, *map(str, arguments)]
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+        started.append(process)
+        assert process.stdout
+        others.append(psutil.Process(int(process.stdout.readline())))
+        return others[-1]
+
+    yield run
+    for other in others:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            other.kill()
+    for process in started:
+        process.kill()
+        process.communicate()
