@@ -85,7 +85,10 @@ EVERYWHERE = {
     "RAY_SERVE_LOG_TO_STDERR": "0",  # the log files have a line per photo, and the terminal need not
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-HAPROXY = {"RAY_SERVE_ENABLE_HA_PROXY": "1"}  # HAProxy instead of Serve's proxy in Python: benchmarks/README.md has the figures
+HAPROXY = {
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",  # HAProxy instead of Serve's proxy in Python: benchmarks/README.md has the figures
+    "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "32768",  # the headers of a request: browsers send the cookies of all programs on localhost
+}
 
 # A pod has its ports to itself, and drains as Kubernetes does: it leaves the load balancer first (preStop), then Ray moves its
 # replicas away. It needs neither free ports nor the short draining of a machine on which http/draining.py has already waited.
