@@ -66,6 +66,12 @@ class Settings(BaseSettings):
     )
     request_deadline_s: float = Field(20.0, description="Seconds from the end of an upload to its answer; then `timeout`", gt=0)
     upload_deadline_s: float = Field(30.0, description="Seconds that a body may take to arrive", gt=0)
+    min_upload_bytes_per_s: int = Field(
+        10_000, description="Bodies that arrive more slowly are ended after some seconds, sooner when others wait for their place", gt=0
+    )
+    max_uploads: int = Field(
+        100, description="Most bodies that arrive at one ingress replica at a time; more are refused as `overloaded`", gt=0
+    )
     max_photos_in_flight: int = Field(
         64, description="Most photos that one ingress replica works on, fewer when models are slow; more are refused as `overloaded`", gt=0
     )

@@ -1,10 +1,11 @@
 """Logs and metrics: one JSON line per request, with its id, code and stage times; never a file name, a pixel or a path."""
 
 import logging
-from collections.abc import Mapping
+from collections import Counter
 
 from ray.serve import metrics
 
+from serve_app.records import PhotoRecord, RequestRecord
 from serve_app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -16,7 +17,7 @@ BATCH_SIZE_BUCKETS = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]
 
 
 class IngressMetrics:
-    """Metrics of the ingress: answers, confidences, stages, retries."""
+    """Metrics and log of the ingress: answers, confidences, stages, retries."""
 
     def __init__(self) -> None:
         self._answers = metrics.Counter("gender_answers", "Answers by code.", tag_keys=("code",))
@@ -24,12 +25,18 @@ class IngressMetrics:
         self._stages = metrics.Histogram("gender_stage_seconds", "Seconds spent in each stage.", SECONDS_BUCKETS, tag_keys=("stage",))
         self._retries = metrics.Counter("gender_retries", "Calls repeated because a replica died.")
 
-    def answered(self, code: str, label: str | None, confidence: float, stages: Mapping[str, float]) -> None:
-        """Counts one answer; `stages` are seconds by name."""
-        self._answers.inc(1, {"code": code})
-        if label is not None:
-            self._confidence.observe(confidence, {"label": label})
-        for stage, seconds in stages.items():
+    def request(self, record: RequestRecord) -> None:
+        """Counts the photos of a request, and logs it. A request that is refused as a whole counts as one photo."""
+        if record.about_photos and record.code is not None:
+            for photo in record.photos or [PhotoRecord(record.code)]:
+                self._photo(photo)
+        log_request(record)
+
+    def _photo(self, photo: PhotoRecord) -> None:
+        self._answers.inc(1, {"code": photo.code})
+        if photo.label is not None:
+            self._confidence.observe(photo.confidence, {"label": photo.label})
+        for stage, seconds in photo.stages.items():
             self._stages.observe(seconds, {"stage": stage})
 
     def retried(self) -> None:
@@ -58,8 +65,21 @@ def log_with_serve(settings: Settings) -> None:
     ours.setLevel(logging.DEBUG if settings.debug else logging.INFO)
 
 
-def log_answer(request_id: str, code: str, stages: Mapping[str, float]) -> None:
-    """Logs one line per photo: Serve's JSON log adds deployment, replica and time."""
-    timings = {f"{stage}_ms": round(seconds * 1000, 1) for stage, seconds in stages.items()}
+def log_request(record: RequestRecord) -> None:
+    """Logs one line: Serve's JSON log adds deployment, replica and time.
+
+    Only with DEBUG for what is neither about photos nor a fault: probes and the page's files would hide the rest.
+    """
+    fields: dict[str, object] = {"photo_request_id": record.request_id, "call": record.call, "status": record.status, "code": record.code}
+    stages = {stage for photo in record.photos for stage in photo.stages}
+    for stage in stages:  # of a batch, its slowest photo's
+        fields[f"{stage}_ms"] = _ms(max(photo.stages.get(stage, 0.0) for photo in record.photos))
+    if len(record.photos) > 1:
+        fields["codes"] = dict(Counter(photo.code for photo in record.photos))
+    level = logging.INFO if record.about_photos or (record.status or 500) >= 400 else logging.DEBUG
     # The fields reach the JSON file; the terminal shows the text only.
-    logger.info("%s in %.0f ms", code, stages.get("total", 0.0) * 1000, extra={"photo_request_id": request_id, "code": code, **timings})
+    logger.log(level, "%s in %.0f ms", record.code or "no answer: the client has gone", record.seconds * 1000, extra=fields)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)

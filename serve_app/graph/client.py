@@ -24,7 +24,7 @@ from serve_app.graph.ray_internals import Handle
 from serve_app.graph.replicas import NobodyThereError, ReplicaDiedError, Replicas
 from serve_app.graph.retry_budget import RetryBudget
 from serve_app.settings import Settings
-from serve_app.telemetry import IngressMetrics, log_answer
+from serve_app.telemetry import IngressMetrics
 from serve_app.vision.cropping import CropSpec
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class GraphClient:
         detector: handle of the PersonDetector.
         classifier: handle of the GenderClassifier.
         settings: deadlines.
-        metrics: counts answers and retries.
+        metrics: counts retries.
         scaled_to_zero: whether a model has no replica.
     """
 
@@ -102,9 +102,7 @@ class GraphClient:
             logger.exception("request %s failed: %s", request_id, type(error).__name__)
             outcome = GraphOutcome(Code.INTERNAL)
         photo.stages["total"] = time.perf_counter() - started
-        self._metrics.answered(outcome.code, outcome.prediction, outcome.confidence, photo.stages)
-        log_answer(request_id, outcome.code, photo.stages)
-        return outcome
+        return replace(outcome, stages=photo.stages)
 
     async def health(self) -> Descriptions:
         """The models that can answer. Models scaled to zero are not woken: they count as not loaded."""

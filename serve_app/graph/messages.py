@@ -73,6 +73,7 @@ class GraphOutcome(Outcome):
 
     detector: str | None = None
     classifier: str | None = None
+    stages: Stages = field(default_factory=dict, compare=False)
 
 
 Role = Literal["detector", "classifier"]

@@ -132,6 +132,7 @@ _HAPROXY = "RAY_SERVE_ENABLE_HA_PROXY"
 HAPROXY = {
     _HAPROXY: "1",  # HAProxy instead of Serve's proxy in Python: benchmarks/README.md has the figures
     "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "60",  # for a silent client; longer than the app's own deadlines, which answer first
+    "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "32768",  # the headers of a request: browsers send the cookies of all programs on localhost
 }
 ONLY_HERE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # the whole cluster is on this machine, and listens there only
 

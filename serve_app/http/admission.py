@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from serve_app.codes import Code
+from serve_app.codes import MEANINGS, Code
 from serve_app.http.faults import RETRY_AFTER_S, Refused
 
 Take = Callable[[int], None]
@@ -15,6 +15,9 @@ LEAST_PHOTOS = 8  # always admitted: they fill a batch, and their answers give t
 WINDOW = 32  # answers over which the pace is measured
 ENOUGH = 8  # answers without which there is no pace yet
 MAX_RETRY_AFTER_S = 10
+
+_OF_A_MODEL = {code for code in Code if MEANINGS[code].status == 200}  # only these are sure to have passed through one
+_OF_THE_FILE = {Code.NOT_AN_IMAGE, Code.IMAGE_TOO_LARGE, Code.CORRUPT_IMAGE}
 
 
 class Budget:
@@ -35,7 +38,7 @@ class Budget:
 
     @contextmanager
     def hold(self, amount: int = 0) -> Iterator[Take]:
-        """Holds `amount`, and what the yielded function adds, until the block is left.
+        """Holds `amount`, and what the yielded function adds, until the block is left; a negative amount is given back.
 
         Raises:
             Refused: `overloaded`: it does not fit, now or later.
@@ -56,12 +59,27 @@ class Budget:
             self._in_use -= held
 
 
+class PhotoInFlight:
+    """A photo in the graph. Without an `ended` it took the models' time and got no answer."""
+
+    def __init__(self, share_before: float) -> None:
+        self.share_before = share_before
+        self.code: Code | None = None
+
+    def ended(self, code: Code) -> None:
+        """The graph gave it this code."""
+        self.code = code
+
+
 class Pace:
     """Seconds per photo of the graph as a whole, over its last answers.
 
     Only time with photos in flight counts, so an idle service does not look slow; it counts up to now, so a service that has stopped
     answering does. With few photos in flight the models are partly idle and the pace is too pessimistic; it improves as more are
     admitted.
+
+    Each moment is shared out equally among the photos in flight. A file that is refused as no good image says nothing about the
+    models: its share is taken back, or a flood of such files, whose ends are no answers, would look like slow models.
 
     Args:
         clock: monotonic seconds.
@@ -70,35 +88,41 @@ class Pace:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._in_flight = 0
-        self._busy_before = 0.0
-        self._busy_since = 0.0
+        self._now = clock()
+        self._busy = 0.0  # seconds with photos in flight, without the shares of refused files
+        self._share = 0.0  # seconds that a photo would have got that was in flight all the time
         self._answers: deque[float] = deque(maxlen=WINDOW)  # busy seconds at the time of each
 
-    def began(self, photos: int) -> None:
-        """Photos entered the graph."""
-        if not self._in_flight:
-            self._busy_since = self._clock()
-        self._in_flight += photos
-
-    def ended(self, photos: int) -> None:
-        """Photos left the graph, answered or not."""
-        self._in_flight -= photos
-        if not self._in_flight:
-            self._busy_before += self._clock() - self._busy_since
-
-    def answered(self) -> None:
-        """The models answered one of the photos in flight."""
-        self._answers.append(self._busy())
+    @contextmanager
+    def photo(self) -> Iterator[PhotoInFlight]:
+        """One photo, in flight until the block is left."""
+        self._advance()
+        self._in_flight += 1
+        photo = PhotoInFlight(self._share)
+        try:
+            yield photo
+        finally:
+            self._advance()
+            self._in_flight -= 1
+            if photo.code in _OF_A_MODEL:
+                self._answers.append(self._busy)
+            elif photo.code in _OF_THE_FILE:
+                self._busy -= self._share - photo.share_before
 
     @property
     def seconds_per_photo(self) -> float | None:
         """Busy seconds between two answers; None before there are enough."""
         if len(self._answers) < ENOUGH:
             return None
-        return (self._busy() - self._answers[0]) / (len(self._answers) - 1)
+        self._advance()
+        return max(self._busy - self._answers[0], 0.0) / (len(self._answers) - 1)
 
-    def _busy(self) -> float:
-        return self._busy_before + (self._clock() - self._busy_since if self._in_flight else 0.0)
+    def _advance(self) -> None:
+        now = self._clock()
+        if self._in_flight:
+            self._busy += now - self._now
+            self._share += (now - self._now) / self._in_flight
+        self._now = now
 
 
 class PhotoAdmission:
@@ -109,7 +133,7 @@ class PhotoAdmission:
     Args:
         most: the most photos in flight, at any pace.
         within_s: seconds within which the photos in flight should be answered.
-        pace: measured here.
+        pace: of the same photos.
     """
 
     def __init__(self, most: int, within_s: float, pace: Pace) -> None:
@@ -146,9 +170,7 @@ class PhotoAdmission:
         """
         self.check(photos)
         self._in_flight += photos
-        self._pace.began(photos)
         try:
             yield
         finally:
             self._in_flight -= photos
-            self._pace.ended(photos)

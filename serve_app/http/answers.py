@@ -16,6 +16,7 @@ Box = Annotated[
 ]
 
 
+ALIVE = "alive"
 HEALTHY = "healthy"
 UNAVAILABLE = "unavailable"
 
@@ -149,6 +150,12 @@ class Health(Body):
             models={role: model and ModelInfo(name=model.name, revision=model.revision) for role, model in models.items()},
             faults={role: model.fault for role, model in models.items() if model and model.fault},
         )
+
+
+class Liveness(Body):
+    """What GET /live says while the process is up."""
+
+    status: str = Field(description=f'"{ALIVE}"')
 
 
 class Welcome(Body):

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,15 +13,19 @@ from starlette.responses import Response
 from serve_app import __version__
 from serve_app.codes import MEANINGS, Code
 from serve_app.http.admission import Budget, Pace, PhotoAdmission
-from serve_app.http.answers import HEALTHY, Answer, BatchAnswer, BatchItem, Body, Health, Welcome
+from serve_app.http.answers import ALIVE, HEALTHY, Answer, BatchAnswer, BatchItem, Body, Health, Liveness, Welcome
 from serve_app.http.docs_page import docs_routes
 from serve_app.http.draining import DrainMiddleware
-from serve_app.http.faults import CatchAllMiddleware, add_fault_handlers, fault_response
+from serve_app.http.faults import CatchAllMiddleware, PlainFaultMiddleware, add_fault_handlers, fault_response
 from serve_app.http.middleware import HEADER as REQUEST_ID_HEADER
 from serve_app.http.middleware import RequestIdMiddleware, SecurityHeadersMiddleware, UnreadBodyMiddleware
-from serve_app.http.openapi import health_docs, keep_nulls_in_examples, predict_batch_docs, predict_docs
+from serve_app.http.openapi import health_docs, keep_nulls_in_examples, live_docs, predict_batch_docs, predict_docs, root_docs
 from serve_app.http.page import accepts_html, index_response, page_routes
+from serve_app.http.recording import RecordMiddleware, Tell
+from serve_app.http.shared_answer import SharedAnswer
+from serve_app.http.upload_places import UploadPlaces
 from serve_app.http.uploads import Upload, read_files, read_image
+from serve_app.records import PhotoRecord, RequestRecord
 from serve_app.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,6 +33,9 @@ if TYPE_CHECKING:
 
 TITLE = "Gender Classification API"
 OPENAPI_URL = "/openapi.json"
+PREDICT = "/predict"
+PREDICT_BATCH = "/predict-batch"
+LIVE = "/live"
 SHARE_OF_DEADLINE = 0.5  # admitted photos should be answered within this share: the pace is an estimate, and replicas may die
 
 _DESCRIPTION = """A photo in, one answer out: which of two gender presentations the model sees, how sure it is, or why it will not say.
@@ -47,10 +55,13 @@ class PredictService(Protocol):
         ...
 
 
-def create_app(service: PredictService, settings: Settings, *, request_id_returned_by_proxy: bool = False) -> FastAPI:
+def create_app(
+    service: PredictService, settings: Settings, *, tell: Tell = lambda record: None, request_id_returned_by_proxy: bool = False
+) -> FastAPI:
     """The app that serves `service` over HTTP.
 
     Args:
+        tell: takes the record of each request, for the log and the metrics.
         request_id_returned_by_proxy: the proxy in front adds the request's id to each response, as Serve's does.
     """
     root_path = settings.root_path.rstrip("/")
@@ -67,13 +78,14 @@ def create_app(service: PredictService, settings: Settings, *, request_id_return
         generate_unique_id_function=lambda route: route.name,
     )
     _add_api_routes(app, service, settings)
+    calls = _add_undocumented_routes(app)
     keep_nulls_in_examples(app)
     app.router.routes.extend(docs_routes(TITLE, root_path, OPENAPI_URL))
     app.router.routes.extend(page_routes(settings.page_dir))
     add_fault_handlers(app)
     # From the innermost to the outermost, so that faults get the headers of the outer ones.
     app.add_middleware(CatchAllMiddleware)
-    app.add_middleware(DrainMiddleware, folder=settings.drain_dir)
+    app.add_middleware(DrainMiddleware, folder=settings.drain_dir, always=[LIVE])
     app.add_middleware(UnreadBodyMiddleware)
     app.add_middleware(
         CORSMiddleware,
@@ -82,7 +94,10 @@ def create_app(service: PredictService, settings: Settings, *, request_id_return
         allow_headers=["*"],
         expose_headers=[REQUEST_ID_HEADER, "retry-after"],
     )
+    app.add_middleware(PlainFaultMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(RecordMiddleware, tell=tell, calls=calls, photo_calls=[PREDICT, PREDICT_BATCH])
+    app.add_middleware(CatchAllMiddleware)
     app.add_middleware(RequestIdMiddleware, returned_by_proxy=request_id_returned_by_proxy)
     return app
 
@@ -91,15 +106,18 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings) -
     pace = Pace()
     photos = PhotoAdmission(settings.max_photos_in_flight, settings.request_deadline_s * SHARE_OF_DEADLINE, pace)
     body_bytes = Budget(settings.max_upload_bytes_in_flight)
+    places = UploadPlaces(settings)
+    models = SharedAnswer(lambda: service.health())
     has_page = bool(page_routes(settings.page_dir))
 
-    async def ask(image: bytes, request_id: str) -> Answer:
-        answer = Answer.of(await service.predict(image, request_id), request_id)
-        if MEANINGS[answer.code].status == 200:  # only these are sure to have passed through a model
-            pace.answered()
-        return answer
+    async def ask(image: bytes, record: RequestRecord) -> Answer:
+        with pace.photo() as photo:
+            outcome = await service.predict(image, record.request_id)
+            photo.ended(outcome.code)
+        record.photos.append(PhotoRecord(outcome.code, outcome.prediction, outcome.confidence, outcome.stages))
+        return Answer.of(outcome, record.request_id)
 
-    @app.get("/", summary="The page, or for programs a greeting", response_model=Welcome)
+    @app.get("/", **root_docs(Welcome(message=TITLE, status=HEALTHY, version=__version__)))
     async def root(request: Request) -> Response:
         if has_page and accepts_html(request):
             response = index_response(settings.page_dir)
@@ -108,38 +126,56 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings) -
         response.headers["vary"] = "accept"
         return response
 
+    @app.get(LIVE, **live_docs())
+    async def live() -> Response:
+        return _json(Liveness(status=ALIVE))
+
     @app.get("/health", **health_docs(__version__))
     async def health() -> Response:
-        report = Health.of(await service.health())
+        report = Health.of(await models())
         return _json(report, 200 if report.status == HEALTHY else 503)
 
-    @app.post("/predict", **predict_docs(settings))
+    @app.post(PREDICT, **predict_docs(settings))
     async def predict(request: Request) -> Response:
-        request_id = request.state.request_id
+        record: RequestRecord = request.state.record
         photos.check()  # before the body: a client need not upload what will be refused
         with body_bytes.hold() as take:
-            image = await read_image(request, settings, take)
+            image = await read_image(request, settings, take, places)
             with photos.admit(1):
-                answer = await ask(image, request_id)
+                answer = await ask(image, record)
         if MEANINGS[answer.code].status == 200:
             return _json(answer)
-        return fault_response(answer.code, request_id, answer.error)
+        return fault_response(answer.code, record.request_id, answer.error)
 
-    @app.post("/predict-batch", **predict_batch_docs(settings))
+    @app.post(PREDICT_BATCH, **predict_batch_docs(settings))
     async def predict_batch(request: Request) -> Response:
+        record: RequestRecord = request.state.record
         photos.check()
         with body_bytes.hold() as take:
-            uploads = await read_files(request, settings, take)
+            uploads = await read_files(request, settings, take, places)
             with photos.admit(len(uploads)):
-                items = await asyncio.gather(*(_item(ask, upload, request.state.request_id) for upload in uploads))
+                items = await asyncio.gather(*(_item(ask, upload, record) for upload in uploads))
         return _json(BatchAnswer(results=items))
 
 
-async def _item(ask: Callable[[bytes, str], Awaitable[Answer]], upload: Upload, request_id: str) -> BatchItem:
+def _add_undocumented_routes(app: FastAPI) -> list[str]:
+    """Adds HEAD beside GET, and each address with a slash at its end; returns the addresses without."""
+    routes = [route for route in app.routes if isinstance(route, APIRoute)]
+    for route in routes:
+        methods = sorted(route.methods | ({"HEAD"} if "GET" in route.methods else set()))
+        if "HEAD" in methods:
+            app.add_api_route(route.path, route.endpoint, methods=["HEAD"], include_in_schema=False)
+        if route.path != "/":
+            app.add_api_route(f"{route.path}/", route.endpoint, methods=methods, include_in_schema=False)
+    return [route.path for route in routes]
+
+
+async def _item(ask: Callable[[bytes, RequestRecord], Awaitable[Answer]], upload: Upload, record: RequestRecord) -> BatchItem:
     if upload.image is None:
-        answer = Answer.refusal(Code.IMAGE_TOO_LARGE, request_id)
+        record.photos.append(PhotoRecord(Code.IMAGE_TOO_LARGE))
+        answer = Answer.refusal(Code.IMAGE_TOO_LARGE, record.request_id)
     else:
-        answer = await ask(upload.image, request_id)
+        answer = await ask(upload.image, record)
     return BatchItem(**dict(answer), filename=upload.filename)
 
 

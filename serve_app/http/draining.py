@@ -5,8 +5,9 @@ They share a folder. The file `stopping` in it means: admit nothing more. Each r
 """
 
 import fcntl
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -25,17 +26,19 @@ class DrainMiddleware:
     """Refuses requests as `overloaded` once the service is stopping, and holds the shared lock while others are in flight.
 
     Args:
-        folder: shared with `drain`; when it is None or missing, every request is admitted.
+        folder: shared with `drain`; when it is None or cannot be read, every request is admitted: nobody says that the service stops.
+        always: addresses that are admitted in any case.
     """
 
-    def __init__(self, app: ASGIApp, folder: Path | None) -> None:
+    def __init__(self, app: ASGIApp, folder: Path | None, always: Collection[str] = ()) -> None:
         self._app = app
-        self._folder = folder if folder and folder.is_dir() else None
+        self._folder = folder if folder and os.path.isdir(folder) else None  # unlike Path.is_dir it never raises
+        self._always = frozenset(always)
         self._requests: BinaryIO | None = None  # open, and locked, while requests are in flight
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._folder is None:
+        if scope["type"] != "http" or self._folder is None or scope["path"].rstrip("/") in self._always:
             await self._app(scope, receive, send)
             return
         with self._counted(self._folder) as admitted:
@@ -47,16 +50,22 @@ class DrainMiddleware:
         """Counts a request as in flight; yields whether it is admitted."""
         self._in_flight += 1
         try:
-            if self._requests is None:
-                self._requests = (folder / REQUESTS).open("ab")
-                _lock(self._requests, fcntl.LOCK_SH)
-            # First the lock, then the file; `drain` does it the other way round, so no request slips through.
-            yield not (folder / STOPPING).exists()
+            yield not self._is_stopping(folder)
         finally:
             self._in_flight -= 1
             if not self._in_flight and self._requests is not None:
                 self._requests.close()
                 self._requests = None
+
+    def _is_stopping(self, folder: Path) -> bool:
+        try:
+            if self._requests is None:
+                self._requests = (folder / REQUESTS).open("ab")
+                _lock(self._requests, fcntl.LOCK_SH)
+            # First the lock, then the file; `drain` does it the other way round, so no request slips through.
+            return (folder / STOPPING).exists()
+        except OSError:  # somebody cleaned the folder away
+            return False
 
 
 def drain(folder: Path, seconds: float, give_up: Callable[[], bool] = lambda: False) -> bool:

@@ -22,9 +22,10 @@ class Ingress(AppOnReplica):
     def __init__(self, detector: Handle, classifier: Handle, settings: Settings) -> None:
         log_with_serve(settings)
         scaled_to_zero = ScaleToZero(detector.app_name, [detector.deployment_name, classifier.deployment_name])
-        self._client = GraphClient(detector, classifier, settings, IngressMetrics(), scaled_to_zero.any)
+        self._metrics = IngressMetrics()
+        self._client = GraphClient(detector, classifier, settings, self._metrics, scaled_to_zero.any)
         self._settings = settings
 
     def build_app(self) -> FastAPI:
         """The app, with an id for each request that Serve's proxy returns."""
-        return create_app(self._client, self._settings, request_id_returned_by_proxy=True)
+        return create_app(self._client, self._settings, tell=self._metrics.request, request_id_returned_by_proxy=True)

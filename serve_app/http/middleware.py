@@ -1,4 +1,4 @@
-"""Middleware for every request: its id, a header against content sniffing, and closing connections with unread bodies."""
+"""Middleware for every request: its id, a header against content sniffing, closing connections with unread bodies, and Serve's door."""
 
 import re
 import uuid
@@ -7,8 +7,19 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serve_app.codes import Code
+from serve_app.http.faults import CatchAllMiddleware, PlainFaultMiddleware
+
 HEADER = "x-request-id"
 DISCARDED_BYTES = 100_000_000
+
+# Those that Serve reads in Ray 2.60 (tests/unit/serve_app/graph/test_ray_internals.py), with `_` read as `-`, as Serve does.
+CONTROL_HEADERS = frozenset(
+    {b"x-request-timeout-seconds", b"x-request-disconnect-disabled", b"serve-multiplexed-model-id", b"x-session-id"}
+)
+
+# What Serve means by a status: an address without an application, which is not there yet; its own timeout; a replica that died.
+SERVES_CODES = {404: Code.OVERLOADED, 408: Code.TIMEOUT, 429: Code.OVERLOADED, 500: Code.OVERLOADED}
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -41,13 +52,31 @@ class RequestIdMiddleware:
         await self._app({**scope, "headers": _with_id(scope["headers"], request_id), "state": state}, receive, send_with_id)
 
 
-def serve_proxy_middlewares() -> list[Middleware]:
-    """The middleware of Serve's proxy; `ray_internals` has the variable that names this function.
+class ControlHeadersMiddleware:
+    """Drops the headers with which a client could control Serve: lift its deadline, or choose a replica."""
 
-    The proxy returns any id that a client sends, and adds it to the headers instead of replacing it. With this in front, there is
-    exactly one id, and it is well-formed.
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if "headers" in scope:
+            scope = {**scope, "headers": [each for each in scope["headers"] if each[0].lower().replace(b"_", b"-") not in CONTROL_HEADERS]}
+        await self._app(scope, receive, send)
+
+
+def serve_proxy_middlewares() -> list[Middleware]:
+    """The middleware of Serve's HTTP servers, the innermost first; `ray_internals` has the variable that names this function.
+
+    It is in front of Serve's own code, in the proxies and, behind HAProxy, in each ingress replica. Serve returns any id that a
+    client sends, and adds it to the headers instead of replacing it: with ours in front, there is exactly one id, and it is
+    well-formed. And what Serve refuses itself gets our body, except on the addresses that it has for machines.
     """
-    return [Middleware(RequestIdMiddleware)]
+    return [
+        Middleware(PlainFaultMiddleware, codes=SERVES_CODES, except_under="/-/"),
+        Middleware(CatchAllMiddleware),
+        Middleware(ControlHeadersMiddleware),
+        Middleware(RequestIdMiddleware),
+    ]
 
 
 def _with_id(headers: RawHeaders, request_id: str) -> RawHeaders:

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 
 from serve_app.codes import MEANINGS, Code
 from serve_app.http.answers import (
+    ALIVE,
     HEALTHY,
     UNAVAILABLE,
     Answer,
@@ -20,9 +21,11 @@ from serve_app.http.answers import (
     Body,
     Fault,
     Health,
+    Liveness,
     ModelInfo,
     ModelRevisions,
     Person,
+    Welcome,
 )
 from serve_app.http.faults import RETRY_AFTER_S
 from serve_app.http.middleware import HEADER as REQUEST_ID_HEADER
@@ -34,6 +37,7 @@ Kwargs = dict[str, Any]
 JSON = "application/json"
 
 _FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
+_BODY = _FILE | {"minLength": 1}
 _REQUEST_ID = "0b9c1f5e7d0a4f9c8a54d7d1f0a3e6b2"
 _MODEL = ModelRevisions(detector="person-detector@5f2c1a9e", classifier="gender-classifier@8d41b07c")
 _PERSON = Person(box=(0.31, 0.08, 0.72, 0.97), score=0.94)
@@ -64,6 +68,7 @@ _ANSWERS = {
     ),
 }
 _FAULTS_OF_A_CALL = {Code.BAD_REQUEST, Code.IMAGE_TOO_LARGE, Code.OVERLOADED, Code.TIMEOUT, Code.INTERNAL}
+_FAULTS_OF_ANY = {Code.OVERLOADED, Code.INTERNAL}
 _FAULTS_OF_A_PHOTO = {Code.NOT_AN_IMAGE, Code.CORRUPT_IMAGE}
 
 
@@ -86,10 +91,10 @@ def predict_docs(settings: Settings) -> Kwargs:
                 "description": f"The photo, at most {settings.max_image_bytes} bytes; its bytes tell its format ({_formats(settings)})",
                 "content": {
                     "multipart/form-data": {
-                        "schema": {"type": "object", "required": [PREDICT_FIELD], "properties": {PREDICT_FIELD: _FILE}},
+                        "schema": _form(PREDICT_FIELD, _FILE),
                     },
-                    "image/*": {"schema": _FILE},
-                    "application/octet-stream": {"schema": _FILE},
+                    "image/*": {"schema": _BODY},
+                    "application/octet-stream": {"schema": _BODY},
                 },
             }
         },
@@ -117,17 +122,36 @@ def predict_batch_docs(settings: Settings) -> Kwargs:
                 "description": f"At most {settings.max_batch_files} photos of at most {settings.max_image_bytes} bytes each",
                 "content": {
                     "multipart/form-data": {
-                        "schema": {
-                            "type": "object",
-                            "required": [BATCH_FIELD],
-                            "properties": {
-                                BATCH_FIELD: {"type": "array", "items": _FILE, "minItems": 1, "maxItems": settings.max_batch_files}
-                            },
-                        }
+                        "schema": _form(BATCH_FIELD, {"type": "array", "items": _FILE, "minItems": 1, "maxItems": settings.max_batch_files})
                     }
                 },
             }
         },
+    }
+
+
+def root_docs(welcome: Welcome) -> Kwargs:
+    """Arguments of the route of /."""
+    page = {"text/html": {"schema": {"type": "string"}}}
+    answered = {
+        "description": "The greeting; for browsers the page, if there is one",
+        "headers": _headers(),
+        "content": _examples({"welcome": welcome}) | page,
+    }
+    return {
+        "summary": "The page, or for programs a greeting",
+        "response_model": Welcome,
+        "responses": {200: answered, **_fault_responses(_FAULTS_OF_ANY)},
+    }
+
+
+def live_docs() -> Kwargs:
+    """Arguments of the /live route."""
+    return {
+        "summary": "Whether the process is up, whatever its models do",
+        "response_model": Liveness,
+        "responses": {200: {"description": "It is", "headers": _headers(), "content": _examples({ALIVE: Liveness(status=ALIVE)})}}
+        | _fault_responses({Code.INTERNAL}),
     }
 
 
@@ -157,11 +181,12 @@ def health_docs(version: str) -> Kwargs:
         "responses": {
             200: {"description": "They can", "headers": _headers(), "content": _examples({"healthy": healthy})},
             503: {
-                "model": Health,
-                "description": "They cannot, or not yet",
+                "model": Health | Fault,
+                "description": f"They cannot, or not yet; or `{Code.OVERLOADED}` while the service stops",
                 "headers": _headers(),
-                "content": _examples({"unavailable": unavailable}),
+                "content": _examples({"unavailable": unavailable, "stopping": Fault.of(Code.OVERLOADED, _REQUEST_ID)}),
             },
+            **_fault_responses({Code.INTERNAL}),
         },
     }
 
@@ -180,6 +205,10 @@ def keep_nulls_in_examples(app: FastAPI) -> None:
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _form(field: str, schema: Kwargs) -> Kwargs:
+    return {"type": "object", "required": [field], "properties": {field: schema}, "additionalProperties": False}
 
 
 def _fault_responses(codes: Set[Code]) -> dict[int | str, Kwargs]:
@@ -202,7 +231,7 @@ def _examples(bodies: dict[str, Body]) -> Kwargs:
 
 
 def _headers(retry: bool = False) -> Kwargs:
-    headers: Kwargs = {REQUEST_ID_HEADER: {"description": "The request's id, as in the body", "schema": {"type": "string"}}}
+    headers: Kwargs = {REQUEST_ID_HEADER: {"description": "The request's id, which the log has, too", "schema": {"type": "string"}}}
     if retry:
         headers["retry-after"] = {"description": "Seconds", "schema": {"type": "integer", "examples": [RETRY_AFTER_S]}}
     return headers

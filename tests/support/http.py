@@ -29,6 +29,7 @@ class FakeService:
         fault: the detector's fault that `health` reports.
         raises: raised by both methods when set.
         photos: the photos of all requests, in order.
+        health_asked: number of calls of `health`.
         gate: requests wait until it is set.
     """
 
@@ -37,6 +38,7 @@ class FakeService:
         self.fault: str | None = None
         self.raises: Exception | None = None
         self.photos: list[bytes] = []
+        self.health_asked = 0
         self.gate = asyncio.Event()
         self.gate.set()
         self._arrival = asyncio.Condition()
@@ -65,6 +67,7 @@ class FakeService:
 
     async def health(self) -> Descriptions:
         """See PredictService."""
+        self.health_asked += 1
         if self.raises:
             raise self.raises
         return {"detector": ModelDescription("detector", "1", fault=self.fault), "classifier": self.classifier}

@@ -74,7 +74,7 @@ def test_user_config_names_all_that_can_be_overridden(deployments: dict[str, Any
 def test_serves_limits_stand_above_the_apps(config: dict[str, Any], deployments: dict[str, Any]) -> None:
     settings = Settings(_env_file=None)
     assert config["http_options"]["request_timeout_s"] > settings.upload_deadline_s + settings.request_deadline_s
-    assert deployments["Ingress"]["max_ongoing_requests"] > settings.max_photos_in_flight
+    assert deployments["Ingress"]["max_ongoing_requests"] > 1.5 * (settings.max_photos_in_flight + settings.max_uploads)
     for name in ("PersonDetector", "GenderClassifier"):
         assert deployments[name]["max_queued_requests"] > settings.max_photos_in_flight
     assert all(each["graceful_shutdown_timeout_s"] > settings.request_deadline_s for each in deployments.values())

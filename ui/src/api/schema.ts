@@ -21,6 +21,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the process is up, whatever its models do */
+        get: operations["live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -238,6 +255,17 @@ export interface components {
             };
         };
         /**
+         * Liveness
+         * @description What GET /live says while the process is up.
+         */
+        Liveness: {
+            /**
+             * Status
+             * @description "alive"
+             */
+            status: string;
+        };
+        /**
          * ModelInfo
          * @description A loaded model.
          */
@@ -308,13 +336,73 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description The greeting; for browsers the page, if there is one */
             200: {
                 headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Welcome"];
+                    "text/html": string;
+                };
+            };
+            /** @description `internal`: Something went wrong on our side. The log has the request id. */
+            500: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+            /** @description `overloaded`: The service is busy or warming up. Nothing was lost, please try again. */
+            503: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description Seconds */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    live: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is */
+            200: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Liveness"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side. The log has the request id. */
+            500: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
                 };
             };
         };
@@ -331,7 +419,7 @@ export interface operations {
             /** @description They can */
             200: {
                 headers: {
-                    /** @description The request's id, as in the body */
+                    /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
                     [name: string]: unknown;
                 };
@@ -339,15 +427,26 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description They cannot, or not yet */
-            503: {
+            /** @description `internal`: Something went wrong on our side. The log has the request id. */
+            500: {
                 headers: {
-                    /** @description The request's id, as in the body */
+                    /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Health"];
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+            /** @description They cannot, or not yet; or `overloaded` while the service stops */
+            503: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"] | components["schemas"]["Fault"];
                 };
             };
         };
@@ -373,7 +472,7 @@ export interface operations {
             /** @description The answer about the photo, or the reason why there is none */
             200: {
                 headers: {
-                    /** @description The request's id, as in the body */
+                    /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
                     [name: string]: unknown;
                 };
@@ -384,7 +483,7 @@ export interface operations {
             /** @description `not_an_image`: File must be an image; `bad_request`: The request is not valid */
             400: {
                 headers: {
-                    /** @description The request's id, as in the body */
+                    /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
                     [name: string]: unknown;
                 };
@@ -395,7 +494,7 @@ export interface operations {
             /** @description `image_too_large`: The image is larger than the limit */
             413: {
                 headers: {
-                    /** @description The request's id, as in the body */
+                    /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
                     [name: string]: unknown;
                 };
@@ -406,7 +505,7 @@ export interface operations {
             /** @description `corrupt_image`: The image is damaged and cannot be read whole */
             422: {
                 headers: {
-                    /** @description The request's id, as in the body */
+                    /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
                     [name: string]: unknown;
                 };
@@ -417,7 +516,7 @@ export interface operations {
             /** @description `internal`: Something went wrong on our side. The log has the request id. */
             500: {
                 headers: {
-                    /** @description The request's id, as in the body */
+                    /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
                     [name: string]: unknown;
                 };
@@ -428,7 +527,7 @@ export interface operations {
             /** @description `overloaded`: The service is busy or warming up. Nothing was lost, please try again. */
             503: {
                 headers: {
-                    /** @description The request's id, as in the body */
+                    /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
                     /** @description Seconds */
                     "retry-after"?: number;
@@ -441,7 +540,7 @@ export interface operations {
             /** @description `timeout`: No answer within the time limit. Please try again. */
             504: {
                 headers: {
-                    /** @description The request's id, as in the body */
+                    /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
                     [name: string]: unknown;
                 };
@@ -470,7 +569,7 @@ export interface operations {
             /** @description An answer for each photo, in the order sent; the faults of a photo are codes of its item */
             200: {
                 headers: {
-                    /** @description The request's id, as in the body */
+                    /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
                     [name: string]: unknown;
                 };
@@ -481,7 +580,7 @@ export interface operations {
             /** @description `bad_request`: The request is not valid */
             400: {
                 headers: {
-                    /** @description The request's id, as in the body */
+                    /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
                     [name: string]: unknown;
                 };
@@ -492,7 +591,7 @@ export interface operations {
             /** @description `image_too_large`: The image is larger than the limit */
             413: {
                 headers: {
-                    /** @description The request's id, as in the body */
+                    /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
                     [name: string]: unknown;
                 };
@@ -503,7 +602,7 @@ export interface operations {
             /** @description `internal`: Something went wrong on our side. The log has the request id. */
             500: {
                 headers: {
-                    /** @description The request's id, as in the body */
+                    /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
                     [name: string]: unknown;
                 };
@@ -514,7 +613,7 @@ export interface operations {
             /** @description `overloaded`: The service is busy or warming up. Nothing was lost, please try again. */
             503: {
                 headers: {
-                    /** @description The request's id, as in the body */
+                    /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
                     /** @description Seconds */
                     "retry-after"?: number;
@@ -527,7 +626,7 @@ export interface operations {
             /** @description `timeout`: No answer within the time limit. Please try again. */
             504: {
                 headers: {
-                    /** @description The request's id, as in the body */
+                    /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
                     [name: string]: unknown;
                 };

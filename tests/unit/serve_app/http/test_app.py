@@ -158,6 +158,32 @@ async def test_health_tells_why_a_model_was_not_exchanged(client: AsyncClient, s
     assert response.json()["faults"] == {"detector": service.fault}
 
 
+async def test_many_who_ask_for_health_share_one_answer(client: AsyncClient, service: FakeService) -> None:
+    responses = await asyncio.gather(*(client.get("/health") for _ in range(20)))
+    assert {response.status_code for response in responses} == {200}
+    assert service.health_asked == 1
+
+
+async def test_the_process_is_alive_whatever_its_models_do(client: AsyncClient, service: FakeService) -> None:
+    service.raises = RuntimeError()
+    response = await client.get("/live")
+    assert (response.status_code, response.json()) == (200, {"status": "alive"})
+    assert service.health_asked == 0
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/live", "/health/", "/docs", "/openapi.json"])
+async def test_head_answers_as_get(client: AsyncClient, path: str) -> None:
+    head, get = await client.head(path), await client.get(path)
+    assert head.status_code == get.status_code == 200
+    assert head.headers["content-type"] == get.headers["content-type"]
+    assert head.headers["content-length"] == get.headers["content-length"]
+
+
+@pytest.mark.parametrize("path", ["/health/", "/live/"])
+async def test_a_slash_at_the_end_changes_nothing(client: AsyncClient, path: str) -> None:
+    assert (await client.get(path)).json() == (await client.get(path.rstrip("/"))).json()
+
+
 # --- POST /predict --------------------------------------------------------------------------------------------------
 
 
@@ -184,6 +210,14 @@ async def test_a_fault_has_its_status_and_body(client: AsyncClient, code: Code) 
     response = await predict(client, code.encode())
     assert (response.status_code, response.json()) == (MEANINGS[code].status, fault(code))
     assert response.headers.get("retry-after") == ("1" if code is Code.OVERLOADED else None)
+
+
+@pytest.mark.parametrize("path", ["/predict/", "/predict-batch/"])
+async def test_a_slash_at_the_end_of_a_post_changes_nothing(client: AsyncClient, path: str) -> None:
+    field = "file" if path == "/predict/" else "files"
+    response = await client.post(path, files={field: ("photo.jpg", PHOTO, "image/jpeg")})
+    assert response.status_code == 200
+    assert (response.json() if field == "file" else response.json()["results"][0]).items() >= SUCCESS.items()
 
 
 async def test_texts_of_the_original(client: AsyncClient) -> None:
@@ -392,13 +426,16 @@ async def test_a_client_that_goes_away_mid_body_leaves_no_trace(service: FakeSer
 # --- faults, headers, origins ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/redoc", "/predict/", "/docs/oauth2-redirect", "/.env"])
+@pytest.mark.parametrize("path", ["/nothing", "/redoc", "/predict//", "/docs/oauth2-redirect", "/.env"])
 async def test_an_unknown_address(client: AsyncClient, path: str) -> None:
     response = await client.get(path)
     assert (response.status_code, response.json()) == (404, fault(Code.NOT_FOUND))
 
 
-@pytest.mark.parametrize(("method", "path", "allowed"), [("GET", "/predict", "POST"), ("DELETE", "/health", "GET"), ("PUT", "/", "GET")])
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("GET", "/predict", "POST"), ("GET", "/predict/", "POST"), ("DELETE", "/health", "GET, HEAD"), ("PUT", "/", "GET, HEAD")],
+)
 async def test_a_method_that_an_address_does_not_take(client: AsyncClient, method: str, path: str, allowed: str) -> None:
     response = await client.request(method, path)
     assert (response.status_code, response.json()) == (405, fault(Code.METHOD_NOT_ALLOWED))
@@ -461,6 +498,14 @@ async def test_browsers_may_ask_first(client: AsyncClient) -> None:
     assert response.headers["access-control-allow-origin"] == "*"
     assert "POST" in response.headers["access-control-allow-methods"]
     assert response.headers["x-request-id"] == ID
+
+
+async def test_a_browser_that_may_not_ask_gets_our_body(service: FakeService) -> None:
+    async with client_of(create_app(service, settings(allowed_origins=["https://page.example"]))) as client:
+        asked = {"origin": "https://other.example", "access-control-request-method": "POST", "x-request-id": ID}
+        response = await client.options("/predict", headers=asked)
+    assert (response.status_code, response.json()) == (400, fault(Code.BAD_REQUEST))
+    assert "Origin" in response.headers["vary"]
 
 
 async def test_an_id_is_made_when_the_client_sends_none(service: FakeService) -> None:

@@ -1,10 +1,11 @@
 """Draining: nothing more is admitted, and the stopping process knows when nothing is in flight."""
 
 import asyncio
+import shutil
 from pathlib import Path
 
 from serve_app.http.app import create_app
-from serve_app.http.draining import drain
+from serve_app.http.draining import REQUESTS, drain
 from tests.support.http import FakeService, RawRequest, client_of, settings
 
 PHOTO = {"content-type": "image/jpeg"}
@@ -64,3 +65,24 @@ async def test_the_wait_can_be_given_up(tmp_path: Path) -> None:
 async def test_without_the_folder_everything_is_admitted(tmp_path: Path) -> None:
     async with client_of(create_app(FakeService(), settings(drain_dir=tmp_path / "on another machine"))) as client:
         assert (await client.post("/predict", content=b"photo", headers=PHOTO)).status_code == 200
+
+
+async def test_a_folder_that_somebody_cleaned_away_does_not_mean_stopping(tmp_path: Path) -> None:
+    folder = tmp_path / "drain"
+    folder.mkdir()
+    async with client_of(create_app(FakeService(), settings(drain_dir=folder))) as client:
+        shutil.rmtree(folder)
+        for _ in range(2):
+            assert (await client.post("/predict", content=b"photo", headers=PHOTO)).status_code == 200
+
+
+async def test_a_file_that_cannot_be_opened_does_not_mean_stopping(tmp_path: Path) -> None:
+    (tmp_path / REQUESTS).mkdir()
+    async with client_of(create_app(FakeService(), settings(drain_dir=tmp_path))) as client:
+        assert (await client.post("/predict", content=b"photo", headers=PHOTO)).status_code == 200
+
+
+async def test_while_the_service_stops_its_process_is_alive(tmp_path: Path) -> None:
+    async with client_of(create_app(FakeService(), settings(drain_dir=tmp_path))) as client:
+        assert drain(tmp_path, seconds=0)
+        assert [(await client.get(path)).status_code for path in ("/live", "/live/", "/health")] == [200, 200, 503]

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from serve_app.codes import MEANINGS, Code
-from serve_app.http.answers import Answer, BatchAnswer, Body, Fault, Health
+from serve_app.http.answers import Answer, BatchAnswer, Body, Fault, Health, Liveness, Welcome
 from serve_app.http.app import create_app
 from tests.support.http import FakeService, settings
 
-SCHEMAS: dict[str, type[Body]] = {"Answer": Answer, "BatchAnswer": BatchAnswer, "Fault": Fault, "Health": Health}
+SCHEMAS: dict[str, type[Body]] = {body.__name__: body for body in (Answer, BatchAnswer, Fault, Health, Liveness, Welcome)}
 
 
 @pytest.fixture
@@ -22,7 +22,9 @@ def responses(document: dict[str, Any], path: str, method: str) -> Iterator[tupl
     """Status, response, name of the body's schema, and examples."""
     for status, response in document["paths"][path][method]["responses"].items():
         content = response["content"]["application/json"]
-        yield int(status), response, content["schema"]["$ref"].rsplit("/", 1)[1], content["examples"]
+        (*others, schema) = [each["$ref"].rsplit("/", 1)[1] for each in content["schema"].get("anyOf", [content["schema"]])]
+        for name, example in content["examples"].items():
+            yield int(status), response, schema if "error" in example["value"] or not others else others[0], {name: example}
 
 
 def test_is_valid(document: dict[str, Any]) -> None:
@@ -34,13 +36,16 @@ def test_names_all_calls(document: dict[str, Any]) -> None:
     operations = {(path, method): call["operationId"] for path, calls in document["paths"].items() for method, call in calls.items()}
     assert operations == {
         ("/", "get"): "root",
+        ("/live", "get"): "live",
         ("/health", "get"): "health",
         ("/predict", "post"): "predict",
         ("/predict-batch", "post"): "predict_batch",
     }
 
 
-@pytest.mark.parametrize(("path", "method"), [("/predict", "post"), ("/predict-batch", "post"), ("/health", "get")])
+@pytest.mark.parametrize(
+    ("path", "method"), [("/predict", "post"), ("/predict-batch", "post"), ("/health", "get"), ("/live", "get"), ("/", "get")]
+)
 def test_each_example_is_a_body_of_its_schema(document: dict[str, Any], path: str, method: str) -> None:
     for _, _, schema, examples in responses(document, path, method):
         assert examples
@@ -76,3 +81,14 @@ def test_both_forms_of_upload(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("root_path", "servers"), [("", None), ("/api", [{"url": "/api"}]), ("/api/", [{"url": "/api"}])])
 def test_behind_an_edge_the_server_is_the_public_prefix(root_path: str, servers: list[dict[str, str]] | None) -> None:
     assert create_app(FakeService(), settings(root_path=root_path)).openapi().get("servers") == servers
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict-batch"])
+def test_a_form_has_no_other_fields(document: dict[str, Any], path: str) -> None:
+    form = document["paths"][path]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert form["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("content_type", ["image/*", "application/octet-stream"])
+def test_a_body_is_not_empty(document: dict[str, Any], content_type: str) -> None:
+    assert document["paths"]["/predict"]["post"]["requestBody"]["content"][content_type]["schema"]["minLength"] == 1

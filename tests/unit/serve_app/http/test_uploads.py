@@ -1,6 +1,7 @@
 """Uploads: bodies are parsed within limits, and errors say what is wrong."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 
 import pytest
@@ -10,10 +11,12 @@ from starlette.types import Receive, Scope, Send
 
 from serve_app.codes import Code
 from serve_app.http.admission import Budget
+from serve_app.http.app import create_app
 from serve_app.http.faults import Refused
+from serve_app.http.upload_places import UploadPlaces
 from serve_app.http.uploads import FORM_OVERHEAD_BYTES, Upload, read_files, read_image
 from serve_app.settings import Settings
-from tests.support.http import FORM, RawRequest, form, part, settings
+from tests.support.http import FORM, FakeService, RawRequest, client_of, form, part, settings
 
 LIMIT = 1000
 LIMITS = settings(max_image_bytes=LIMIT, max_batch_files=3)
@@ -27,6 +30,7 @@ class Reader:
     def __init__(self, limits: Settings = LIMITS, budget: Budget | None = None) -> None:
         self.limits = limits
         self.budget = budget or Budget(1_000_000)
+        self.places = UploadPlaces(limits)
         self.outcome: bytes | list[Upload] | Exception | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,7 +38,7 @@ class Reader:
         read: Callable[..., object] = read_image if scope["path"] == PREDICT else read_files
         try:
             with self.budget.hold() as take:
-                self.outcome = await read(request, self.limits, take)  # type: ignore[misc]
+                self.outcome = await read(request, self.limits, take, self.places)  # type: ignore[misc]
         except (Refused, ClientDisconnect) as error:
             self.outcome = error
         await JSONResponse({})(scope, receive, send)
@@ -225,6 +229,39 @@ async def test_a_body_that_does_not_arrive_in_time_is_refused(content_type: str)
     assert isinstance(reader.outcome, Refused)
     assert reader.outcome.code is Code.TIMEOUT
     assert reader.outcome.text == "The upload took longer than 0.01 seconds"
+    assert reader.budget.in_use == 0
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [[part(b"x" * LIMIT)], [part(b"x" * LIMIT), part(b"", "image")], [part(b"x" * LIMIT * 2)]],
+    ids=["valid", "refused", "too large"],
+)
+async def test_a_form_leaves_nothing_to_the_garbage_collector(parts: list[bytes]) -> None:
+    async with client_of(create_app(FakeService(), LIMITS)) as client:
+        gc.collect()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            await client.post(PREDICT, content=form(parts), headers={"content-type": FORM})
+            gc.collect()
+            left = {type(each).__name__ for each in gc.garbage}
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+    assert not left & {"MultipartParser", "Upload", "_Form", "_Parts"}
+
+
+async def test_of_a_form_the_bytes_that_are_held_are_counted() -> None:
+    reader = Reader()
+    request = RawRequest(reader, BATCH, {"content-type": FORM})
+    await request.feed(part(b"x" * 500, "files"))
+    await request.feed(part(b"x" * LIMIT, "files")[:-2])
+    assert 500 + LIMIT - 50 <= reader.budget.in_use <= 500 + LIMIT  # the parser may keep a few bytes that could begin a boundary
+    await request.feed(b"x" * 100)
+    assert reader.budget.in_use == 500  # that file is over the limit, and none of it is kept
+    await request.feed(b"\r\n" + form([]), more=False)
+    await request.ended()
+    assert reader.outcome == [Upload("photo.jpg", b"x" * 500), Upload("photo.jpg", None)]
     assert reader.budget.in_use == 0
 
 
