@@ -23,8 +23,9 @@ def with_noise(data: bytes) -> bytes:
     dice = random.Random(0)  # noqa: S311 # any bytes do
     noise = dice.randbytes(_NOISE_BYTES).replace(b"\xff", b"\0")
     # A file with restart markers (they count from 0 to 7) may end before one: the decoder then skips all noise until it comes.
-    last = max(range(8), key=lambda number: data.rfind(bytes((0xFF, 0xD0 + number))))
-    restarts = b"".join(bytes((0xFF, 0xD0 + (last + 1 + index) % 8)) + noise[:1024] for index in range(8))
+    ends = [data.rfind(bytes((0xFF, 0xD0 + number))) for number in range(8)]
+    following = (ends.index(max(ends)) + 1) % 8 if max(ends) >= 0 else 0
+    restarts = b"".join(bytes((0xFF, 0xD0 + (following + index) % 8)) + noise[:1024] for index in range(8))
     return data.removesuffix(b"\xff") + noise + restarts + _END
 
 
