@@ -76,7 +76,7 @@ class OneByOne:
 def load_loop(runtime: Runtime, models: ModelSet, threads: int) -> Loop:
     """Loads both models; `threads` are those of one inference."""
     settings = Settings(_env_file=None)
-    limits = DecodeLimits(settings.image_formats, settings.max_image_pixels)
+    limits = DecodeLimits.of(settings)
     if runtime is Runtime.EAGER:
         torch.set_num_threads(threads)
         return BareLoop(models.detector, models.classifier, limits)

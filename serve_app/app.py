@@ -31,7 +31,7 @@ class ModelArgs(BaseModel):
 
 
 class DetectorArgs(ModelArgs):
-    """The detector also decodes, in `decode_threads` threads."""
+    """The detector also decodes, in `decode_threads` threads and one for large photos."""
 
     decode_threads: int = Field(2, ge=1, le=64)
 

@@ -58,11 +58,21 @@ class Settings(BaseSettings):
     )
 
     # --- limits -----------------------------------------------------------------------------------------------------
-    max_image_bytes: int = Field(10_000_000, description="Largest photo accepted, bytes", gt=0)
+    max_image_bytes: int = Field(10 * 1024 * 1024, description="Largest photo accepted, bytes", gt=0)
     max_image_pixels: int = Field(50_000_000, description="Largest photo accepted, pixels as declared by its header", gt=0)
+    max_unreduced_pixels: int = Field(
+        16_000_000, description="The same for formats other than JPEG, HEIF and AVIF: no phone writes larger ones, and they cost most", gt=0
+    )
+    max_image_aspect: float = Field(20.0, description="Longer side divided by the shorter side, at most", ge=1)
+    max_pixels_in_decoding: int = Field(
+        200_000_000,
+        description="Pixels of large photos that one detector replica decodes or has waiting; more are refused as `overloaded`",
+        gt=0,
+    )
     max_batch_files: int = Field(10, description="Most photos in one /predict-batch", gt=0)
     image_formats: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF"), description="Accepted formats, as Pillow names them, separated by commas"
+        ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF"),
+        description="Accepted formats, as Pillow names them, separated by commas (HEIC is HEIF)",
     )
     request_deadline_s: float = Field(20.0, description="Seconds from the end of an upload to its answer; then `timeout`", gt=0)
     upload_deadline_s: float = Field(30.0, description="Seconds that a body may take to arrive", gt=0)

@@ -27,7 +27,7 @@ def load_models(threads: int) -> BareLoop:
     """Loads both models, to run in this process with `threads` threads."""
     torch.set_num_threads(threads)
     settings = Settings(_env_file=None)
-    limits = DecodeLimits(settings.image_formats, settings.max_image_pixels)
+    limits = DecodeLimits.of(settings)
     return BareLoop(Path(os.environ["PEER_DETECTOR"]), Path(os.environ["PEER_CLASSIFIER"]), limits)
 
 

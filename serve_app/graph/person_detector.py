@@ -1,8 +1,7 @@
 """Deployment: decodes a photo, detects its people, applies the person rule, and crops when there is exactly one person."""
 
-import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,8 @@ from serve_app.runtimes.base import RunOptions
 from serve_app.settings import Settings
 from serve_app.telemetry import BatchMetrics, log_with_serve
 from serve_app.vision.cropping import CropSpec, crop_person
-from serve_app.vision.decoding import DecodeLimits, ImageRefused, decode
+from serve_app.vision.decoding import DecodeLimits, ImageRefused
+from serve_app.vision.decoding_lanes import DecodingLanes
 from serve_app.vision.detector import Detector
 from serve_app.vision.images import RGB
 from serve_app.vision.people import DetectedPerson, gate, people_that_count
@@ -27,13 +27,13 @@ Work = tuple[Detector, RGB]
 
 
 class PersonDetector:
-    """Decodes in a few threads of its own, detects in one, and applies the person rule.
+    """Decodes in a few threads of its own (see `decoding_lanes`), detects in one, and applies the person rule.
 
     Args:
         settings: limits, cache and device.
         max_batch_size: most photos that go through the model together.
         threads: threads of one inference.
-        decode_threads: threads that decode, resize and crop.
+        decode_threads: threads that decode and resize small photos, and crop; large photos have one more.
         deploy: see `Pins`.
     """
 
@@ -42,9 +42,10 @@ class PersonDetector:
         self._settings = settings
         self._deploy = deploy
         self._options = RunOptions.of(settings, threads)
-        self._limits = DecodeLimits(settings.image_formats, settings.max_image_pixels)
-        self._decoders = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
         self._watch = Watch(settings.hang_after_s)
+        self._decoding = DecodingLanes(
+            DecodeLimits.of(settings), decode_threads, settings.max_pixels_in_decoding, partial(self._watch.working, "decoding a photo")
+        )
         self._worker: BatchWorker[Work, list[DetectedPerson]] = BatchWorker(
             detect_batch,
             max_batch_size,
@@ -66,9 +67,8 @@ class PersonDetector:
         detector = self._slot.current
         model = str(describe(detector))
         started = time.perf_counter()
-        loop = asyncio.get_running_loop()
         try:
-            photo, prepared = await loop.run_in_executor(self._decoders, self._decode, detector, image)
+            photo, prepared = await self._decoding.decode(image, lambda photo: (photo, detector.prepare(photo)))
         except ImageRefused as refused:
             return Detection(refused.code, [], None, model, {"decode": time.perf_counter() - started})
         decoded = time.perf_counter()
@@ -78,7 +78,7 @@ class PersonDetector:
         code = gate(people)
         if code is not Code.OK:
             return Detection(code, people, None, model, stages)
-        crop = await loop.run_in_executor(self._decoders, self._crop, photo, people[0], spec)
+        crop = await self._decoding.run(crop_person, photo, people[0], spec)
         return Detection(code, people, crop, model, stages | {"crop": time.perf_counter() - detected})
 
     async def describe(self) -> ModelDescription:
@@ -94,15 +94,6 @@ class PersonDetector:
         if not self._worker.alive:
             raise RuntimeError("the model's thread has died")
         self._watch.check()
-
-    def _decode(self, detector: Detector, image: bytes) -> tuple[RGB, RGB]:
-        with self._watch.working("decoding a photo"):
-            photo = decode(image, self._limits)
-            return photo, detector.prepare(photo)
-
-    def _crop(self, photo: RGB, person: DetectedPerson, spec: CropSpec) -> RGB:
-        with self._watch.working("cropping a photo"):
-            return crop_person(photo, person, spec)
 
     def _load(self, config: dict[str, Any]) -> Detector:
         overrides = dict(config)

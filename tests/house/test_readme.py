@@ -75,8 +75,13 @@ def test_only_what_the_service_calls_retryable_is_said_to_have_retry_after() -> 
 
 def test_the_limits_are_the_settings() -> None:
     settings = Settings(_env_file=None)
-    megabytes, megapixels = settings.max_image_bytes // 10**6, settings.max_image_pixels // 10**6
-    assert f"at most {megabytes} MB and {megapixels} megapixels, a batch at most {settings.max_batch_files} photos" in README
+    mebibytes, megapixels = settings.max_image_bytes // 2**20, settings.max_image_pixels // 10**6
+    assert f"at most {mebibytes} MiB and {megapixels} megapixels" in README
+    assert f"of more than {settings.max_unreduced_pixels // 10**6} megapixels in other formats" in README
+    assert f"more than {settings.max_image_aspect:.0f} times as long" in README
+    assert f"a batch at most {settings.max_batch_files} photos" in README
+    (formats,) = re.findall(r"Photos are (.*?) \(", README)
+    assert set(re.split(", | or ", formats.upper().replace("HEIC", "HEIF"))) == set(settings.image_formats) - {"MPO"}
 
 
 def test_ci_runs_make_test() -> None:

@@ -75,7 +75,7 @@ def test_two_views_get_the_same_logits(cache: Path) -> None:
 def test_the_embedded_models_answer_alike_on_many_photos(person_data: Path, gender_data: Path, cache: Path) -> None:
     """The design's bound: the same decisions, and probabilities within 5e-3."""
     settings = Settings(_env_file=None)
-    limits = DecodeLimits(settings.image_formats, settings.max_image_pixels)
+    limits = DecodeLimits.of(settings)
     scenes, portraits = (sorted(folder.rglob("test/**/*.jpg")) for folder in (person_data, gender_data))
     images = [path.read_bytes() for path in [*scenes[:: len(scenes) // 150][:150], *portraits[:: len(portraits) // 350][:350]]]
     assert len(images) == PHOTOS

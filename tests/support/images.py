@@ -37,7 +37,7 @@ def oriented(orientation: int) -> Image.Exif:
 
 
 def declare_size(data: bytes, width: int, height: int) -> bytes:
-    """The same file with another size in its header: PNG, GIF, BMP or JPEG."""
+    """The same file with another size in its header: PNG, GIF, BMP, JPEG, HEIC or AVIF."""
     if data.startswith(b"\x89PNG"):
         header = b"IHDR" + struct.pack(">II", width, height) + data[24:29]
         return data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
@@ -45,6 +45,9 @@ def declare_size(data: bytes, width: int, height: int) -> bytes:
         return data[:6] + struct.pack("<HH", width, height) + data[10:]
     if data.startswith(b"BM"):
         return data[:18] + struct.pack("<ii", width, height) + data[26:]
+    if data[4:8] == b"ftyp":
+        at = data.index(b"ispe") + 8
+        return data[:at] + struct.pack(">II", width, height) + data[at + 8 :]
     frame = re.search(rb"\xff[\xc0-\xc2]\x00.\x08", data, re.DOTALL)
     assert frame is not None
     return data[: frame.end()] + struct.pack(">HH", height, width) + data[frame.end() + 4 :]

@@ -5,21 +5,19 @@ has not changed since (by its ETag on S3, by its time of change elsewhere) is no
 """
 
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-from PIL import ExifTags, Image
 
 from serve_app.checkpoints import Checkpoint, resolve
 from serve_app.codes import Code
 from serve_app.runtimes.base import RunOptions
 from serve_app.settings import get_settings
 from serve_app.vision.cropping import head_of
-from serve_app.vision.decoding import ImageRefused, decode
+from serve_app.vision.decoding import EncodedPhoto, ImageRefused
 from serve_app.vision.detector import Detector
 from serve_app.vision.images import Box
 from serve_app.vision.people import gate, people_that_count
@@ -85,7 +83,7 @@ def examine(
         cache: folder or prefix of the findings of earlier runs; it grows.
     """
     limits = decode_limits()
-    state = [detector.revision if detector else "", *map(str, limits.formats), str(limits.max_pixels), str(_VERSION)]
+    state = [detector.revision if detector else "", repr(limits), str(_VERSION)]
     parts = Parts(storage.join(cache, hashlib.sha256("\n".join(state).encode()).hexdigest()[:16]), _SCHEMA_OF_CACHE)
     rows = parts.read().to_pylist()
     by_content = _by_content(rows)
@@ -147,11 +145,12 @@ class Examiner:
                 row["code"] = _KNOWN
                 continue
             try:
-                pixels = decode(content, self._limits)
+                encoded = EncodedPhoto(content, self._limits)
+                pixels = encoded.decode()
             except ImageRefused as refused:
                 row["code"] = refused.code
                 continue
-            width, height = upright_size(content)
+            width, height = encoded.size
             row |= {"code": Code.OK, "width": width, "height": height, "phash": perceptual_hash(pixels)}
             if row["counted"]:
                 decoded.append((row, pixels))
@@ -161,17 +160,6 @@ class Examiner:
                 head = head_of(people[0], row["width"], row["height"]) if people else None
                 row |= {"code": gate(people), "boxes": [list(person.box) for person in people], "head": head and list(head)}
         return rows
-
-
-def upright_size(content: bytes) -> tuple[int, int]:
-    """Width and height of a photo as it is meant to be seen (EXIF), from its header."""
-    with Image.open(io.BytesIO(content)) as image:
-        width, height = image.size
-        try:
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-        except Exception:  # as in `decoding`: a photo with damaged metadata is still a photo
-            turned = False
-    return (height, width) if turned else (width, height)
 
 
 def _nothing(name: str, code: Code) -> dict[str, Any]:

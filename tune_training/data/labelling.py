@@ -18,7 +18,8 @@ CLOSE_UP_SOURCES = ["utkface", "gender_dataset_face"]  # of the research photos:
 # The formats that serving reads, and those of cameras and web pages that it does not: the latter are refused by name, not overlooked.
 _SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
-    *(".heic", ".heif", ".avif", ".jxl", ".svg"),
+    *(".heic", ".heif", ".hif", ".avif"),
+    *(".jxl", ".svg"),
 )
 
 

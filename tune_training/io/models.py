@@ -48,5 +48,4 @@ def set_threads(threads: int) -> None:
 
 def decode_limits() -> DecodeLimits:
     """The limits of serving."""
-    settings = get_settings()
-    return DecodeLimits(settings.image_formats, settings.max_image_pixels)
+    return DecodeLimits.of(get_settings())

@@ -77,9 +77,9 @@ test("a photo that the browser cannot show still gets an answer", async ({ page 
 test.describe("bad files", () => {
   test.use({ expectedErrors: STATUS });
   for (const [name, title] of [
-    ["huge.jpg", "This file has more than 10 MB"],
+    ["huge.jpg", "This file has more than 10 MiB"],
     ["document.jpg", "This file is not a photo that the service can read"],
-    ["phone.heic", "This file is not a photo that the service can read"],
+    ["phone.heic", "This photo is damaged"],
     ["dot.png", "Nobody found in this photo"],
     ["cut.jpg", "This photo is damaged"],
   ] as const) {

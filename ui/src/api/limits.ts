@@ -1,7 +1,7 @@
 // The service's own values; tests/ui/test_page_facts.py checks that they match.
 
 /** Largest photo that the service accepts, bytes. */
-export const MAX_IMAGE_BYTES = 10_000_000;
+export const MAX_IMAGE_BYTES = 10_485_760;
 
 /** The service scales photos down to this long side, pixels, so larger ones need not be sent. */
 export const LONG_SIDE = 1000;

@@ -458,7 +458,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description The photo, at most 10000000 bytes; its bytes tell its format (JPEG, MPO, PNG, WEBP, GIF, BMP, TIFF) */
+        /** @description The photo, at most 10485760 bytes; its bytes tell its format (JPEG, MPO, PNG, WEBP, GIF, BMP, TIFF, HEIF, AVIF) */
         requestBody: {
             content: {
                 "multipart/form-data": {
@@ -557,7 +557,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description At most 10 photos of at most 10000000 bytes each */
+        /** @description At most 10 photos of at most 10485760 bytes each */
         requestBody: {
             content: {
                 "multipart/form-data": {

@@ -30,8 +30,8 @@ export function Start({ onChoose, onCamera }: Props) {
           <Icon name="camera" /> Use the camera
         </button>
         <p>
-          JPEG, PNG, WebP, GIF, BMP or TIFF. Large photos are made smaller before they are sent; what your browser cannot open is sent as it
-          is, up to {MAX_IMAGE_BYTES / 1e6} MB.
+          JPEG, HEIC, AVIF, PNG, WebP, GIF, BMP or TIFF. Large photos are made smaller before they are sent; what your browser cannot open is sent as it
+          is, up to {MAX_IMAGE_BYTES / 2 ** 20} MiB.
         </p>
       </div>
     </section>

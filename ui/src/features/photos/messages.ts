@@ -14,8 +14,8 @@ export interface Message {
   retry: boolean;
 }
 
-const MEGABYTES = MAX_IMAGE_BYTES / 1e6;
-const FORMATS = "JPEG, PNG, WebP, GIF, BMP or TIFF";
+const MEBIBYTES = MAX_IMAGE_BYTES / 2 ** 20;
+const FORMATS = "JPEG, HEIC, AVIF, PNG, WebP, GIF, BMP or TIFF";
 
 /** All messages: one for each of the service's codes, and one for each problem that only the page knows. */
 export const MESSAGES: Record<Code | PageProblem, Message> = {
@@ -49,7 +49,7 @@ export const MESSAGES: Record<Code | PageProblem, Message> = {
   },
   not_an_image: {
     title: "This file is not a photo that the service can read",
-    advice: `Choose a ${FORMATS} file. iPhone photos (HEIC) and documents must be saved as JPEG first; another file ending is not enough.`,
+    advice: `Choose a ${FORMATS} file. Documents and drawings must be saved as one of these first; another file ending is not enough.`,
     short: "Not a photo",
     tone: "photo",
     retry: false,
@@ -111,8 +111,8 @@ export const MESSAGES: Record<Code | PageProblem, Message> = {
     retry: true,
   },
   file_too_large: {
-    title: `This file has more than ${MEGABYTES} MB`,
-    advice: `Your browser cannot shrink it, because it cannot open it, and the service takes at most ${MEGABYTES} MB. It was not sent. Save it as JPEG, and smaller.`,
+    title: `This file has more than ${MEBIBYTES} MiB`,
+    advice: `Your browser cannot shrink it, because it cannot open it, and the service takes at most ${MEBIBYTES} MiB. It was not sent. Save it as JPEG, and smaller.`,
     short: "Too large",
     tone: "photo",
     retry: false,

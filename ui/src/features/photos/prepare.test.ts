@@ -51,8 +51,9 @@ test.each([
   ["\xff\xd8\xff\xe0", true],
   ["\x89PNG\r\n\x1a\n", true],
   ["RIFF\x01\x02\x03\x04WEBP", true],
-  ["\0\0\0\x20ftypheic", false],
-  ["\0\0\0\x20ftypavif", false],
+  ["\0\0\0\x20ftypheic", true],
+  ["\0\0\0\x20ftypavif", true],
+  ["\0\0\0\x20ftypisom", false],
   ["%PDF-1.7", false],
 ])("formats are recognised by their first bytes: %j", async (head, known) => {
   expect(await serviceReads(new Blob([Uint8Array.from(head, (char) => char.charCodeAt(0))]))).toBe(known);

@@ -46,8 +46,8 @@ async function draw(bitmap: ImageBitmap, side: number): Promise<Blob> {
   return canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
 }
 
-/** Whether the file starts with the signature of a format that the service accepts. Others (AVIF, HEIC in Safari) are sent as JPEG. */
+/** Whether the file starts with the signature of a format that the service accepts. Others (SVG, JPEG XL) are sent as JPEG. */
 export async function serviceReads(file: Blob): Promise<boolean> {
   const head = String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));
-  return /^(\xff\xd8\xff|\x89PNG|GIF8|BM|II[*+]\0|MM\0[*+]|RIFF[^]{4}WEBP)/.test(head);
+  return /^(\xff\xd8\xff|\x89PNG|GIF8|BM|II[*+]\0|MM\0[*+]|RIFF[^]{4}WEBP|[^]{4}ftyp(he[iv][cxms]|avi[fs]))/.test(head);
 }
