@@ -425,6 +425,19 @@ def test_malformed_files_give_a_photo_or_a_refusal(malformed_data: Path) -> None
             assert code is not Code.OK, row
 
 
+@pytest.mark.parametrize("compression", ["tiff_lzw", "jpeg", "group4", "tiff_deflate", "packbits"])
+def test_damaged_tiffs_write_nothing_to_the_terminal(compression: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """libtiff would print its warnings and errors."""
+    image = picture(200, 100).convert("1") if compression == "group4" else picture()
+    data = encode(image, "TIFF", compression=compression)
+    dice = random.Random(compression)
+    for _ in range(100):
+        broken = bytearray(data)
+        broken[dice.randrange(4, len(broken))] = dice.randrange(256)
+        outcome(bytes(broken), replace(LIMITS, max_pixels=1_000_000))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_decoding_leaves_the_warnings_of_others_alone() -> None:
     """Threads that leave `warnings.catch_warnings` out of order hide all warnings permanently."""
     odd = encode(flat("RGB", "red"), "TIFF")
