@@ -5,11 +5,13 @@ next to nothing. JPEGs are decoded in draft mode (at 1/2, 1/4 or 1/8 of their si
 need. Any error of Pillow on broken bytes becomes an `ImageRefused` with a code; this module raises nothing else.
 """
 
+import contextlib
+import ctypes
 import io
+import logging
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -30,6 +32,10 @@ Image.MAX_IMAGE_PIXELS = None
 Image.core.set_block_size(1 << 28)  # type: ignore[attr-defined] # documented, but not exported
 # Pillow warns about odd metadata, which does not matter here. `catch_warnings` is not thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
+# libtiff prints what is wrong with a file; Pillow, which raises an error, silences its warnings only.
+with contextlib.suppress(AttributeError):  # a Pillow without libtiff
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
 # One thread for each photo: other photos need the other cores. An embedded thumbnail may show something else than the photo.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
@@ -140,6 +146,8 @@ class EncodedPhoto:
             self._image = self._open(self._essence.data if self._essence.ends else with_end(self._essence.data))
             width, height = self._image.size
             limits.check_size(width, height, self._kind)
+            if self._essence.pixels > limits.max_pixels:
+                raise ImageRefused(Code.IMAGE_TOO_LARGE)
             if width * height > MAX_BMP_RLE_PIXELS and _is_run_length_bmp(self._image):
                 raise ImageRefused(Code.IMAGE_TOO_LARGE)
             self.size = (height, width) if _orientation(self._image, self._essence) >= 5 else (width, height)
@@ -160,7 +168,7 @@ class EncodedPhoto:
 
     def _draft(self, image: Image.Image) -> tuple[int, int]:
         """Has a JPEG decoded at about the size that is needed; the cost of decoding, and the pixels that will be in memory."""
-        pixels = image.width * image.height
+        pixels = max(image.width * image.height, self._essence.pixels)
         shrink = self._limits.long_side / max(image.size)
         image.draft(None, (max(1, int(image.width * shrink)), max(1, int(image.height * shrink))))
         if self._kind == "AVIF":  # the picture inside may be larger than the file declares, up to libavif's limit: never a small one
@@ -192,7 +200,7 @@ class EncodedPhoto:
             return decoded_share(image, other, max(block, 1))
 
 
-@contextmanager
+@contextlib.contextmanager
 def _refusals() -> Iterator[None]:
     try:
         yield

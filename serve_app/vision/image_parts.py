@@ -4,6 +4,7 @@ Pillow reads each part in Python, so a file of millions of them would hold up ev
 whose text, colour profile or checksums are damaged or large, though every browser shows them. So it sees only what is kept here.
 """
 
+import math
 import re
 import struct
 import zlib
@@ -47,6 +48,7 @@ class Essence:
     Attributes:
         data: a file of the same format.
         orientation: by EXIF, where `data` no longer has it.
+        pixels: of the largest picture in a HEIF or an AVIF, of which the photo may be a small part.
         is_mpo: a JPEG that is followed by further pictures (CIPA DC-007).
         scans: of a JPEG, as far as they go.
         ends: whether a JPEG has its end marker.
@@ -55,6 +57,7 @@ class Essence:
 
     data: bytes
     orientation: int = 1
+    pixels: int = 0
     is_mpo: bool = False
     scans: int = 0
     ends: bool = True
@@ -115,7 +118,8 @@ def _jpeg(data: bytes, steps: Steps) -> Essence:
     scans, ends, refined, end = _scans(data, pixels, steps)
     tail = data[pixels:end] if ends else data[pixels:end].rstrip(b"\0")  # an interrupted download may be filled with zeros
     file = b"".join((b"\xff\xd8", *kept, tail))
-    return Essence(file, exif_orientation(exif), pictures and not gain_map, scans, ends, refined)
+    is_mpo = pictures and not gain_map
+    return Essence(file, exif_orientation(exif), is_mpo=is_mpo, scans=scans, ends=ends, refined=refined)
 
 
 def _scans(data: bytes, at: int, steps: Steps) -> tuple[int, bool, bool, int]:
@@ -226,16 +230,18 @@ _METADATA_ITEM = re.compile(rb"(infe(?:\x02.{7}|\x03.{9}))(?:Exif|mime)", re.DOT
 
 def _boxed(data: bytes, steps: Steps) -> Essence:
     """The same file, whose metadata have lost their names: orientation is a property of the picture, and EXIF only repeats it."""
-    _count_boxes(data, 0, len(data), steps)
+    pixels = _most_pixels(data, steps)
     start = data.find(b"iinf")
     if start < 0:
-        return Essence(data)
+        return Essence(data, pixels=pixels)
     end = start - 4 + int.from_bytes(data[start - 4 : start])
-    return Essence(data[:start] + _METADATA_ITEM.sub(rb"\1free", data[start:end]) + data[end:])
+    return Essence(data[:start] + _METADATA_ITEM.sub(rb"\1free", data[start:end]) + data[end:], pixels=pixels)
 
 
-def _count_boxes(data: bytes, start: int, stop: int, steps: Steps) -> None:
-    todo = [(start, stop)]
+def _most_pixels(data: bytes, steps: Steps) -> int:
+    """Visits all boxes; the pixels of the largest picture that they declare."""
+    most = 0
+    todo = [(0, len(data))]
     while todo:
         at, stop = todo.pop()
         while at + 8 <= stop:
@@ -247,6 +253,9 @@ def _count_boxes(data: bytes, start: int, stop: int, steps: Steps) -> None:
             end = at + size if size else stop  # 0: to the end
             if size and size < header:
                 raise ValueError("a box smaller than its header")
+            if name == b"ispe":
+                most = max(most, math.prod(struct.unpack_from(">II", data, at + header + 4)))
             if name in _CONTAINERS:
                 todo.append((at + header + _CONTAINERS[name], min(end, stop)))
             at = end
+    return most

@@ -81,7 +81,7 @@ def test_the_limits_are_the_settings() -> None:
     assert f"more than {settings.max_image_aspect:.0f} times as long" in README
     assert f"a batch at most {settings.max_batch_files} photos" in README
     (formats,) = re.findall(r"Photos are (.*?) \(", README)
-    assert set(re.split(", | or ", formats.upper().replace("HEIC", "HEIF"))) == set(settings.image_formats) - {"MPO"}
+    assert set(re.split(", | OR ", formats.upper().replace("HEIC", "HEIF"))) == set(settings.image_formats) - {"MPO"}
 
 
 def test_ci_runs_make_test() -> None:

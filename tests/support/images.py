@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image
 
 from serve_app.settings import Settings
+
+pillow_heif.register_heif_opener()  # and saver
 
 FORMATS: Sequence[str] = Settings.model_fields["image_formats"].default
 

@@ -178,7 +178,7 @@ def test_large_photos_come_out_with_the_long_side_and_their_shape(image_format: 
     assert max(photo.shape) <= LIMITS.long_side
 
 
-@pytest.mark.parametrize("image_format", FORMATS)
+@pytest.mark.parametrize("image_format", [name for name in FORMATS if name != "HEIF"])  # the encoder refuses to
 def test_very_thin_photos_keep_at_least_a_pixel(image_format: str) -> None:
     assert decode(encode(flat("RGB", "red").resize((1, 5000)), image_format), ANY_SHAPE).shape == (LIMITS.long_side, 1, 3)
 
@@ -335,7 +335,7 @@ BOMBS = {
     ),
     "WebP of 10^11 pixels": webp_canvas(1 << 24, 10_000),
     "JPEG of 4 * 10^9 pixels": declare_size(encode(flat("RGB", "red"), "JPEG"), 65_500, 65_500),
-    "HEIC of 9 * 10^8 pixels": declare_size(encode(flat("RGB", "red"), "HEIF"), 30_000, 30_000),
+    "HEIC of 9 * 10^8 pixels": declare_size(encode(flat("RGB", "red").resize((1_024, 1_024)), "HEIF"), 30_000, 30_000),
     "AVIF of 10^8 pixels": declare_size(encode(flat("RGB", "red"), "AVIF"), 10_000, 10_000),
     "JPEG of 2.8 * 10^8 pixels": declare_size(encode(flat("L", 90), "JPEG"), 16_000, 17_500) + bytes(1_000_000),
 }
@@ -423,6 +423,19 @@ def test_malformed_files_give_a_photo_or_a_refusal(malformed_data: Path) -> None
             assert code is Code.OK, row
         if "DecompressionBombError" in row["pillow_13_outcome"]:
             assert code is not Code.OK, row
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "jpeg", "group4", "tiff_deflate", "packbits"])
+def test_damaged_tiffs_write_nothing_to_the_terminal(compression: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """libtiff would print its warnings and errors."""
+    image = picture(200, 100).convert("1") if compression == "group4" else picture()
+    data = encode(image, "TIFF", compression=compression)
+    dice = random.Random(compression)
+    for _ in range(100):
+        broken = bytearray(data)
+        broken[dice.randrange(4, len(broken))] = dice.randrange(256)
+        outcome(bytes(broken), replace(LIMITS, max_pixels=1_000_000))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_decoding_leaves_the_warnings_of_others_alone() -> None:

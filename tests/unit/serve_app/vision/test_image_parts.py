@@ -167,6 +167,15 @@ def test_metadata_of_boxed_files_lose_their_names(kind: str) -> None:
         assert not image.info.get("xmp")
 
 
+@pytest.mark.parametrize("kind", ["HEIF", "AVIF"])
+def test_the_largest_picture_of_a_boxed_file_counts(kind: str) -> None:
+    data = encode(picture(256, 128), kind)
+    assert walk(data, kind)[0].pixels == 256 * 128
+    at = data.index(b"ispe")
+    part_of_a_large_one = data[: at + 8] + struct.pack(">II", 20_000, 20_000) + data[at + 16 :]
+    assert walk(part_of_a_large_one, kind)[0].pixels == 400_000_000
+
+
 @pytest.mark.parametrize(("options", "scans"), [({}, 1), ({"progressive": True}, 10)])
 def test_scans_of_a_jpeg(options: dict[str, Any], scans: int) -> None:
     kept, _ = walk(encode(picture(), "JPEG", **options), "JPEG")
