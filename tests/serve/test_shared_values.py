@@ -8,7 +8,6 @@ from ray import serve
 from serve_app.graph.ray_internals import ClusterStore
 
 
-@serve.deployment(num_replicas=3, ray_actor_options={"num_cpus": 0.01})
 class Writer:
     """Writes its own process id."""
 
@@ -26,7 +25,8 @@ class Writer:
 
 
 async def test_all_replicas_read_what_the_first_one_wrote(deploy: Callable[..., str]) -> None:
-    deploy(Writer.bind(), "writers")
+    writers = serve.deployment(num_replicas=3, ray_actor_options={"num_cpus": 0.01})
+    deploy(writers(Writer).bind(), "writers")
     handle = serve.get_deployment_handle("Writer", "writers")
     written = {}
     for key in ("first", "second"):
