@@ -61,6 +61,8 @@ class DetectorDecision(Decision):
         score_threshold: the score must be above this.
         head_threshold: a head's score must be above this.
         headed_score_threshold: the same as `score_threshold`, for a person with a head; None: no other than for people without.
+        close_up_threshold: the same for somebody who is nearly all head: people close up are easy to find, and so are animals to take for
+            them.
         min_area: the box's share of the photo's area must be above this.
         min_height: the box's share of the photo's height must be above this.
         max_overlap: of two boxes with a larger intersection over union, the one with the lower score is a duplicate.
@@ -70,6 +72,7 @@ class DetectorDecision(Decision):
     score_threshold: float = Field(0.7, ge=0, le=1)
     head_threshold: float = Field(0.5, ge=0, le=1)
     headed_score_threshold: float | None = Field(None, ge=0, le=1)
+    close_up_threshold: float = Field(0.0, ge=0, le=1)
     min_area: float = Field(0.05, ge=0, le=1)
     min_height: float = Field(0.20, ge=0, le=1)
     max_overlap: float = Field(0.7, gt=0, le=1)

@@ -13,6 +13,7 @@ from serve_app.vision.images import Box
 
 SAME_HEAD = 0.4  # intersection over union: two boxes of heads that overlap more are one head
 INSIDE = 0.6  # share of a head's box that lies in the box of the person whose head it is
+CLOSE_UP = 0.7  # share of a person's box that the head covers in a picture of a face from edge to edge
 PART = 0.75  # share of a box without a head that lies in the box of a person with one, and so is a part of that person
 BYSTANDER = 0.6  # of the height of the largest head: smaller heads without a body are people in the background
 # From a head to the box of its person, where no box of a person was found: about the shoulders and the chest.
@@ -77,7 +78,8 @@ def people_that_count(detected: Sequence[DetectedPerson], rule: DetectorDecision
     Duplicates are dropped before small boxes, so a part of a person is never kept without the whole. People with heads come first, so
     that their parts are recognised as such.
     """
-    seen = [p if _has_head(p, rule) else replace(p, head=None) for p in detected if p.body_found or _has_head(p, rule)]
+    likely = [p for p in detected if not (_is_close_up(p) and p.score <= rule.close_up_threshold)]
+    seen = [p if _has_head(p, rule) else replace(p, head=None) for p in likely if p.body_found or _has_head(p, rule)]
     kept: list[DetectedPerson] = []
     for person in sorted(seen, key=lambda p: (p.head is not None, p.score), reverse=True):
         if person.score <= (rule.score_threshold if person.head is None else rule.least_score):
@@ -99,6 +101,10 @@ def gate(people: Sequence[DetectedPerson]) -> Code:
 
 def _has_head(person: DetectedPerson, rule: DetectorDecision) -> bool:
     return person.head is not None and person.head.score > rule.head_threshold
+
+
+def _is_close_up(person: DetectedPerson) -> bool:
+    return person.head is not None and area(person.head.box) > CLOSE_UP * person.area
 
 
 def _head_height(person: DetectedPerson) -> float:

@@ -152,3 +152,13 @@ def test_a_face_from_edge_to_edge_is_one_person() -> None:
     whole = (0.0, 0.0, 1.0, 1.0)
     assert gate(counted([person(whole, 0.4)], [head(whole, 0.95)])) is Code.OK
     assert gate(counted([], [head(whole, 0.95)])) is Code.OK
+
+
+def test_a_face_from_edge_to_edge_may_have_a_threshold_of_its_own() -> None:
+    """It is easy to find; what looks like one with a low score is the face of a cat."""
+    whole, rule = (0.0, 0.0, 1.0, 1.0), HEADED_RULE.model_copy(update={"close_up_threshold": 0.7})
+    nearly = (0.0, 0.0, 1.0, 0.71)  # all but the shoulders
+    assert gate(counted([person(whole, 0.69)], [head(whole, 0.95)], rule)) is Code.NO_PERSON
+    assert gate(counted([person(whole, 0.69)], [head(nearly, 0.95)], rule)) is Code.NO_PERSON
+    assert gate(counted([person(whole, 0.71)], [head(whole, 0.95)], rule)) is Code.OK
+    assert gate(counted([person(whole, 0.69)], [head((0.2, 0.0, 0.8, 0.8), 0.95)], rule)) is Code.OK
