@@ -76,7 +76,7 @@ def _random_data(photos: int, image_size: int) -> Crops:
 def _bare_loop(start: str, data: Crops, recipe: ClassifierRecipe) -> float:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = two_class_model(start, data.size).to(device).train()
-    optimizer = torch.optim.AdamW(parameter_groups(model, recipe), lr=recipe.learning_rate, fused=True)
+    optimizer = torch.optim.AdamW(parameter_groups(model, model.config.num_hidden_layers, recipe), lr=recipe.learning_rate, fused=True)
     pixels = torch.randn(recipe.batch_size, 3, data.size, data.size, device=device)
     labels = torch.from_numpy(data.labels[: recipe.batch_size]).to(device)
     steps = len(data) // recipe.batch_size

@@ -162,11 +162,13 @@ def _add_undocumented_routes(app: FastAPI) -> list[str]:
     """Adds HEAD beside GET, and each address with a slash at its end; returns the addresses without."""
     routes = [route for route in app.routes if isinstance(route, APIRoute)]
     for route in routes:
-        methods = sorted(route.methods | ({"HEAD"} if "GET" in route.methods else set()))
+        methods = set(route.methods or ())
+        if "GET" in methods:
+            methods.add("HEAD")
         if "HEAD" in methods:
             app.add_api_route(route.path, route.endpoint, methods=["HEAD"], include_in_schema=False)
         if route.path != "/":
-            app.add_api_route(f"{route.path}/", route.endpoint, methods=methods, include_in_schema=False)
+            app.add_api_route(f"{route.path}/", route.endpoint, methods=sorted(methods), include_in_schema=False)
     return [route.path for route in routes]
 
 

@@ -121,7 +121,7 @@ class PlainFaultMiddleware:
 
     def __init__(self, app: ASGIApp, codes: Mapping[int, Code] | None = None, except_under: str | None = None) -> None:
         self._app = app
-        self._codes = CODES_BY_STATUS | (codes or {})
+        self._codes = {**CODES_BY_STATUS, **(codes or {})}
         self._except_under = except_under
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

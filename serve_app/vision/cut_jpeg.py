@@ -43,8 +43,8 @@ def decoded_share(with_grey: Image.Image, with_noise: Image.Image, block: int) -
     rows = differs.any(axis=1)
     if not rows.any():
         return 1.0
-    height, width = differs.shape[:2]
+    height, width = (int(side) for side in differs.shape[:2])
     top = (int(rows.argmax()) + 1) // block * block  # smoothed colours reach one row into the blocks above
     columns = differs[top : top + block].any(axis=0)
     in_last_row = int(columns.argmax()) * min(block, height - top) if columns.any() else 0
-    return min(1.0, float(top * width + in_last_row) / differs.size)
+    return min(1.0, (top * width + in_last_row) / (height * width))

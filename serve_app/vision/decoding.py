@@ -35,7 +35,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 # libtiff prints what is wrong with a file; Pillow, which raises an error, silences its warnings only.
 with contextlib.suppress(AttributeError):  # a Pillow without libtiff
-    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)  # type: ignore[attr-defined] # as above
 # One thread for each photo: other photos need the other cores. An embedded thumbnail may show something else than the photo.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from serve_app.codes import Code
@@ -62,18 +63,18 @@ class DecodingLanes:
         if not isinstance(photo, EncodedPhoto):
             return photo
         self._take(photo.work)
-        future = self._large.submit(self._work, lambda: then(photo.decode()))
+        future = self._large.submit(self._watched, lambda: then(photo.decode()))
         # When it ends or is cancelled, and not when the caller stops waiting: a thread cannot be interrupted.
         future.add_done_callback(lambda _: self._give_back(photo.work))
         return await asyncio.wrap_future(future)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Calls a short function in a thread of the small photos."""
-        return await asyncio.wrap_future(self._small.submit(self._work, function, *args, **kwargs))
+        return await asyncio.wrap_future(self._small.submit(self._watched, partial(function, *args, **kwargs)))
 
-    def _work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def _watched(self, function: Callable[[], T]) -> T:
         with self._working():
-            return function(*args, **kwargs)
+            return function()
 
     def _decoded_if_small(self, data: bytes, then: Callable[[RGB], T]) -> T | EncodedPhoto:
         photo = EncodedPhoto(data, self._limits)

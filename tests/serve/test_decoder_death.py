@@ -3,15 +3,16 @@
 import asyncio
 import os
 from collections.abc import Callable
-from typing import Any
 
 import httpx
 
 from serve_app.app import AppArgs, deployment, http_deployment
 from serve_app.graph.gender_classifier import GenderClassifier
+from serve_app.graph.messages import Detection
 from serve_app.graph.person_detector import PersonDetector
 from serve_app.http.ingress import Ingress
 from serve_app.settings import Settings
+from serve_app.vision.cropping import CropSpec
 from tests.serve.conftest import until_healthy
 from tests.support import photos
 
@@ -19,10 +20,10 @@ KILLER = b"\xff\xd8\xff kills decoders"
 
 
 class MortalDetector(PersonDetector):
-    def _decode(self, detector: Any, image: bytes) -> Any:
+    async def detect(self, image: bytes, spec: CropSpec) -> Detection:
         if image == KILLER:
             os._exit(1)
-        return super()._decode(detector, image)
+        return await super().detect(image, spec)
 
 
 async def test_a_photo_that_kills_its_decoder_is_refused_and_its_neighbours_are_answered(deploy: Callable[..., str]) -> None:

@@ -154,7 +154,7 @@ def test_from_its_first_moment_it_answers_and_when_it_is_killed_nothing_is_left(
         for process in service.family:
             if process.name() == "haproxy":
                 process.kill()
-        again = set()
+        again: set[str] = set()
         while not any(each.startswith("200") for each in again):
             again.add(said(service.port))
         assert again <= heard

@@ -52,7 +52,7 @@ def is_a_batch_of_files(body: Any) -> bool:
 
 @schema.parametrize()
 @hypothesis.settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
-def test_every_answer_is_as_documented(case: schemathesis.Case) -> None:
+def test_every_answer_is_as_documented(case: schemathesis.Case[Any]) -> None:
     assert case.meta
     if case.meta.generation.mode.is_positive and case.method == "POST":
         case.body = with_photos(case.body)

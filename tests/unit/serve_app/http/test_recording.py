@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from httpx import AsyncClient
+from ray.serve import metrics as metrics_of_ray
 from starlette.types import Receive, Scope, Send
 
 from serve_app import telemetry
@@ -17,7 +18,7 @@ from serve_app.http.admission import LEAST_PHOTOS
 from serve_app.http.app import create_app
 from serve_app.http.draining import drain
 from serve_app.http.middleware import SecurityHeadersMiddleware
-from serve_app.records import RequestRecord
+from serve_app.records import PhotoRecord, RequestRecord
 from serve_app.telemetry import IngressMetrics
 from tests.support.http import FORM, FakeService, RawRequest, client_of, settings
 
@@ -42,8 +43,8 @@ class FakeMetric:
 
 @pytest.fixture
 def metrics(monkeypatch: pytest.MonkeyPatch) -> IngressMetrics:
-    monkeypatch.setattr(telemetry.metrics, "Counter", FakeMetric)
-    monkeypatch.setattr(telemetry.metrics, "Histogram", FakeMetric)
+    monkeypatch.setattr(metrics_of_ray, "Counter", FakeMetric)
+    monkeypatch.setattr(metrics_of_ray, "Histogram", FakeMetric)
     return IngressMetrics()
 
 
@@ -212,8 +213,8 @@ async def test_a_request_is_one_line(metrics: IngressMetrics, caplog: pytest.Log
 def test_the_times_of_a_batch_are_those_of_its_slowest_photo(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "serve_app.telemetry")
     photos = [
-        telemetry.PhotoRecord(Code.OK, stages={"decode": 0.002, "total": 0.5}),
-        telemetry.PhotoRecord(Code.OK, stages={"decode": 0.01}),
+        PhotoRecord(Code.OK, stages={"decode": 0.002, "total": 0.5}),
+        PhotoRecord(Code.OK, stages={"decode": 0.01}),
     ]
     telemetry.log_request(RequestRecord("r1", "/predict-batch", True, photos, 200, Code.OK, 0.6))
     [line] = [vars(record) for record in caplog.records]
