@@ -87,8 +87,8 @@ def _run(config: Path, settings: Settings, folder: Path, joining: bool, stop: St
     service = driver.start(bound, folder, variables)
     try:
         if _wait_until_ready(service, settings, stop):
-            say(_ready_message(settings, folder))
             cluster = Cluster(folder, settings)
+            say(_ready_message(settings, folder))
             while service.poll() is None and not stop.asked:
                 if broken := cluster.broken():
                     return _refuse(f"{broken}, and the service cannot go on: stopping. `make serve` starts it again")

@@ -61,7 +61,7 @@ def _changes(host: str | None) -> list[tuple[str, str]]:
         (r"^    http-request return status 404 .*$", f"    http-request return status 503 {_overloaded()}"),
         (
             r"^    # Routes endpoint$",
-            "\n".join([*_FOR_EACH_REQUEST, f"    http-response return status 503 {_overloaded()} if {_SERVES_OWN}"]),
+            "\n".join([*_FOR_EACH_REQUEST, f"    http-response return status 503 {_overloaded()} {_SERVES_OWN}"]),
         ),
     ]
     if host is None:

@@ -62,8 +62,9 @@ def test_a_port_that_is_taken_is_said_at_once(monkeypatch: pytest.MonkeyPatch, c
 LEFT = """
 import os, socket, subprocess, sys
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"], pass_fds=[listener.fileno()], start_new_session=True)
-print(left.pid, flush=True)
+waits = [sys.executable, "-c", "import time; time.sleep(1000)"]
+null = subprocess.DEVNULL
+print(subprocess.Popen(waits, pass_fds=[listener.fileno()], stdout=null, stderr=null, start_new_session=True).pid, flush=True)
 """
 
 
