@@ -31,13 +31,15 @@ def spawn(folder: Path) -> Iterator[Spawn]:
     started: list[subprocess.Popen[bytes]] = []
     others: list[psutil.Process] = []
 
-    def run(program: str, *arguments: object, marked: bool = True) -> psutil.Process:
+    def run(program: str, *arguments: object, marked: bool = True, ends: bool = False) -> psutil.Process:
         environment = {**os.environ, MARK: str(folder)} if marked else dict(os.environ)
         command = [sys.executable, "-c", program, *map(str, arguments)]
         process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         started.append(process)
         assert process.stdout
         others.append(psutil.Process(int(process.stdout.readline())))
+        if ends:  # the other process is then an orphan
+            process.wait()
         return others[-1]
 
     yield run

@@ -46,7 +46,7 @@ def ours(folder: Path) -> EarlierRun:
 
 
 def test_children_and_orphans_belong_to_the_run_and_end_with_it(folder: Path, spawn: Spawn) -> None:
-    child, orphan = spawn(PARENT), spawn(ORPHAN)
+    child, orphan = spawn(PARENT), spawn(ORPHAN, ends=True)
     members = run_of(folder)
     assert {child, orphan, child.parent()} == set(members)
     end_run(folder)
@@ -61,7 +61,7 @@ def test_other_programs_do_not(folder: Path, spawn: Spawn) -> None:
 
 
 def test_what_an_earlier_run_has_left_is_ended_by_the_command_that_is_named(folder: Path, spawn: Spawn) -> None:
-    members = [spawn(ORPHAN), spawn(ORPHAN)]
+    members = [spawn(ORPHAN, ends=True), spawn(ORPHAN, ends=True)]
     run = ours(folder)
     assert run.supervisor is None
     subprocess.run(run.ended_by, shell=True, check=True)
