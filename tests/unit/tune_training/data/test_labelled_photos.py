@@ -51,8 +51,8 @@ def test_a_table_without_the_columns_is_refused(tmp_path: Path, text: str) -> No
 
 
 def test_an_unknown_label_is_named(tmp_path: Path) -> None:
-    (tmp_path / "table.csv").write_text("path,label\na.jpg,man\n")
-    with pytest.raises(InputError, match="a.jpg has the label 'man'; known are female, male"):
+    (tmp_path / "table.csv").write_text("path,label\na.jpg,dog\n")
+    with pytest.raises(InputError, match="a.jpg has the label 'dog'; known are female, females"):
         read_labelled(str(tmp_path / "table.csv"))
 
 
