@@ -157,7 +157,6 @@ def test_an_epoch_shorter_than_a_batch_is_refused(start: str, people: Crops, tmp
         fine_tune(start, people, tmp_path, replace(RECIPE, photos_per_epoch=4))
 
 
-@pytest.mark.xfail(reason="the embedded weights are still those of one view", strict=True)
 def test_the_crop_that_is_trained_on_and_written_is_that_of_the_embedded_weights() -> None:
     embedded = ClassifierDecision.read(Path(EMBEDDED_CLASSIFIER))
     for name in ("views", "head_margin", "crop_margin", "crop_aspect"):
