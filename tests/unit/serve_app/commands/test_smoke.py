@@ -161,7 +161,7 @@ def test_make_passes_names_with_spaces(tmp_path: Path) -> None:
     folder.mkdir()
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
-    command = ["make", "-f", ROOT / "Makefile", "--assume-old=setup", "smoke", f"PHOTOS={folder}"]
+    command = ["make", "-f", str(ROOT / "Makefile"), "--assume-old=setup", "smoke", f"PHOTOS={folder}"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert f"the folder of photos, {folder}, has no file" in done.stderr

@@ -58,7 +58,7 @@ class Running:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         with self.log.open("w") as log:
             limited = ["prlimit", f"--nofile={open_files}"] if open_files < 65536 else []
-            command = [*limited, PROGRAM, "-db", "-f", self.config, "-dR"]
+            command = [*limited, str(PROGRAM), "-db", "-f", str(self.config), "-dR"]
             environment = os.environ | {"PATH": path, HOST_VARIABLE: host, "RAY_SERVE_HAPROXY_BINARY_PATH": str(PROGRAM)}
             self.process = subprocess.Popen(command, env=environment, stderr=log)
         self.url = f"http://127.0.0.1:{self.port}"
