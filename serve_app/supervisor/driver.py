@@ -10,6 +10,7 @@ from pathlib import Path
 
 DRIVER = "serve_app.supervisor.driver"
 DASHBOARD = "dashboard"  # file with its address
+TRIES = 3  # on a busy machine Serve kills its proxy for being slow to start, and gives up; it goes on from there
 
 
 def start(config: Path, folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -26,22 +27,32 @@ def dashboard(folder: Path) -> str:
 
 def main() -> int:
     """Runs until SIGINT; returns the exit status."""
-    config, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    config, folder = sys.argv[1], Path(sys.argv[2])
     import ray
-    from ray.serve.scripts import cli
 
     try:
         context = ray.init(address=os.environ.get("RAY_ADDRESS") or "local", namespace="serve")
         (folder / DASHBOARD).write_text(context.dashboard_url or "")
-        # "auto": it has an address already.
-        cli(["run", str(config), "--address", "auto"], standalone_mode=False)
+        _serve_run(config)
     except KeyboardInterrupt:  # before Serve has started, which takes it otherwise
         return 130
     except Exception as error:
-        print(f"Ray could not start the service: {_first_line(error)}", file=sys.stderr, flush=True)
-        # Not `return`: Ray's own end may hang or crash after that, and `make serve` ends all that was started.
-        os._exit(1)
+        print(f"Ray could not start the service. If the machine was busy, try again. {_first_line(error)}", file=sys.stderr)
+        return 1
     return 0
+
+
+def _serve_run(config: str) -> None:
+    from ray.serve.scripts import cli
+
+    for tries_left in reversed(range(TRIES)):
+        try:
+            cli(["run", config, "--address", "auto"], standalone_mode=False)  # "auto": Ray is connected already
+            return
+        except Exception:
+            if not tries_left:
+                raise
+            print("Ray Serve did not start: trying again", file=sys.stderr, flush=True)
 
 
 def _first_line(error: Exception) -> str:
@@ -51,4 +62,6 @@ def _first_line(error: Exception) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if status := main():
+        sys.stderr.flush()
+        os._exit(status)  # Ray's own end may hang or crash now, and `make serve` ends all that was started

@@ -82,7 +82,7 @@ def test_nothing_listens_to_other_machines_but_the_calls_between_replicas(servic
         if connection.status == psutil.CONN_LISTEN
     ]
     assert ("127.0.0.1", service.port) in [address for _, address in listening]
-    open_to_others = [(name, address) for name, address in listening if address.ip not in ("127.0.0.1", "::1")]
+    open_to_others = [(name, address) for name, address in listening if address.ip not in ("127.0.0.1", "::1", "::ffff:127.0.0.1")]
     assert all(name.startswith("ray::ServeReplica") and address.ip == "::" for name, address in open_to_others), open_to_others
     first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
     assert all(first <= address.port <= last for _, address in open_to_others)
@@ -144,7 +144,7 @@ def said(port: int) -> str:
 def test_from_its_first_moment_it_answers_and_when_it_is_killed_nothing_is_left(tmp_path: Path) -> None:
     service = RunningService(free_port(), tmp_path)
     try:
-        heard = set()
+        heard: set[str] = set()
         while "\nStop:" not in service.output:
             heard.add(said(service.port))
             assert service.process.poll() is None, service.output
