@@ -8,6 +8,7 @@ from collections import Counter
 import httpx
 
 from serve_app.codes import Code
+from serve_app.settings import Settings
 from tests.serve.conftest import until_healthy
 from tests.serve.test_metrics import exported
 from tests.serve.test_overload import HEAD, address
@@ -16,6 +17,8 @@ from tests.support.service import RunningService
 
 IMAGE = {"content-type": "image/jpeg"}
 WAIT_S = 60  # Ray exports every ten seconds
+AT_ONCE = 3 * Settings.model_fields["max_photos_in_flight"].default
+REFUSALS = 100
 
 
 async def counted(service: RunningService, code: Code) -> float:
@@ -44,8 +47,8 @@ async def test_refusals_are_in_the_metric_that_the_alert_reads(service: RunningS
     before = await counted(service, Code.OVERLOADED)
     answers: list[httpx.Response] = []
     async with httpx.AsyncClient(base_url=service.url, timeout=60, limits=httpx.Limits(max_connections=None)) as many:
-        while sum(answer.status_code == 503 for answer in answers) < 0.75 * max(len(answers), 100):
-            answers += await asyncio.gather(*(many.post("/predict", content=photos.cat(), headers=IMAGE) for _ in range(300)))
+        while sum(answer.status_code == 503 for answer in answers) < REFUSALS:
+            answers += await asyncio.gather(*(many.post("/predict", content=photos.cat(), headers=IMAGE) for _ in range(AT_ONCE)))
     refused = Counter(answer.json()["code"] for answer in answers)[Code.OVERLOADED]
     async with asyncio.timeout(WAIT_S):
         while await counted(service, Code.OVERLOADED) < before + refused:
