@@ -130,16 +130,17 @@ def predict(
     result = pa.concat_tables(tables).drop_columns("version").sort_by("path")
     if out and parts:
         _write(result, out)
-        if Code.NOT_FOUND in codes_of(result):  # the same call tries these again, and no others
+        if causes_of_unread(result):  # the same call tries these again, and no others
             parts.flush()
         else:
             parts.delete()
     return result
 
 
-def codes_of(table: pa.Table) -> set[str]:
-    """The codes in it."""
-    return set(table["code"].unique().to_pylist())
+def causes_of_unread(table: pa.Table) -> list[str]:
+    """Why files were not read, for each that was not."""
+    causes: list[str] = table.filter(pc.equal(table["code"], Code.NOT_FOUND))["error"].to_pylist()
+    return causes
 
 
 class Predictor:
@@ -268,5 +269,5 @@ def predict_command(
     started = time.monotonic()
     table = predict(source, out, detector, classifier, engine)
     typer.echo(f"{summary(table)}\nWritten: {out}, after {time.monotonic() - started:.1f} s")
-    if causes := table.filter(pc.equal(table["code"], Code.NOT_FOUND))["error"].to_pylist():
+    if causes := causes_of_unread(table):
         raise Incomplete(describe_unread(causes))

@@ -110,16 +110,16 @@ def read_bytes(uri: str) -> bytes:
         return Path(uri).read_bytes()
     bucket, key = _parts(uri)
     with _explaining(uri):
-        for left in reversed(range(_READS)):
+        reads = 0
+        while True:
             body = _client().get_object(Bucket=bucket, Key=key)["Body"]
+            reads += 1
             try:
                 content: bytes = body.read()
-            except _BROKEN_OFF:
-                if not left:
-                    raise
-            else:
                 return content
-    raise AssertionError
+            except _BROKEN_OFF:
+                if reads == _READS:
+                    raise
 
 
 def write_bytes(uri: str, content: bytes) -> None:
