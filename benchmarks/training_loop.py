@@ -54,7 +54,7 @@ def measure_loops(
     torch.set_num_threads(threads)
     speed = LoopSpeed(Path(start).name, image_size, batch_size, threads, [], [])
     data = _random_data(steps * batch_size, image_size)
-    recipe = ClassifierRecipe(epochs=1, batch_size=batch_size, photos_per_epoch=0, source_power=1)
+    recipe = ClassifierRecipe(epochs=1, batch_size=batch_size, photos_per_epoch=0, source_power=1, balance="")
     for number in range(rounds + 1):
         bare, trial = _bare_loop(start, data, recipe), _trial_loop(start, data, recipe)
         progress(f"round {number}: bare {bare:.1f}, trial {trial:.1f} images/s, {trial / bare:.3f}")

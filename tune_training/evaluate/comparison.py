@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serve_app.runtimes.base import LABELS
+from tune_training.data.grouping import AGE, grouping
 from tune_training.data.photo import Photo
 from tune_training.evaluate.calibration import BINS, Bools, Floats
-from tune_training.evaluate.groups import AGE, RACE, grouping
+from tune_training.evaluate.groups import RACE
 from tune_training.evaluate.scores import DRAWS, Estimate, Judged, estimates
 from tune_training.evaluate.weighting import FRAMING
 

@@ -1,12 +1,12 @@
 """The same metrics by group: which group fares worst, and how far it is behind the best."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serve_app.runtimes.base import LABELS
+from tune_training.data.grouping import MOST_GROUPS, grouping, number_in
 from tune_training.data.table import SOURCE
 from tune_training.evaluate.calibration import Floats
 from tune_training.evaluate.risk_coverage import selection
@@ -14,46 +14,9 @@ from tune_training.evaluate.scores import DRAWS, Judged, Metrics, balanced_accur
 from tune_training.evaluate.sure_answers import errors_when_sure
 from tune_training.evaluate.weighting import Names
 
-AGE, RACE = "age", "race"
-AGE_BANDS = (0, 13, 20, 30, 40, 50, 60, 70)  # the first year of each; the last band is open
-QUARTERS = 4  # of the values of any other number
-MOST_GROUPS = 20  # a column with more values identifies photos rather than groups
+RACE = "race"
 FEWEST_ANSWERS = 30  # of a group that may be called worst or best; smaller ones are only listed
 FEWEST_OF_A_LABEL = 50  # answers about a label in a group that is judged on its own: with fewer, one wrong one is more than 2 %
-
-
-def grouping(column: str, values: Sequence[str]) -> Names:
-    """The group of each photo: its value, or the band that its number lies in; empty where the value is.
-
-    Ages are put in bands of ten years, with bands of their own for children and teenagers; other numbers with many values in quartiles.
-    """
-    given = [value for value in values if value]
-    numbers = [_number(value) for value in given]
-    if not given or any(number is None for number in numbers):
-        return np.array(values, dtype=np.str_)
-    found = np.array(numbers, dtype=np.float64)
-    if column == AGE:
-        edges = np.array(AGE_BANDS, dtype=np.float64)
-    elif len(set(given)) > MOST_GROUPS:
-        edges = np.unique(np.quantile(found, np.arange(QUARTERS) / QUARTERS))
-    else:
-        return np.array(values, dtype=np.str_)
-    names = [*(f"{_text(low)}-{_text(high - 1 if column == AGE else high)}" for low, high in pairwise(edges)), f"{_text(edges[-1])}+"]
-    bands = np.clip(np.searchsorted(edges, found, side="right") - 1, 0, None)
-    named = iter(names[band] for band in bands)
-    return np.array([next(named) if value else "" for value in values], dtype=np.str_)
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if np.isfinite(number) else None
-
-
-def _text(number: float) -> str:
-    return f"{number:g}"
 
 
 def group_columns(columns: Mapping[str, Sequence[str]], wanted: Sequence[str] | None = None) -> dict[str, Names]:
@@ -111,7 +74,7 @@ def _in_order(names: Names) -> Iterator[str]:
     """Bands by their first number, other names alphabetically; photos without a value are in no group."""
 
     def key(name: str) -> tuple[float, str]:
-        number = _number(name.rstrip("+").partition("-")[0])
+        number = number_in(name.rstrip("+").partition("-")[0])
         return (np.inf if number is None else number, name)
 
     return iter(sorted(set(names.tolist()) - {""}, key=key))

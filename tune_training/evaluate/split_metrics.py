@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tune_training.data.grouping import AGE
 from tune_training.data.photo import Photo
 from tune_training.data.table import SOURCE
 from tune_training.evaluate.calibration import negative_log_likelihood, reliability
-from tune_training.evaluate.groups import AGE, RACE, by_group, group_columns, recalls_by_label
+from tune_training.evaluate.groups import RACE, by_group, group_columns, recalls_by_label
 from tune_training.evaluate.mean_scores import framing_scores, mean_scores
 from tune_training.evaluate.metrics_file import Metrics
 from tune_training.evaluate.risk_coverage import selective_metrics

@@ -97,7 +97,7 @@ def fine_tune(
     check_start(start, training.size, recipe.frozen_layers)
     if 0 < recipe.photos_per_epoch < recipe.batch_size:
         raise InputError(f"an epoch of {recipe.photos_per_epoch} photos has less than a batch of {recipe.batch_size}")
-    each_once = not recipe.photos_per_epoch and recipe.source_power == 1
+    each_once = not recipe.photos_per_epoch and recipe.source_power == 1 and not recipe.balanced_by
     # A given number of photos is drawn in whole batches; otherwise the last batch is smaller.
     steps = recipe.photos_per_epoch // recipe.batch_size or -(-len(training) // recipe.batch_size)
     drawn = steps * recipe.batch_size if recipe.photos_per_epoch else len(training)
@@ -112,7 +112,7 @@ def fine_tune(
     wanted_of = wanted_probabilities(training, recipe, teacher)
     features_of = teacher.features if teacher else torch.zeros(len(training), 0)
     known = teacher.known if teacher else torch.zeros(len(training), dtype=torch.bool)
-    weights = sampling_weights(training.photos, recipe.source_power)
+    weights = sampling_weights(training.photos, recipe.source_power, recipe.balanced_by)
     run_dir.mkdir(parents=True, exist_ok=True)
 
     def read(indices: NDArray[np.int64]) -> Batch:

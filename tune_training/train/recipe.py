@@ -6,6 +6,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from typer import Option
 
+from tune_training.data.table import SOURCE
+
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class ClassifierRecipe:
@@ -22,6 +24,12 @@ class ClassifierRecipe:
     source_power: Annotated[
         float, Field(ge=0, le=1), Option(help="1: draw from sources in proportion to their size; 0: from all sources equally.")
     ] = 0.5
+    balance: Annotated[
+        str,
+        Option(
+            help='Columns, separated by commas, within whose groups both labels are drawn equally often: "source,age"; "": as they are.'
+        ),
+    ] = SOURCE
     learning_rate: Annotated[float, Field(gt=0, le=1), Option(help="Peak learning rate of the head.")] = 4e-4
     layer_decay: Annotated[float, Field(gt=0, le=1), Option(help="Factor on the learning rate from each block to the one below it.")] = 0.8
     weight_decay: Annotated[float, Field(ge=0, le=1), Option(help="Of AdamW; not for norms, biases and embeddings.")] = 0.05
@@ -35,3 +43,8 @@ class ClassifierRecipe:
         0.1
     )
     seed: Annotated[int, Field(ge=0), Option(help="Seed of everything random.")] = 0
+
+    @property
+    def balanced_by(self) -> tuple[str, ...]:
+        """The columns of `balance`."""
+        return tuple(column.strip() for column in self.balance.split(",") if column.strip())

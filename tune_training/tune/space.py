@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from ray import tune
 from ray.tune.search.sample import Domain
 
+from tune_training.data.table import SOURCE
 from tune_training.io.errors import InputError
 from tune_training.train.recipe import ClassifierRecipe
 
@@ -104,7 +105,8 @@ class SearchSpace:
         fixed = self.original if self.is_original(config) else self.fixed
         chosen = {name: value for name, value in config.items() if name in self.ranges}
         numbers: dict[str, Any] = {**_UNNAMED, **fixed, **chosen}
-        return ClassifierRecipe(photos_per_epoch=0, seed=seed, **numbers)
+        balance = "" if numbers["source_power"] == 1 else SOURCE
+        return ClassifierRecipe(photos_per_epoch=0, balance=balance, seed=seed, **numbers)
 
     @property
     def max_epochs(self) -> int:

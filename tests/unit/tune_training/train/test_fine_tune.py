@@ -141,7 +141,12 @@ def test_more_frozen_layers_than_there_are_are_refused(start: str, people: Crops
 
 @pytest.mark.parametrize(
     "changed",
-    [{"mixup": 0.4}, {"augmentation": 0.0}, {"photos_per_epoch": 0, "batch_size": 7}, {"photos_per_epoch": 0, "source_power": 1}],
+    [
+        {"mixup": 0.4},
+        {"augmentation": 0.0},
+        {"photos_per_epoch": 0, "batch_size": 7},
+        {"photos_per_epoch": 0, "source_power": 1, "balance": ""},
+    ],
     ids=str,
 )
 def test_each_part_of_the_recipe_changes_the_result(

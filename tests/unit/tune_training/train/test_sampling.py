@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tune_training.data.photo import Photo
-from tune_training.train.sampling import sampling_weights, stratified_subset
+from tune_training.train.sampling import MOST_FAVOURED, sampling_weights, stratified_subset
 
 
 def people(counts: dict[tuple[str, str], int]) -> list[Photo]:
@@ -35,6 +35,29 @@ def test_labels_are_balanced_within_each_source(power: float) -> None:
         chosen = [(person, weight) for person, weight in zip(drawn, weights, strict=True) if person.source == source]
         shares = share_by("label", [person for person, _ in chosen], np.array([weight for _, weight in chosen]))
         assert shares["female"] == pytest.approx(shares["male"])
+
+
+def test_labels_are_balanced_within_each_band_of_age_which_keeps_its_share() -> None:
+    counts = {("a", "female", "25"): 30, ("a", "male", "21"): 10, ("a", "female", "60"): 4, ("a", "male", "65"): 12, ("a", "male", ""): 4}
+    rows = [row for row, count in counts.items() for _ in range(count)]
+    drawn = [Photo("", str(number), label, source=source, columns={"age": age}) for number, (source, label, age) in enumerate(rows)]
+    weights = sampling_weights(drawn, 1.0, ("source", "age"))
+    shares: dict[tuple[str, str], float] = defaultdict(float)
+    for (_, label, age), weight in zip(rows, weights, strict=True):
+        shares[label, age[:1]] += float(weight)
+    assert shares == pytest.approx(
+        {("female", "2"): 20 / 60, ("male", "2"): 20 / 60, ("female", "6"): 8 / 60, ("male", "6"): 8 / 60, ("male", ""): 4 / 60}
+    )
+
+
+def test_without_balance_labels_stay_as_they_are() -> None:
+    drawn = people({("a", "female"): 90, ("a", "male"): 10})
+    assert sampling_weights(drawn, 0.5, ()) == pytest.approx(np.full(100, 0.01))
+
+
+def test_a_few_photos_are_not_drawn_all_the_time_to_balance_many() -> None:
+    weights = sampling_weights(people({("a", "female"): 999, ("a", "male"): 1}), 1.0)
+    assert weights.max() / weights.min() == pytest.approx(MOST_FAVOURED / (1000 / 999 / 2))
 
 
 def test_a_source_of_one_label_keeps_its_share() -> None:
