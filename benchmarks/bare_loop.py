@@ -27,19 +27,18 @@ class BareLoop:
     """Encoded photos in, outcomes out, in the same order. Both models are folders."""
 
     def __init__(self, detector: Path, classifier: Path, limits: DecodeLimits) -> None:
-        options = {"dtype": torch.float32, "local_files_only": True}
-        self._limits = limits
+        self._limits, options = limits, {"dtype": torch.float32, "local_files_only": True}
         self._detector = AutoModelForObjectDetection.from_pretrained(detector, **options).eval().to(memory_format=torch.channels_last)
         self._classifier = AutoModelForImageClassification.from_pretrained(classifier, **options).eval()
         self._processor = AutoImageProcessor.from_pretrained(detector, backend="pil")
         judge = AutoImageProcessor.from_pretrained(classifier, backend="pil")
-        self._rule = DetectorDecision.read(detector)
-        self._floor = min(self._rule.score_threshold, self._rule.least_score, self._rule.head_threshold)
-        self._decision = decision = ClassifierDecision.read(classifier)
-        side, views = trained_size(judge)[1], decision.views
-        self._crop_spec = CropSpec(decision.crop_margin, decision.crop_aspect, side, judge.resample, views, decision.head_margin)
+        self._rule, self._decision = DetectorDecision.read(detector), (decision := ClassifierDecision.read(classifier))
+        margin, aspect, side = decision.crop_margin, decision.crop_aspect, trained_size(judge)[1]
+        self._crop_spec = CropSpec(margin, aspect, side, judge.resample, decision.views, decision.head_margin)
         self._mean, self._deviation = normalisation(judge)
-        self._classes = {name.lower(): index for index, name in self._detector.config.id2label.items()}
+        classes = {name.lower(): index for index, name in self._detector.config.id2label.items()}
+        self._person, self._head = classes["person"], classes.get("head")
+        self._floors = {self._person: min(self._rule.score_threshold, self._rule.least_score), self._head: self._rule.head_floor}
         self._labels = [self._classifier.config.id2label[index].lower() for index in (0, 1)]
 
     @torch.inference_mode()
@@ -63,12 +62,13 @@ class BareLoop:
         for group in by_shape.values():
             batch = torch.stack([pixels for _, pixels in group]).contiguous(memory_format=torch.channels_last)
             outputs = self._detector(pixel_values=batch)
-            results = self._processor.post_process_object_detection(outputs, threshold=self._floor)
+            results = self._processor.post_process_object_detection(outputs, threshold=min(self._floors.values()))
             for (index, _), result in zip(group, results, strict=True):
                 rows = list(zip(result["boxes"].clamp(0, 1).tolist(), result["scores"].tolist(), result["labels"].tolist(), strict=True))
-                people = [DetectedPerson(tuple(box), score) for box, score, label in rows if label == self._classes["person"]]
-                heads = [DetectedHead(tuple(box), score) for box, score, label in rows if label == self._classes.get("head")]
-                found[index] = with_heads(people, heads) if "head" in self._classes else people
+                likely = [row for row in rows if row[1] > self._floors.get(row[2], 1.0)]
+                people = [DetectedPerson(tuple(box), score) for box, score, label in likely if label == self._person]
+                heads = [DetectedHead(tuple(box), score) for box, score, label in likely if label == self._head]
+                found[index] = people if self._head is None else with_heads(people, heads)
         return found
 
     def _classify(self, crops: Sequence[RGB]) -> list[dict[str, float]]:

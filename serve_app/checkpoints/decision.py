@@ -54,6 +54,9 @@ def _reason(error: Exception) -> str:
     return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
 
 
+FAINT_HEAD = 0.05  # score
+
+
 class DetectorDecision(Decision):
     """The person rule: when a detected box counts as a person.
 
@@ -82,6 +85,11 @@ class DetectorDecision(Decision):
     def least_score(self) -> float:
         """The score that a person with a head must be above."""
         return self.score_threshold if self.headed_score_threshold is None else self.headed_score_threshold
+
+    @property
+    def head_floor(self) -> float:
+        """Heads with a score above this are looked at: a faint one tells that somebody is nearly all head, though it counts as none."""
+        return min(self.head_threshold, FAINT_HEAD) if self.close_up_threshold else self.head_threshold
 
 
 class ClassifierDecision(Decision):

@@ -71,7 +71,7 @@ class Detector:
         people = [DetectedPerson(box, score) for box, score in _above(min(rule.score_threshold, rule.least_score), scores[:, 0], boxes)]
         if not self._knows_heads:
             return people
-        return with_heads(people, [DetectedHead(box, score) for box, score in _above(rule.head_threshold, scores[:, 1], boxes)])
+        return with_heads(people, [DetectedHead(box, score) for box, score in _above(rule.head_floor, scores[:, 1], boxes)])
 
 
 def _above(threshold: float, scores: Floats, boxes: Floats) -> Iterator[tuple[Box, float]]:

@@ -14,7 +14,7 @@ from PIL import Image
 from transformers import AutoModelForObjectDetection, DetrImageProcessorPil
 
 from serve_app.checkpoints import Checkpoint, CheckpointError, resolve
-from serve_app.checkpoints.decision import DecisionError, DetectorDecision
+from serve_app.checkpoints.decision import FAINT_HEAD, DecisionError, DetectorDecision
 from serve_app.vision.detector import Detector
 from serve_app.vision.images import RGB
 from serve_app.vision.people import DetectedPerson
@@ -144,6 +144,18 @@ def test_only_heads_above_their_threshold_and_people_above_the_lower_of_theirs_a
     assert people
     assert all(person.head.score > head_threshold for person in people if person.head)
     assert min(person.score for person in people if person.body_found) > least
+
+
+def test_faint_heads_are_found_where_they_tell_that_somebody_is_nearly_all_head(tmp_path: Path) -> None:
+    """A cat's face is a person with a faint head; were the head not seen, it would be a person with a body."""
+    checkpoint = resolve(str(write_tiny_detector(tmp_path, "rt_detr", ("person", "head"), signal=True)), tmp_path)
+    everything = [person.head.score for person in everyone(load(checkpoint, head_threshold=0.0)(MIXED_SHAPES)) if person.head]
+    assert not any(person.head for person in everyone(load(checkpoint, head_threshold=1.0)(MIXED_SHAPES)))
+    found = [
+        person.head.score for person in everyone(load(checkpoint, head_threshold=1.0, close_up_threshold=0.7)(MIXED_SHAPES)) if person.head
+    ]
+    assert found
+    assert sorted(found) == sorted(score for score in everything if score > FAINT_HEAD)
 
 
 def test_a_checkpoint_without_a_person_is_refused(tmp_path: Path) -> None:
