@@ -33,6 +33,7 @@ CHOICES = {  # of the numbers that are chosen on validation data, in the order i
     "max_overlap": (0.5, 0.6, 0.7, 0.8),
     "head_threshold": THRESHOLDS,
     "headed_score_threshold": THRESHOLDS,
+    "close_up_threshold": (0.0, *THRESHOLDS),
 }
 ROUNDS = 3
 
