@@ -22,7 +22,7 @@ from tune_training.data.manifest import TEST, TRAIN, VAL, Manifest, read_manifes
 from tune_training.data.prepare import MANIFEST, PrepareOptions, prepare
 from tune_training.evaluate.evaluation import REPORT_FILE, check_answered, evaluate
 from tune_training.io import storage
-from tune_training.io.errors import InputError
+from tune_training.io.errors import Incomplete, InputError
 from tune_training.io.models import load_classifier
 from tune_training.publish import publish
 from tune_training.train.fine_tune import photos_of
@@ -148,7 +148,12 @@ class _Steps:
             return
         before_it = read_manifest(manifest) if frozen else None
         logger.info("prepare")
-        prepared = prepare(source, data, options)
+        try:
+            prepared = prepare(source, data, options)
+        except Incomplete:
+            self._done.pop("prepare", None)  # its manifest is there without photos that could not be read, and is not to stay
+            self._write()
+            raise
         if before_it:
             logger.info("the new manifest: %s", _changes(before_it, prepared.manifest))
         self._record("prepare", {"asked": json.dumps(asked), "result": prepared.summary(), **files})
@@ -163,6 +168,9 @@ class _Steps:
 
     def _record(self, name: str, facts: dict[str, str]) -> None:
         self._done[name] = facts
+        self._write()
+
+    def _write(self) -> None:
         storage.write_bytes(self._uri, json.dumps(self._done, indent=2).encode())
 
 

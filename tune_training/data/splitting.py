@@ -8,8 +8,8 @@ Look-alikes must not lie on both sides. Of each group of them, one photo decides
 own split is another one are left out. A group that grows can thus change which of its photos are used, but never moves one of them.
 
 What can still move: a label none of whose photos falls into val or test gets a stand-in there, the training photo whose hash comes
-nearest, until another photo falls into it. With shares of 0.1 that is one label in two hundred of fifty photos, and one in nine of
-twenty. Another seed, other shares, names or edited files draw anew, and so does a given split where none was.
+nearest, until another photo falls into it. With shares of 0.1 that happens to one in two hundred labels of fifty photos, and to one in
+eight of twenty. Another seed, other shares, names or edited files draw anew, and so does a given split where none was.
 """
 
 import hashlib

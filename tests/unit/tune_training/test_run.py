@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,8 @@ from tests.support.data_sets import blots, write_photo
 from tune_training import run as module
 from tune_training.data import examine as examining
 from tune_training.data.manifest import read_manifest
-from tune_training.data.prepare import PrepareOptions
-from tune_training.io.errors import InputError
+from tune_training.data.prepare import PrepareOptions, prepare
+from tune_training.io.errors import Incomplete, InputError
 from tune_training.io.workers import Engine
 from tune_training.run import run
 from tune_training.tune.options import TuneOptions
@@ -82,6 +83,21 @@ def test_a_photo_that_comes_between_two_runs_waits_for_refresh(photos: Path, cal
     again(photos)
     assert read_manifest(manifest) == after
     assert searches(calls) == ["tune", "tune", "tune-2", "tune-2", "tune-2"]
+
+
+def test_a_manifest_without_photos_that_were_not_read_does_not_stay(photos: Path, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    def incomplete(*arguments: Any) -> None:
+        prepare(*arguments)
+        raise Incomplete("one was not read")
+
+    again(photos)
+    write_photo(photos / "male" / "new.jpg", blots(500))
+    with monkeypatch.context() as patch, pytest.raises(Incomplete):
+        patch.setattr(module, "prepare", incomplete)
+        again(photos, refresh=True)
+    write_photo(photos / "male" / "newer.jpg", blots(501))
+    again(photos)
+    assert len(read_manifest(str(photos.parent / "run" / "data" / "manifest.parquet")).photos) == 2 * EACH + 2
 
 
 def test_other_options_are_refused_until_a_new_manifest_is_wanted(photos: Path, calls: Calls) -> None:
