@@ -93,10 +93,7 @@ def _check(manifest: str, table: Manifest, detector: str, publish_to: str | None
         try:
             load_classifier(publish_to)
         except (CheckpointError, DecisionError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(
-                f"{publish_to}: the model there cannot be loaded ({reason}), so `publish` could not compare it. Choose another place"
-            ) from error
+            raise InputError(f"`publish` could not compare with the model that is there, so nothing is searched: {error}") from error
     return "all splits can be judged"
 
 

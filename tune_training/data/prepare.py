@@ -203,8 +203,8 @@ def prepare_command(
     """Check photos, find their people and split them. Result: OUT/manifest.parquet, OUT/rejects.csv, OUT/report.html.
 
     Broken or tiny photos, photos with two labels, and photos of nobody or of several people are left out and listed by name.
-    Photos keep their split when others are added, and look-alikes are in one split only. What was found in each photo is cached in OUT/cache, so a second run is quick and a killed one
-    resumes.
+    Photos keep their split when others are added, and look-alikes are in one split only. What was found in each photo is cached in
+    OUT/cache, so a second run is quick and a killed one resumes.
     """
     prepared = prepare(source, out, options)
     typer.echo(prepared.summary())
