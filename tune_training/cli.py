@@ -152,7 +152,7 @@ def main() -> None:
     except SystemExit as end:
         if end.code not in _INTERRUPTED:
             raise
-        typer.echo("interrupted; the same command goes on", err=True)
+        typer.echo("interrupted: run the same command again to go on", err=True)
         raise SystemExit(_INTERRUPTED[end.code]) from end
     except ValidationError as error:  # of a recipe's numbers
         reasons = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())

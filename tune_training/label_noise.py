@@ -28,6 +28,7 @@ from tune_training.data.corrections import DROP
 from tune_training.data.manifest import read_manifest
 from tune_training.data.near_duplicates import groups_of, near_pairs
 from tune_training.data.photo import Photo
+from tune_training.data.splitting import linked_by_name
 from tune_training.data.table import PATH
 from tune_training.io import storage
 from tune_training.io.errors import InputError
@@ -96,10 +97,10 @@ def label_noise(
 
 
 def near_duplicate_groups(photos: Sequence[Photo]) -> Ints:
-    """A number (n,) for each photo, the same for near-duplicates; a photo without a hash is alone."""
+    """A number (n,) for each photo, the same for near-duplicates and for photos of one group or identity."""
     known = [index for index, photo in enumerate(photos) if photo.phash]
-    pairs = near_pairs([photos[index].phash for index in known])
-    return np.array(groups_of(len(photos), ((known[first], known[second]) for first, second in pairs)), dtype=np.int64)
+    pairs = [(known[first], known[second]) for first, second in near_pairs([photos[index].phash for index in known])]
+    return np.array(groups_of(len(photos), [*pairs, *linked_by_name(photos)]), dtype=np.int64)
 
 
 def check_labels(name: str, photos: Sequence[Photo], groups: Ints) -> None:

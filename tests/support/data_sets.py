@@ -44,6 +44,19 @@ def load_names_work() -> Work:
     return work
 
 
+class CountedLoad:
+    """`load_names_work`; counts how often it is sent to a process."""
+
+    sent = 0
+
+    def __call__(self) -> Work:
+        return load_names_work()
+
+    def __getstate__(self) -> dict[str, str]:
+        CountedLoad.sent += 1
+        return {}
+
+
 def load_nothing() -> Work:
     """Fails as if a model could not be loaded."""
     raise FileNotFoundError("no model")

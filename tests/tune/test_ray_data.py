@@ -6,11 +6,12 @@ import pyarrow as pa
 import pytest
 
 from serve_app.codes import Code
+from tests.support.data_sets import ROW, load_names_work
 from tests.support.photos import astronaut, cat, two_people
 from tests.support.s3 import S3Server
 from tune_training.data import examine
 from tune_training.data.prepare import PrepareOptions, prepare
-from tune_training.io.workers import Engine
+from tune_training.io.workers import TASK, Engine, work_on
 from tune_training.predict import predict
 
 
@@ -21,6 +22,16 @@ def photos(cluster: S3Server) -> str:
     for name, content in names.items():
         cluster.put("filter", f"photos/{name}", content)
     return "s3://filter/photos"
+
+
+def crashed(name: str) -> pa.Table:
+    return pa.Table.from_pylist([{"name": f"crashed: {name}", "process": 0}], ROW)
+
+
+def test_a_file_that_kills_its_actor_is_the_only_one_that_is_lost(cluster: S3Server) -> None:
+    names = [f"{number:03d}" for number in range(2 * TASK)]
+    found = pa.concat_tables(work_on([*names[:5], "deadly", *names[5:]], load_names_work, crashed, Engine.RAY))["name"].to_pylist()
+    assert sorted(found) == [*names, "crashed: deadly"]
 
 
 def test_both_read_decode_and_answer_in_actors(photos: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,6 +99,6 @@ def test_photos_of_val_that_nobody_would_answer_are_told_before_the_search(
         raise AssertionError("searched")
 
     monkeypatch.setattr(module, "tune", searched)
-    message = r"of the 2 photos of the split 'val' none would be answered \(multiple_people: 2\), so the step `evaluate` could not"
+    message = r"of the \d+ photos of the split 'val' none would be answered \(multiple_people: \d+\), so the step `evaluate` could not"
     with pytest.raises(InputError, match=message):
         run(str(tmp_path / "photos"), str(tmp_path / "run"), PREPARING, tiny.options())

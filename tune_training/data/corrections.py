@@ -13,19 +13,23 @@ from tune_training.data.labelling import name_below
 from tune_training.data.photo import Photo
 from tune_training.data.rejects import Reason, Reject
 from tune_training.data.table import read_table
+from tune_training.data.words import LabelWords
 
 logger = logging.getLogger(__name__)
 
 DROP = "drop"  # instead of a label: the photo is left out
 
 
-def read_corrections(root: str, names: Sequence[str], table: str) -> tuple[Mapping[str, str], Mapping[str, Reject]]:
+def read_corrections(
+    root: str, names: Sequence[str], table: str, words: LabelWords | None = None
+) -> tuple[Mapping[str, str], Mapping[str, Reject]]:
     """The label, or `DROP`, of each photo that the table corrects; its paths are relative to `root`, or absolute.
 
     Args:
         root: folder or s3:// prefix of the photos.
         names: of all files below it.
         table: local or s3://.
+        words: for labels, if not the usual ones.
 
     Returns:
         Labels by name; and by name, what cannot be followed: the photo is not there, what is said is no label, or two things are said.
@@ -36,7 +40,7 @@ def read_corrections(root: str, names: Sequence[str], table: str) -> tuple[Mappi
     there = set(names)
     found: dict[str, str] = {}
     rejects: dict[str, Reject] = {}
-    for row in read_table(table):
+    for row in read_table(table, words):
         name = name_below(root, row.path)
         if name not in there:
             rejects[name] = Reject(name, Reason.MISSING, "it is in the corrections only")

@@ -9,7 +9,7 @@ from tune_training.data.labelling import by_names, is_photo
 from tune_training.data.manifest import Manifest, is_manifest, read_manifest
 from tune_training.data.photo import Photo
 from tune_training.data.table import read_table
-from tune_training.data.words import KNOWN
+from tune_training.data.words import LabelWords
 from tune_training.io import storage
 from tune_training.io.errors import InputError
 
@@ -55,5 +55,5 @@ def _from_table(uri: str) -> Manifest:
     rows = read_table(uri)
     for row in rows:
         if row.label not in LABELS:
-            raise InputError(f"{uri}: {row.path} has the label {row.label!r}; known are {', '.join(KNOWN)}")
+            raise InputError(f"{uri}: {row.path} has the label {row.label!r}; known are {', '.join(LabelWords().known)}")
     return Manifest([Photo(folder, row.path, row.label, row.split or EVERYTHING, row.source, columns=row.columns) for row in rows], folder)

@@ -9,10 +9,9 @@ from tune_training.data.manifest import TRAIN
 from tune_training.data.photo import Photo
 from tune_training.data.rejects import Reason, Reject
 from tune_training.data.table import read_table
-from tune_training.data.words import is_label, labels_in, split_of
+from tune_training.data.words import LabelWords, split_of
 from tune_training.io.storage import StoredFile
 
-SAYS = "the table says"  # before a word that is no label
 CLOSE_UP_SOURCES = ["utkface", "gender_dataset_face"]  # of the research photos: tightly cropped faces
 
 # The formats that serving reads, and those of cameras and web pages that it does not: the latter are refused by name, not overlooked.
@@ -35,23 +34,24 @@ def other_files(files: Sequence[StoredFile]) -> str:
     return ", ".join(f"{count} {ending}" for ending, count in endings.most_common())
 
 
-def by_names(root: str, files: Sequence[StoredFile]) -> tuple[list[Photo], list[Reject]]:
+def by_names(root: str, files: Sequence[StoredFile], words: LabelWords | None = None) -> tuple[list[Photo], list[Reject]]:
     """Labels from folders and file names; the files are below `root`.
 
     If a top-level folder is called train or training, the top-level folders are the splits; so are those of the one folder that holds all
     others, as when an archive was unpacked. The first other folder that is no label is the source.
     """
-    above = _common_folders(files)
+    words = words or LabelWords()
+    above = _common_folders(files, words)
     split_by_folder = any(split_of(folder) == TRAIN for file in files for folder in _folders(file)[above : above + 1])
     if not split_by_folder:
         above = 0
     photos, rejects = [], []
     for file in files:
-        found = labels_in(file.name)
+        found = words.labels_in(file.name)
         if len(found) == 1:
             folders = _folders(file)[above:]
             split = split_of(folders.pop(0)) if split_by_folder and folders else ""
-            source = next((folder for folder in folders if not is_label(folder)), "")
+            source = next((folder for folder in folders if not words.is_label(folder)), "")
             photos.append(Photo(root, file.name, next(iter(found)), split, source, bytes=file.size))
         elif is_photo(file.name):
             reason = Reason.CONFLICTING_LABELS if found else Reason.UNLABELLED
@@ -63,14 +63,14 @@ def _folders(file: StoredFile) -> list[str]:
     return file.name.split("/")[:-1]
 
 
-def _common_folders(files: Sequence[StoredFile]) -> int:
+def _common_folders(files: Sequence[StoredFile], words: LabelWords) -> int:
     """How many folders all photos lie in, from the top, down to the first that means something."""
     paths = [_folders(file) for file in files if is_photo(file.name)]
     if not paths:
         return 0
     first, last = min(paths), max(paths)  # what these two share, all share
     shared = next((level for level, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), min(len(first), len(last)))
-    meaning = (level for level, folder in enumerate(first[:shared]) if is_label(folder) or split_of(folder) == TRAIN)
+    meaning = (level for level, folder in enumerate(first[:shared]) if words.is_label(folder) or split_of(folder) == TRAIN)
     return next(meaning, shared)
 
 
@@ -79,7 +79,7 @@ def name_below(root: str, path: str) -> str:
     return path.removeprefix(root).lstrip("/") if path.startswith(f"{root}/") else path.removeprefix("./")
 
 
-def by_table(root: str, files: Sequence[StoredFile], table: str) -> tuple[list[Photo], list[Reject]]:
+def by_table(root: str, files: Sequence[StoredFile], table: str, words: LabelWords | None = None) -> tuple[list[Photo], list[Reject]]:
     """Labels from a table (see `read_table`); its paths are relative to `root`, or absolute.
 
     Raises:
@@ -88,12 +88,14 @@ def by_table(root: str, files: Sequence[StoredFile], table: str) -> tuple[list[P
     sizes = {file.name: file.size for file in files}
     found: dict[str, Photo] = {}
     rejects: dict[str, Reject] = {}
-    for row in read_table(table):
+    for row in read_table(table, words):
         name = name_below(root, row.path)
         if name not in sizes:
             rejects[name] = Reject(name, Reason.MISSING, "it is in the table only")
+        elif not row.label:
+            rejects[name] = Reject(name, Reason.UNLABELLED, "the table has no label for it")
         elif row.label not in LABELS:
-            rejects[name] = Reject(name, Reason.UNLABELLED, f"{SAYS} {row.label!r}")
+            rejects[name] = Reject(name, Reason.UNKNOWN_LABEL, row.label)
         elif name in found and found[name].label != row.label:
             rejects[name] = Reject(name, Reason.CONFLICTING_LABELS, "the table has it twice")
         else:

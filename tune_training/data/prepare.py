@@ -15,13 +15,13 @@ from serve_app.settings import EMBEDDED_DETECTOR, get_settings
 from tune_training.data.corrections import corrected, read_corrections
 from tune_training.data.duplicates import without_duplicates
 from tune_training.data.examine import Examined, examine
-from tune_training.data.labelling import CLOSE_UP_SOURCES, SAYS, by_names, by_table, other_files
+from tune_training.data.labelling import CLOSE_UP_SOURCES, by_names, by_table, other_files
 from tune_training.data.manifest import TRAIN, VAL, Manifest, write_manifest
 from tune_training.data.photo import Photo
-from tune_training.data.rejects import Reason, Reject, rejects_csv
+from tune_training.data.rejects import Reason, Reject, rejects_csv, words_not_understood
 from tune_training.data.report import write_report
 from tune_training.data.splitting import split_photos
-from tune_training.data.words import KNOWN
+from tune_training.data.words import HOW, LabelWords, is_label_words, label_words
 from tune_training.io import storage
 from tune_training.io.batches import describe_unread
 from tune_training.io.errors import Incomplete, InputError
@@ -39,12 +39,13 @@ class PrepareOptions:
     """How a data set is checked and split; each field is an option of the command."""
 
     labels: Annotated[
-        str | None,
+        list[str],
         typer.Option(
-            help="Table (CSV or Parquet) with the columns path and label (or gender), and optionally split, source and others."
-            " Without it, labels are read from folders (male/x.jpg) or file names (x_female.png)."
+            help="Table (CSV or Parquet) with the columns path and label (or gender), and optionally split, source, group (photos of one"
+            " group or identity stay in one split) and others. Without it, labels are read from folders (male/x.jpg) or file names"
+            ' (x_female.png). Or further words for labels, in any case: "female=damas,f male=caballeros,m". Give the option twice for both.'
         ),
-    ] = None
+    ] = field(default_factory=list)
     corrections: Annotated[
         str | None,
         typer.Option(
@@ -61,7 +62,9 @@ class PrepareOptions:
     ] = field(default_factory=lambda: list(CLOSE_UP_SOURCES))
     detector: Annotated[str, typer.Option(help="URI of the person detector; it should be the one that serves.")] = EMBEDDED_DETECTOR
     min_side: Annotated[int, typer.Option(help="Smallest shorter side, pixels.", min=1)] = 32
-    val_share: Annotated[float, typer.Option(help="Share of the validation split, of photos without a given split.")] = 0.1
+    val_share: Annotated[
+        float, typer.Option(help="Share of the validation split, of photos without a given split; of train, if no photo is given to val.")
+    ] = 0.1
     test_share: Annotated[float, typer.Option(help="Share of the test split, likewise.")] = 0.1
     seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0
     engine: Annotated[Engine, typer.Option(help="What runs the person filter: Ray Data, or processes of this machine.")] = Engine.RAY
@@ -69,6 +72,19 @@ class PrepareOptions:
     def __post_init__(self) -> None:
         if min(self.val_share, self.test_share) < 0 or self.val_share + self.test_share >= 1:
             raise InputError(f"the shares of val ({self.val_share:g}) and test ({self.test_share:g}) must leave something to train on")
+        if len(tables := [each for each in self.labels if not is_label_words(each)]) > 1:
+            raise InputError(f"{' and '.join(tables)}: the photos can have one table only")
+        _ = self.words  # raises what is wrong with them
+
+    @property
+    def table(self) -> str | None:
+        """Of the labels, if one is given."""
+        return next((each for each in self.labels if not is_label_words(each)), None)
+
+    @property
+    def words(self) -> LabelWords:
+        """For labels, in folders, names and tables."""
+        return label_words(" ".join(each for each in self.labels if is_label_words(each)))
 
 
 @dataclass(frozen=True)
@@ -85,6 +101,8 @@ class Prepared:
             labels = Counter(photo.label for photo in self.manifest.split(split))
             lines.append(f"  {split}: {count} ({', '.join(f'{labels[label]} {label}' for label in LABELS)})")
         lines += [f"  left out, {reason}: {count}" for reason, count in Counter(each.reason for each in self.rejects).most_common()]
+        if words := words_not_understood(self.rejects):
+            lines.append(f"  not understood as labels: {words}; {HOW} says what a word means")
         return "\n".join(lines)
 
 
@@ -106,10 +124,10 @@ def prepare(source: str, out: str, options: PrepareOptions | None = None) -> Pre
     options = options or PrepareOptions()
     source, out = storage.absolute(source), storage.absolute(out)
     files = storage.list_files(source)
-    photos, unlabelled = by_table(source, files, options.labels) if options.labels else by_names(source, files)
+    photos, unlabelled = by_table(source, files, options.table, options.words) if options.table else by_names(source, files, options.words)
     corrections: Mapping[str, str] = {}
     if options.corrections:
-        corrections, unclear = read_corrections(source, [file.name for file in files], options.corrections)
+        corrections, unclear = read_corrections(source, [file.name for file in files], options.corrections, options.words)
         photos = [photo for photo in photos if photo.name not in unclear]
         unlabelled = [*(reject for reject in unlabelled if reject.uri not in unclear), *unclear.values()]
     if ignored := other_files(files):
@@ -145,12 +163,13 @@ def prepare(source: str, out: str, options: PrepareOptions | None = None) -> Pre
 
 def _check_labels(source: str, photos: Sequence[Photo], unlabelled: Sequence[Reject], options: PrepareOptions) -> None:
     found = {photo.label for photo in photos}
-    if not found and (words := sorted({reject.detail for reject in unlabelled if reject.detail.startswith(SAYS)})):
-        raise InputError(f"{options.labels!r}: no label is understood: {', '.join(words[:5])}. Known are {', '.join(KNOWN)}")
+    if not found and (words := words_not_understood(unlabelled)):
+        known = ", ".join(options.words.known)
+        raise InputError(f"{options.table or source!r}: no label is understood: {words}. Known are {known}; {HOW} adds others")
     if not found:
         where = (
-            f"no file of the table {options.labels!r} is there with a label: its paths must be relative to this source"
-            if options.labels
+            f"no file of the table {options.table!r} is there with a label: its paths must be relative to this source"
+            if options.table
             else "no photo has a label. Put photos in folders male/ and female/, name them male_x.jpg or x_female.png, or give a table"
             " (--labels index.csv)"
         )
@@ -184,8 +203,8 @@ def prepare_command(
     """Check photos, find their people and split them. Result: OUT/manifest.parquet, OUT/rejects.csv, OUT/report.html.
 
     Broken or tiny photos, photos with two labels, and photos of nobody or of several people are left out and listed by name.
-    Near-duplicates stay in one split. What was found in each photo is cached in OUT/cache, so a second run is quick and a killed one
-    resumes.
+    Photos keep their split when others are added, and look-alikes are in one split only. What was found in each photo is cached in
+    OUT/cache, so a second run is quick and a killed one resumes.
     """
     prepared = prepare(source, out, options)
     typer.echo(prepared.summary())

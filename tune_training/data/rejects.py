@@ -2,15 +2,18 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import PurePosixPath
 
 
 class Reason(StrEnum):
     """Why a photo is left out, besides the codes of serving (`serve_app.codes`)."""
 
     UNLABELLED = "unlabelled"
+    UNKNOWN_LABEL = "unknown_label"
     MISSING = "missing"
     TOO_SMALL = "too_small"
     CONFLICTING_LABELS = "conflicting_labels"
@@ -32,6 +35,19 @@ class Reject:
     uri: str
     reason: str
     detail: str = ""
+
+
+def words_not_understood(rejects: Sequence[Reject], most: int = 5) -> str:
+    """How many photos have words for labels that are not known, by word, the commonest first; of a photo without any, its folder counts."""
+    words: Counter[str] = Counter()
+    for reject in rejects:
+        if reject.reason == Reason.UNKNOWN_LABEL:
+            words[reject.detail] += 1
+        elif reject.reason == Reason.UNLABELLED and not reject.detail and (folder := PurePosixPath(reject.uri).parent.name):
+            words[folder] += 1
+    others = sum(words.values()) - sum(count for _, count in words.most_common(most))
+    named = [f"{count} {word!r}" for word, count in words.most_common(most)]
+    return ", ".join([*named, *([f"{others} others"] if others else [])])
 
 
 def rejects_csv(rejects: Sequence[Reject]) -> bytes:

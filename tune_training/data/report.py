@@ -38,11 +38,12 @@ _COLOURS = {FEMALE: ORANGE, MALE: BLUE}
 
 _MEANINGS: dict[str, str] = {
     Reason.UNLABELLED: "Neither the folder, the file name nor the table says male or female.",
+    Reason.UNKNOWN_LABEL: "The word for its label is not known; --labels can say what it means.",
     Reason.MISSING: "The file does not exist or cannot be read.",
     Reason.TOO_SMALL: "The shorter side has too few pixels.",
     Reason.CONFLICTING_LABELS: "It has both labels, or it is the same as or looks like a photo with the other label. Which label is right?",
     Reason.DUPLICATE: "The same file has another name, too; one of them is used.",
-    Reason.NEAR_DUPLICATE: "It looks like a validation or test photo; training on it would leak the answer.",
+    Reason.NEAR_DUPLICATE: "It looks like a photo of another split; with both, the answer would leak.",
     Reason.CORRECTED: "The corrections say that it has no right label.",
 }
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tune_training.data.manifest import COLUMNS
-from tune_training.data.words import label_of, split_of
+from tune_training.data.words import LabelWords, split_of
 from tune_training.io import storage
 from tune_training.io.errors import InputError
 
@@ -24,7 +24,7 @@ class TableRow:
 
     Attributes:
         path: absolute, or relative to a folder that is up to the caller.
-        label: of what word it may be (see `words`); a word that is not known is in lower case.
+        label: of what word it may be (see `LabelWords`); a word that is not known is in lower case.
         split: empty if not given; likewise `source`.
         columns: all others, except those that a manifest has itself.
     """
@@ -36,20 +36,20 @@ class TableRow:
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_table(uri: str) -> Sequence[TableRow]:
+def read_table(uri: str, words: LabelWords | None = None) -> Sequence[TableRow]:
     """Reads it, local or s3://.
 
     Raises:
         InputError: it cannot be read, has no rows, or lacks a column.
     """
-    rows = _rows(uri)
+    words, rows = words or LabelWords(), _rows(uri)
     label = next((name for name in _LABELS if rows and name in rows[0]), None)
     if label is None or PATH not in rows[0]:
         raise InputError(f"{uri!r}: a table needs rows, and the columns {PATH} and {' or '.join(_LABELS)}")
     return [
         TableRow(
             row[PATH],
-            label_of(row[label]),
+            words.label_of(row[label]),
             split_of(row.get(SPLIT, "")),
             row.get(SOURCE, ""),
             {name: value for name, value in row.items() if name not in _TAKEN},

@@ -121,13 +121,13 @@ def evaluate(
     return metrics
 
 
-def check_answered(data: str, detector: str) -> str:
-    """Checks, before there is a classifier, that the photos of val can calibrate it; returns a line that says so.
+def check_answered(data: str, detector: str, split: str = VAL) -> str:
+    """Checks, before there is a classifier, that the photos of a split can calibrate or judge it; returns a line that says so.
 
     Raises:
         InputError: the person rule lets none of them through.
     """
-    photos = read_labelled(data).split(VAL)
+    photos = read_labelled(data).split(split)
     refused: Counter[Code] = Counter()
     for photo, code, _, _ in gated(photos, load_detector(detector, 0)):
         if code is Code.OK:
@@ -135,8 +135,8 @@ def check_answered(data: str, detector: str) -> str:
         refused[code] += 1
     reasons = ", ".join(f"{code}: {count}" for code, count in refused.most_common())
     raise InputError(
-        f"{data}: of the {len(photos)} photos of the split {VAL!r} none would be answered ({reasons}), so the step `evaluate` could not fit"
-        f" the temperature, nor evaluate the model; nothing was trained. The detector {detector} must see exactly one person in some of"
+        f"{data}: of the {len(photos)} photos of the split {split!r} none would be answered ({reasons}), so the step `evaluate` could not"
+        f" fit the temperature, nor evaluate the model; nothing was trained. The detector {detector} must see exactly one person in some of"
         " them: add such photos, or name another detector with --detector"
     )
 

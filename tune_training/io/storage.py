@@ -238,12 +238,11 @@ def _list_s3(uri: str) -> Iterator[StoredFile]:
     prefix = f"{key}/" if key else ""
     pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     with _explaining(uri):
-        objects = [item for page in pages for item in page.get("Contents", [])]
-    for item in objects:
-        name = item["Key"].removeprefix(prefix)
-        # S3 consoles mark an empty folder with an object whose key ends with a slash.
-        if not name.endswith("/") and not any(part.startswith(".") for part in name.split("/")):
-            yield StoredFile(name, item["Size"], item["ETag"].strip('"'))
+        for item in (item for page in pages for item in page.get("Contents", [])):
+            name = item["Key"].removeprefix(prefix)
+            # S3 consoles mark an empty folder with an object whose key ends with a slash.
+            if not name.endswith("/") and not any(part.startswith(".") for part in name.split("/")):
+                yield StoredFile(name, item["Size"], item["ETag"].strip('"'))
 
 
 def _parts(uri: str, *, prefix: bool = False) -> tuple[str, str]:

@@ -8,11 +8,13 @@ import os
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from enum import StrEnum
 from multiprocessing import get_context, parent_process
+from typing import Any
 
 import pyarrow as pa
 from tqdm import tqdm
@@ -24,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 NAME = "name"  # column
 TASK = 32  # files that a worker gets at a time
+DEATHS = 2  # of a cluster's processes, of one file: the first may be that of their node
 
 Work = Callable[[Sequence[str]], pa.Table]  # names of files to a row for each
 
@@ -44,7 +47,7 @@ def work_on(
     Args:
         names: of the files.
         load: makes the work; it is called once in each worker, so both must survive pickling.
-        crashed: makes the row of a file that kills the process working on it; only on this machine.
+        crashed: makes the row of a file that kills the process working on it; on a cluster it must survive pickling, too.
         engine: auto is Ray where there is a cluster (RAY_ADDRESS, or Ray is initialised), processes of this machine otherwise.
         doing: text before the bar.
         done: files that were done earlier and count towards the bar's total.
@@ -60,7 +63,7 @@ def _tables(names: Sequence[str], load: Callable[[], Work], crashed: Callable[[s
     if not tasks:
         return iter(())
     if engine is Engine.RAY or (engine is Engine.AUTO and _is_on_a_cluster()):
-        return _on_ray(tasks, load)
+        return _on_ray(tasks, load, crashed)
     return _on_this_machine(tasks, load, crashed)
 
 
@@ -106,13 +109,13 @@ def _in_processes(waiting: list[Sequence[str]], load: Callable[[], Work], proces
     # One task more than processes, so that none idles; but files that are tried alone must be alone, to blame the right one.
     at_a_time = processes + 1 if processes > 1 else 1
     running: dict[Future[pa.Table], Sequence[str]] = {}
-    with ProcessPoolExecutor(min(processes, len(waiting)), get_context("spawn"), initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(min(processes, len(waiting)), get_context("spawn"), initializer=_begin, initargs=(load,)) as pool:
         start = pool.submit(_start)
         try:
             while waiting or running:
                 while waiting and len(running) < at_a_time:
                     task = waiting.pop(0)
-                    running[pool.submit(_run, load, task)] = task
+                    running[pool.submit(_run, task)] = task
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield future.result()
@@ -131,13 +134,22 @@ def _start() -> None:
     """The first task of a process: it is there."""
 
 
+_load: Callable[[], Work] | None = None
 _work: Work | None = None
 
 
-def _run(load: Callable[[], Work], task: Sequence[str]) -> pa.Table:
+def _run(task: Sequence[str]) -> pa.Table:
     global _work
-    _work = _work or load()
+    assert _load
+    _work = _work or _load()
     return _work(task)
+
+
+def _begin(load: Callable[[], Work]) -> None:
+    """Prepares a process. `load` comes once and not with each task: it may know all names, and be large."""
+    global _load
+    _load = load
+    _end_with_parent()
 
 
 def _end_with_parent() -> None:
@@ -153,7 +165,7 @@ def _end_with_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
 
 
-def _on_ray(tasks: Sequence[Sequence[str]], load: Callable[[], Work]) -> Iterator[pa.Table]:
+def _on_ray(tasks: Sequence[Sequence[str]], load: Callable[[], Work], crashed: Callable[[str], pa.Table]) -> Iterator[pa.Table]:
     import ray
 
     from tune_training.io.cluster import ray_cluster
@@ -166,9 +178,10 @@ def _on_ray(tasks: Sequence[Sequence[str]], load: Callable[[], Work]) -> Iterato
         resources = ray.cluster_resources()
         kind = "GPU" if resources.get("GPU") and get_settings().device != "cpu" else "CPU"
         actors = max(1, min(int(resources.get(kind, 1)), len(tasks)))
+        attempts = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_Attempts).remote()
         files = ray.data.from_arrow([pa.table({NAME: list(task)}) for task in tasks])  # a block for each task
         rows = files.map_batches(
-            _actor(load),
+            _actor(load, crashed, attempts),
             batch_size=None,
             batch_format="pyarrow",
             compute=ray.data.ActorPoolStrategy(size=actors),
@@ -177,14 +190,49 @@ def _on_ray(tasks: Sequence[Sequence[str]], load: Callable[[], Work]) -> Iterato
         yield from rows.iter_batches(batch_size=None, batch_format="pyarrow")
 
 
-def _actor(load: Callable[[], Work]) -> type:
+class _Attempts:
+    """What the actors have begun and not ended, in an actor that outlives them.
+
+    Ray replaces an actor whose process dies and gives its task to the new one, which could not know that the task is dangerous.
+    """
+
+    def __init__(self) -> None:
+        self._begun: Counter[str] = Counter()
+
+    def begin(self, what: str) -> int:
+        """Returns how often it was begun since it ended last."""
+        self._begun[what] += 1
+        return self._begun[what]
+
+    def end(self, what: str) -> None:
+        """It is done."""
+        del self._begun[what]
+
+
+def _actor(load: Callable[[], Work], crashed: Callable[[str], pa.Table], attempts: Any) -> type:
     """The work as a class, which is what Ray Data takes. Constructor arguments would be lost with the node that holds them."""
+    import ray
 
     class Actor:
         def __init__(self) -> None:
             self._work = load()
 
         def __call__(self, files: pa.Table) -> pa.Table:
-            return self._work(files[NAME].to_pylist())
+            names = files[NAME].to_pylist()
+            task = "\n".join(names)
+            if ray.get(attempts.begin.remote(task)) == 1:
+                rows = self._work(names)
+            else:  # a process died of it: which file is to blame shows when each is tried alone
+                rows = pa.concat_tables([self._alone(name) for name in names])
+            attempts.end.remote(task)
+            return rows
+
+        def _alone(self, name: str) -> pa.Table:
+            alone = f"alone {name}"
+            if ray.get(attempts.begin.remote(alone)) > DEATHS:
+                return crashed(name)
+            rows = self._work([name])
+            attempts.end.remote(alone)
+            return rows
 
     return Actor

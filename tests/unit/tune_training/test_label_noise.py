@@ -106,6 +106,8 @@ def test_a_photo_is_never_judged_by_its_near_duplicates() -> None:
 def test_near_duplicates_are_told_by_their_hashes() -> None:
     photos = [Photo("photos", name, MALE, phash=phash) for name, phash in (("a", "0" * 64), ("b", ""), ("c", "1" + "0" * 63), ("d", ""))]
     assert near_duplicate_groups(photos).tolist() == [0, 1, 0, 3]
+    same = [replace(photo, columns={"identity": "ann" if photo.name in "ad" else ""}) for photo in photos]
+    assert near_duplicate_groups(same).tolist() == [0, 1, 0, 0]
 
 
 def test_too_few_photos_of_a_label_are_told_before_any_work(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tune_training.data.labelling import by_names, by_table, is_photo, other_files
-from tune_training.data.rejects import Reject
-from tune_training.data.words import labels_in
+from tune_training.data.rejects import Reject, words_not_understood
+from tune_training.data.words import LabelWords, label_words
 from tune_training.io.errors import InputError
 from tune_training.io.storage import StoredFile
 
@@ -35,10 +35,14 @@ def files(*names: str) -> list[StoredFile]:
         ("woman_and_man.jpg", {"female", "male"}),
         ("m/f_1.jpg", set()),
         ("x.male", set()),
+        ("man/1.jpg", {"male"}),
+        ("Woman/2.jpg", {"female"}),
+        ("female/img_male0.jpg", {"female", "male"}),
+        ("girls/femalemale.jpg", {"female"}),
     ],
 )
 def test_labels_are_whole_folders_and_whole_words_of_a_name(name: str, labels: set[str]) -> None:
-    assert labels_in(name) == labels
+    assert LabelWords().labels_in(name) == labels
 
 
 @pytest.mark.parametrize(
@@ -98,6 +102,49 @@ def test_a_table_may_use_other_words(tmp_path: Path) -> None:
     assert [(each.label, each.split) for each in photos] == [("male", "train"), ("female", "val"), ("female", ""), ("male", "other")]
 
 
+def test_further_words_for_labels_are_known_in_folders_names_and_tables(tmp_path: Path) -> None:
+    words = label_words("female=Damas,f,mädchen male=0, caballeros,m")
+    photos, rejects = by_names(
+        "photos", files("damas/1.jpg", "shop/Caballeros/2.jpg", "M/3.jpg", "x_f_1.jpg", "Mädchen_4.png", "men/5.jpg"), words
+    )
+    assert [each.label for each in photos] == ["female", "male", "male", "female", "female", "male"]
+    assert [each.source for each in photos] == ["", "shop", "", "", "", ""]
+    assert rejects == []
+    index = table(tmp_path, "path,gender\na.jpg,0\nb.jpg,DAMAS\nc.jpg,woman\n")
+    photos, _ = by_table("photos", files("a.jpg", "b.jpg", "c.jpg"), index, words)
+    assert [each.label for each in photos] == ["male", "female", "female"]
+
+
+def test_a_word_may_get_another_meaning() -> None:
+    assert label_words("male=w").label_of(" W ") == "male"
+
+
+@pytest.mark.parametrize("text", ["woman=f", "female= male=m", "female=f,,g", "f female=f"])
+def test_malformed_words_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match='malformed. Write --labels "female=WORD,WORD male=WORD,WORD"'):
+        label_words(text)
+
+
+def test_a_word_for_both_labels_is_refused() -> None:
+    with pytest.raises(InputError, match="'x' is a word for both labels"):
+        label_words("female=x,f male=m,X")
+
+
+def test_words_that_are_not_understood_are_counted_the_commonest_first(tmp_path: Path) -> None:
+    index = table(tmp_path, "path,label\n" + "".join(f"{n}.jpg,{'Divers' if n < 5 else 'kid'}\n" for n in range(7)) + "7.jpg,\n8.jpg,m\n")
+    _, rejects = by_table("photos", files(*(f"{number}.jpg" for number in range(9))), index)
+    assert {(each.uri, each.reason, each.detail) for each in rejects} >= {
+        ("0.jpg", "unknown_label", "divers"),
+        ("7.jpg", "unlabelled", "the table has no label for it"),
+    }
+    assert words_not_understood(rejects) == "5 'divers', 2 'kid'"
+    assert words_not_understood(rejects, 1) == "5 'divers', 2 others"
+    _, rejects = by_names(
+        "photos", files("lfw/herren/1.jpg", "lfw/herren/2.jpg", "frauen/3.jpg", "4.jpg", "men/women.jpg", "men/female.jpg")
+    )
+    assert words_not_understood(rejects) == "2 'herren', 1 'frauen'"
+
+
 def test_files_that_are_taken_for_no_photos_are_counted() -> None:
     assert other_files(files("a.jpg", "b", "c.TXT", "d.txt", "e.csv")) == "2 .txt, 1 .csv"
     assert other_files(files("a.jpg")) == ""
@@ -108,7 +155,7 @@ def test_what_a_table_leaves_unclear_is_named(tmp_path: Path) -> None:
     photos, rejects = by_table("photos", files("dog.jpg", "extra.jpg", "good.jpg", "index.csv", "two.jpg"), index)
     assert [each.name for each in photos] == ["good.jpg"]
     assert sorted((each.uri, each.reason) for each in rejects) == [
-        ("dog.jpg", "unlabelled"),
+        ("dog.jpg", "unknown_label"),
         ("extra.jpg", "unlabelled"),
         ("gone.jpg", "missing"),
         ("two.jpg", "conflicting_labels"),

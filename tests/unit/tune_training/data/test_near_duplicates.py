@@ -32,12 +32,14 @@ def recompressed(photo: Image.Image) -> Image.Image:
         recompressed,
         lambda photo: ImageEnhance.Brightness(photo).enhance(1.15),
         lambda photo: photo.convert("L").convert("RGB"),
+        lambda photo: photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        lambda photo: recompressed(photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((48, 64))),
     ],
-    ids=["smaller", "larger", "recompressed", "brighter", "grey"],
+    ids=["smaller", "larger", "recompressed", "brighter", "grey", "mirrored", "mirrored and smaller"],
 )
 def test_a_changed_copy_is_near(change: object) -> None:
     assert callable(change)
-    assert distance(hash_of(blots(1)), hash_of(change(blots(1)))) <= MOST_BITS
+    assert list(near_pairs([hash_of(blots(1)), hash_of(blots(2)), hash_of(change(blots(1)))])) == [(0, 2)]
 
 
 def test_other_photos_are_far() -> None:
@@ -52,7 +54,8 @@ def test_all_pairs_are_found_across_blocks() -> None:
     for first, second in ((3, 4), (0, 1400), (700, 1499)):
         hashes[second] = f"{int(hashes[first], 16) ^ (2**MOST_BITS - 1):064x}"  # the largest difference allowed
     hashes[900] = f"{int(hashes[800], 16) ^ (2 ** (MOST_BITS + 1) - 1):064x}"  # one bit too many
-    assert sorted(near_pairs(hashes)) == [(0, 1400), (3, 4), (700, 1499)]
+    hashes[1200] = f"{int(hashes[40], 16) ^ int('55' * 32, 16):064x}"  # mirrored
+    assert sorted(near_pairs(hashes)) == [(0, 1400), (3, 4), (40, 1200), (700, 1499)]
 
 
 def test_nothing_is_near_nothing() -> None:

@@ -1,11 +1,12 @@
 """Every file gets its row, even when one kills its process."""
 
+import os
 from collections.abc import Callable
 
 import pyarrow as pa
 import pytest
 
-from tests.support.data_sets import ROW, load_names_work, load_nothing
+from tests.support.data_sets import ROW, CountedLoad, load_names_work, load_nothing
 from tune_training.io.workers import TASK, Engine, Work, work_on
 
 
@@ -20,7 +21,9 @@ def rows(names: list[str], load: Callable[[], Work] = load_names_work) -> list[s
 
 def test_all_files_are_worked_on_once_in_other_processes() -> None:
     names = [f"{number:03d}" for number in range(3 * TASK + 1)]
-    assert rows(names) == names
+    load = CountedLoad()
+    assert rows(names, load) == names
+    assert CountedLoad.sent <= len(os.sched_getaffinity(0)), "what all tasks have in common goes to each process once"
 
 
 def test_a_file_that_kills_its_process_is_the_only_one_that_is_lost() -> None:
