@@ -21,6 +21,7 @@ from serve_app.settings import Settings
 MEMORY_EVERY_S = 2.0
 LONGEST_WEBP = 16_383  # pixels of a side
 HEADER_BYTES = 10_000_000  # of files that are nothing but headers
+BLOT = 8  # pixels
 SEED = 20260101
 
 
@@ -106,20 +107,21 @@ def normal_photo() -> bytes:
 
 
 def worst_files(settings: Settings) -> dict[str, bytes]:
-    """The files that cost most of those within the limits, by kind. To encode those of the default limits takes most of a minute."""
+    """The files that cost most of those within the limits, by kind. To encode those of the default limits takes half a minute."""
     pillow_heif.register_heif_opener()  # and saver
     side, whole = math.isqrt(settings.max_image_pixels), math.isqrt(settings.max_unreduced_pixels)
     height = min(math.isqrt(int(settings.max_unreduced_pixels / settings.max_image_aspect)), int(LONGEST_WEBP / settings.max_image_aspect))
     long = (int(height * settings.max_image_aspect), height)
-    colour = Image.new("RGB", (side, side), "teal")
-    jpeg = _encoded(colour, "JPEG")
+    blots = _blots(side)
+    padded = blots.crop((0, 0, side // 64 * 64, side // 64 * 64))  # to whole blocks, or the encoder declares more pixels
+    jpeg = _encoded(blots, "JPEG")
     return {
         "JPEG": jpeg,
         "JPEG that lacks its end": jpeg[:-2],
-        "progressive JPEG": _encoded(colour, "JPEG", progressive=True),
-        "progressive JPEG in CMYK": _encoded(Image.new("CMYK", (side, side)), "JPEG", progressive=True),
-        "AVIF": _encoded(colour, "AVIF", speed=10),
-        "HEIC": _encoded(colour, "HEIF", enc_params={"preset": "ultrafast"}),
+        "progressive JPEG": _encoded(blots, "JPEG", progressive=True),
+        "progressive JPEG in CMYK": _encoded(blots.convert("CMYK"), "JPEG", quality=20, progressive=True),
+        "AVIF": _encoded(blots, "AVIF", speed=10),
+        "HEIC": _encoded(padded, "HEIF", enc_params={"preset": "ultrafast"}),
         "PNG with transparency": _encoded(Image.new("RGBA", (whole, whole)), "PNG"),
         "16-bit PNG": _encoded(Image.new("I;16", (whole, whole)), "PNG"),
         "PNG of as many bytes as allowed": _noise(settings),
@@ -145,6 +147,12 @@ def refused_files() -> dict[str, bytes]:
         "PNG of chunks": png[:33] + chunk * (HEADER_BYTES // len(chunk)),
         "GIF of sub-blocks": gif[:13] + b"!\xfe" + b"\1x" * (HEADER_BYTES // 2),
     }
+
+
+def _blots(side: int) -> Image.Image:
+    """Blots of all colours: about as many bytes per pixel as the default limits allow."""
+    pixels = np.random.default_rng(SEED).integers(0, 256, (side // BLOT + 1, side // BLOT + 1, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR)
 
 
 def _noise(settings: Settings) -> bytes:
