@@ -90,10 +90,12 @@ def measure(server: Server, clients: int, rate: float, seconds: float, warm_up: 
         crowd = pool.submit(run_load, ClosedLoop(clients, patient), running.upload(), list(files.values()), 0, warm_up + seconds)
         beside = normal()
         most = _watch(running, [crowd, beside])
-    crowds, records = crowd.result().samples, [alone.result(), beside.result()]
-    outcomes = {name: _count([sample for sample in crowds if sample.photo == index]) for index, name in enumerate(files)}
-    unexpected = [sample for samples in (crowds, *(each.samples for each in records)) for sample in samples if is_unexpected(sample)]
-    return WorstClients(*(Waiting.of(each.samples, warm_up) for each in records), outcomes, _count(unexpected), resting, most)
+    records = [crowd.result(), alone.result(), beside.result()]
+    worst, *normals = [record.samples for record in records]
+    outcomes = {name: _count([sample for sample in worst if sample.photo == index]) for index, name in enumerate(files)}
+    unexpected = _count([sample for record in records for sample in record.samples if is_unexpected(sample)])
+    first, second = (Waiting.of(samples, warm_up) for samples in normals)
+    return WorstClients(first, second, outcomes, unexpected, resting, most)
 
 
 def normal_photo() -> bytes:
