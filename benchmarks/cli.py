@@ -15,12 +15,13 @@ from transformers.utils import logging as transformers_logging
 from benchmarks import run as runs
 from benchmarks import service
 from benchmarks import soak as soaking
+from benchmarks import worst_clients as worst
 from benchmarks.bare import cores
 from benchmarks.checkpoints import Size, model_set
 from benchmarks.peers import peers
 from benchmarks.photos import benchmark_photos
 from benchmarks.predict import predict
-from benchmarks.report import print_report, print_soak
+from benchmarks.report import print_report, print_soak, print_worst_clients
 from benchmarks.results import SCHEMA, Results, SetResult, this_machine
 from benchmarks.training_loop import training_loop
 
@@ -105,6 +106,22 @@ def soak(
 
         result = soaking.soak(server, seconds, progress)
     print_soak(result, Console())
+    raise typer.Exit(1 if result.unexpected else 0)
+
+
+@app.command("worst-clients")
+def worst_clients(
+    seconds: Annotated[float, typer.Option(help="Of each measurement: alone, and beside the others.")] = 120,
+    warm_up: Annotated[float, typer.Option(help="Seconds before each measurement.")] = 10,
+    clients: Annotated[int, typer.Option(help="Clients that post the worst files.")] = 8,
+    rate: Annotated[float, typer.Option(help="Normal photos per second.")] = 4,
+    impatient: Annotated[bool, typer.Option("--impatient", help="Refused clients do not wait as long as they are asked to.")] = False,
+    setting: Settings = [],  # noqa: B006
+) -> None:
+    """Measure a normal photo alone, and beside clients that post the worst files; fails when an answer is a fault, or there is none."""
+    server = service.service(model_set(Size.EMBEDDED, BUILD), _settings(setting))
+    result = worst.measure(server, clients, rate, seconds, warm_up, patient=not impatient)
+    print_worst_clients(result, Console(width=None if sys.stdout.isatty() else WIDTH))
     raise typer.Exit(1 if result.unexpected else 0)
 
 

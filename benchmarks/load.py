@@ -31,9 +31,14 @@ LARGE = 2**20  # bytes; aiohttp takes larger bodies as files
 
 @dataclass(frozen=True)
 class ClosedLoop:
-    """A number of clients; a refused one waits as long as Retry-After says."""
+    """A number of clients.
+
+    Attributes:
+        patient: a refused one waits as long as Retry-After says.
+    """
 
     clients: int
+    patient: bool = True
 
     def __str__(self) -> str:
         return f"{self.clients} client{'s' if self.clients > 1 else ''}"
@@ -91,7 +96,7 @@ async def drive(load: ClosedLoop | OpenLoop, upload: Upload, photos: Sequence[by
     async with _Client.open(upload, photos) as client:
         cpu = asyncio.create_task(_cpu_seconds(warm_up, seconds))
         if isinstance(load, ClosedLoop):
-            await asyncio.gather(*(client.keep_asking(warm_up + seconds) for _ in range(load.clients)))
+            await asyncio.gather(*(client.keep_asking(warm_up + seconds, load.patient) for _ in range(load.clients)))
         else:
             await client.send_at(arrivals(load, warm_up + seconds))
         return LoadRecord(client.samples, warm_up, seconds, await cpu)
@@ -124,11 +129,11 @@ class _Client:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
             yield cls(session, upload, photos)
 
-    async def keep_asking(self, seconds: float) -> None:
+    async def keep_asking(self, seconds: float, patient: bool) -> None:
         """One client of a closed loop."""
         while (now := self._now()) < seconds:
             wait = await self._send(now)
-            await asyncio.sleep(wait)
+            await asyncio.sleep(wait if patient else 0)
 
     async def send_at(self, times: Iterator[float]) -> None:
         """An open loop."""

@@ -1,5 +1,6 @@
 """The tables on the terminal."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from rich.console import Console
@@ -7,6 +8,7 @@ from rich.table import Table
 
 from benchmarks.results import Point, Results, ServerResult, SetResult
 from benchmarks.soak import SoakResult
+from benchmarks.worst_clients import WorstClients
 
 
 def print_report(results: Results, console: Console) -> None:
@@ -29,6 +31,25 @@ def print_soak(result: SoakResult, console: Console) -> None:
     last = result.memory[-1].megabytes if result.memory else None
     console.print(f"memory: {_number(last)} MB at the end, growing by {'?' if growth is None else f'{growth:+.0f}'} MB/h")
     console.print(f"errors: {sum(result.unexpected.values())}")
+
+
+def print_worst_clients(result: WorstClients, console: Console) -> None:
+    """Prints how long a normal photo waited, the memory, and what the worst files got."""
+    table = _table("a normal photo", "", "p50 ms", "p99 ms", "answers")
+    for name, waiting in (("alone", result.alone), ("beside the others", result.beside)):
+        table.add_row(name, _number(waiting.p50_ms), _number(waiting.p99_ms), _outcomes(waiting.outcomes))
+    console.print(table)
+    table = _table("the worst files", "kind", "answers")
+    for kind, outcomes in result.outcomes.items():
+        table.add_row(kind, _outcomes(outcomes))
+    console.print(table)
+    console.print(f"p99 beside the others: {_number(result.ratio, 2)} times that alone")
+    console.print(f"memory (PSS): {_number(result.resting_mb)} MB at rest, {_number(result.most_mb)} MB at most")
+    console.print(f"errors: {sum(result.unexpected.values())}")
+
+
+def _outcomes(counts: Counter[str]) -> str:
+    return ", ".join(f"{outcome}: {count}" for outcome, count in counts.most_common())
 
 
 def _bare_table(each: SetResult) -> Table:

@@ -6,10 +6,15 @@ Ray has no setting for any of these:
     503 instead of 404 or 500   While no replica is known, or none can be reached, a request gets `overloaded` as our JSON: nothing was
                                 lost, and trying again helps. So do Serve's own refusals, which are text, as no answer of the app is.
     time limit for headers      Without one, clients that send half a header each hold a connection for an hour.
-    control headers             A client could lengthen or switch off Serve's time limit by them.
+    400 in our words            For clients that close their side of the connection before the answer. What is no valid HTTP gets no
+                                further than HAProxy's parser, which has its answers (400, 408 and 422, in HTML) compiled in: neither
+                                `http-error` nor `errorfile` reaches it, not even behind a frontend in TCP mode. README.md lists them.
+    control headers             A client could lengthen or switch off Serve's time limit by them, or choose a replica.
     admin socket                Other users of the machine could stop the service through it.
     addresses                   With `HOST_VARIABLE` set, requests come in at that address, and statistics and metrics stay on this
                                 machine; unset (in pods), all of it stays as Ray wrote it.
+
+Both `make serve` and pods name this program in RAY_SERVE_HAPROXY_BINARY_PATH (see `ray_internals`).
 
 Only Python's standard library, HAProxy's package and the table of codes: it runs again whenever a replica comes or goes.
 """
@@ -24,7 +29,12 @@ HOST_VARIABLE = "HAPROXY_FRONTEND_HOST"
 HEADERS_S = 10  # for a request's headers to arrive
 RETRY_AFTER_S = 1
 WELL_FORMED_ID = "^[A-Za-z0-9._-]{1,64}$"
-CONTROL_HEADERS = ("x-request-timeout-seconds", "x-request-disconnect-disabled")
+CLOSED = "The client closed its side of the connection before the answer"
+
+# The headers by which a client could control Ray 2.60 (tests/unit/serve_app/http/test_door.py looks each one up): lift its deadline, keep
+# it working for a connection that is gone, choose a replica. It reads `_` as `-`. http/middleware.py drops them, too, and so does the
+# cloud's edge (terraform/modules/edge/service.js).
+CONTROL_HEADERS = ("x-request-timeout-seconds", "x-request-disconnect-disabled", "serve-multiplexed-model-id", "x-session-id")
 
 
 def main() -> None:
@@ -54,14 +64,18 @@ def adapted(config: str, host: str | None = None) -> str:
 
 def _changes(host: str | None) -> list[tuple[str, str]]:
     """Patterns and what replaces their first match."""
+    overloaded = _answer("overloaded")
     changes = [
         (r"(?<= mode )666(?= level admin)", "600"),
-        (r"^    errorfile 503 .*$", f"    http-error status 503 {_overloaded()}"),
+        (
+            r"^    errorfile 503 .*$",
+            f"    http-error status 503 {overloaded}\n    http-error status 400 {_answer('bad_request', CLOSED)}",
+        ),
         (r"^    timeout http-keep-alive", f"    timeout http-request {HEADERS_S}s\n    timeout http-keep-alive"),
-        (r"^    http-request return status 404 .*$", f"    http-request return status 503 {_overloaded()}"),
+        (r"^    http-request return status 404 .*$", f"    http-request return status 503 {overloaded}"),
         (
             r"^    # Routes endpoint$",
-            "\n".join([*_FOR_EACH_REQUEST, f"    http-response return status 503 {_overloaded()} {_SERVES_OWN}"]),
+            "\n".join([*_FOR_EACH_REQUEST, f"    http-response return status 503 {overloaded} {_SERVES_OWN}"]),
         ),
     ]
     if host is None:
@@ -80,19 +94,21 @@ _FOR_EACH_REQUEST = (
     # The id of an answer that is HAProxy's own, as `serve_app.http.middleware` makes them.
     "    http-request set-var(txn.id) uuid",
     f"    http-request set-var(txn.id) req.fhdr(x-request-id) if {_ONE_GOOD_ID}",
-    *(f"    http-request del-header {name}" for name in CONTROL_HEADERS),
+    *(f"    http-request del-header ^{name.replace('-', '[-_]')}$ -m reg" for name in CONTROL_HEADERS),
 )
 _SERVES_OWN = "if { status 404 503 } { res.hdr(content-type) -m beg text/plain }"
 
 
-def _overloaded() -> str:
-    """The parameters of an answer with the code `overloaded`, as `serve_app.http.faults` makes it."""
+def _answer(code: str, text: str | None = None) -> str:
+    """The parameters of an answer with this code, as `serve_app.http.faults` makes it; `text` is more exact than the code's own."""
     from serve_app.codes import MEANINGS, Code
 
-    text = MEANINGS[Code.OVERLOADED].text
-    body = json.dumps({"error": text, "detail": text, "code": Code.OVERLOADED, "request_id": "ID"}, separators=(",", ":"))
+    meaning = MEANINGS[Code(code)]
+    error = text or meaning.text
+    body = json.dumps({"error": error, "detail": error, "code": code, "request_id": "ID"}, separators=(",", ":"))
     quoted = body.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"').replace("ID", "%[var(txn.id)]")
-    headers = f'hdr retry-after {RETRY_AFTER_S} hdr x-request-id "%[var(txn.id)]" hdr x-content-type-options nosniff'
+    retry = f"hdr retry-after {RETRY_AFTER_S} " if meaning.retry else ""
+    headers = f'{retry}hdr x-request-id "%[var(txn.id)]" hdr x-content-type-options nosniff'
     return f'content-type application/json {headers} lf-string "{quoted}"'
 
 

@@ -21,6 +21,7 @@ from serve_app.vision.decoding import DecodeLimits, ImageRefused
 from serve_app.vision.decoding_lanes import DecodingLanes
 from serve_app.vision.detector import Detector
 from serve_app.vision.images import RGB
+from serve_app.vision.machine_places import MachinePlaces
 from serve_app.vision.people import DetectedPerson, gate, people_that_count
 
 Work = tuple[Detector, RGB]
@@ -44,7 +45,11 @@ class PersonDetector:
         self._options = RunOptions.of(settings, threads)
         self._watch = Watch(settings.hang_after_s)
         self._decoding = DecodingLanes(
-            DecodeLimits.of(settings), decode_threads, settings.max_pixels_in_decoding, partial(self._watch.working, "decoding a photo")
+            DecodeLimits.of(settings),
+            decode_threads,
+            settings.max_pixels_in_decoding,
+            partial(self._watch.working, "decoding a photo"),
+            MachinePlaces.for_large_photos().place,
         )
         self._worker: BatchWorker[Work, list[DetectedPerson]] = BatchWorker(
             detect_batch,

@@ -129,6 +129,7 @@ EVERYWHERE = {
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 _HAPROXY = "RAY_SERVE_ENABLE_HA_PROXY"
+_HAPROXYS_PROGRAM = "RAY_SERVE_HAPROXY_BINARY_PATH"
 HAPROXY = {
     _HAPROXY: "1",  # HAProxy instead of Serve's proxy in Python: benchmarks/README.md has the figures
     "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "60",  # for a silent client; longer than the app's own deadlines, which answer first
@@ -136,9 +137,12 @@ HAPROXY = {
 }
 ONLY_HERE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # the whole cluster is on this machine, and listens there only
 
+IMAGE_FOLDER = Path("/app")  # of the sources in the image (Dockerfile)
+
 # A pod has its ports to itself, and drains as Kubernetes does: it leaves the load balancer first (preStop), then Ray moves its
 # replicas away. It needs neither free ports nor the short draining of a machine on which http/draining.py has already waited.
-IN_PODS = EVERYWHERE | HAPROXY
+# Ray starts HAProxy there, too, through our program; its addresses stay Ray's, and k8s/base/network-policies.yaml says who reaches them.
+IN_PODS = EVERYWHERE | HAPROXY | {_HAPROXYS_PROGRAM: str(IMAGE_FOLDER / "serve_app" / "graph" / "haproxy.py")}
 
 
 def on_this_machine() -> dict[str, str]:
@@ -168,7 +172,7 @@ def haproxy_of(folder: Path, host: str, open_files: int) -> dict[str, str]:
     paths = {f"RAY_SERVE_HAPROXY_{name}": str(folder / file) for name, file in files.items()}
     return paths | {
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
-        "RAY_SERVE_HAPROXY_BINARY_PATH": haproxy.__file__,
+        _HAPROXYS_PROGRAM: haproxy.__file__,
         "RAY_SERVE_HAPROXY_MAXCONN": str(max_connections(open_files)),
         haproxy.HOST_VARIABLE: host,
     }

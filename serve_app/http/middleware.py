@@ -8,15 +8,11 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.codes import Code
+from serve_app.graph.haproxy import CONTROL_HEADERS
 from serve_app.http.faults import CatchAllMiddleware, PlainFaultMiddleware
 
 HEADER = "x-request-id"
 DISCARDED_BYTES = 100_000_000
-
-# Those that Serve reads in Ray 2.60 (tests/unit/serve_app/graph/test_ray_internals.py), with `_` read as `-`, as Serve does.
-CONTROL_HEADERS = frozenset(
-    {b"x-request-timeout-seconds", b"x-request-disconnect-disabled", b"serve-multiplexed-model-id", b"x-session-id"}
-)
 
 # What Serve means by a status: an address without an application, which is not there yet; its own timeout; a replica that died.
 SERVES_CODES = {404: Code.OVERLOADED, 408: Code.TIMEOUT, 429: Code.OVERLOADED, 500: Code.OVERLOADED}
@@ -60,7 +56,7 @@ class ControlHeadersMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if "headers" in scope:
-            scope = {**scope, "headers": [each for each in scope["headers"] if each[0].lower().replace(b"_", b"-") not in CONTROL_HEADERS]}
+            scope = {**scope, "headers": [(name, value) for name, value in scope["headers"] if not _controls(name)]}
         await self._app(scope, receive, send)
 
 
@@ -77,6 +73,10 @@ def serve_proxy_middlewares() -> list[Middleware]:
         Middleware(ControlHeadersMiddleware),
         Middleware(RequestIdMiddleware),
     ]
+
+
+def _controls(name: bytes) -> bool:
+    return name.decode("latin-1").lower().replace("_", "-") in CONTROL_HEADERS
 
 
 def _with_id(headers: RawHeaders, request_id: str) -> RawHeaders:

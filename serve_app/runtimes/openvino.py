@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from serve_app.checkpoints import EXPORTS, Checkpoint, CheckpointError, Entries, LockedError
 from serve_app.runtimes.base import Facts, Floats, Role, Run, RunOptions, Runtime
+from serve_app.runtimes.child_process import run_child
 
 # `import openvino` sends telemetry when this package is installed, and no data may leave this service. None makes its import fail, which
 # OpenVINO tolerates.
@@ -96,14 +97,12 @@ def _cached(role: Role, checkpoint: Checkpoint, input_size: int | None, options:
 
 
 def _export(role: Role, checkpoint: Checkpoint, input_size: int | None, folder: Path, deadline_s: float) -> None:
-    """Exports in a subprocess: this process never imports torch, and keeps answering requests meanwhile."""
+    """Exports in a subprocess: this process never imports torch, and keeps answering requests meanwhile. It ends with this process."""
     arguments: Sequence[object] = (role, input_size or 0, folder, checkpoint.uri, checkpoint.path, checkpoint.name, checkpoint.revision)
     command = [sys.executable, "-m", "serve_app.runtimes.openvino_export", *map(str, arguments)]
     logger.info("exporting %s for OpenVINO, once", checkpoint.name)
     try:
-        ended = subprocess.run(  # noqa: S603 - our own module
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=deadline_s
-        )
+        ended = run_child(command, deadline_s)
     except subprocess.TimeoutExpired:
         problem = f"the export has not ended after {deadline_s:g} s"
         raise ExportError(checkpoint.uri, problem, f"{ADVICE}, or a longer EXPORT_DEADLINE_S") from None

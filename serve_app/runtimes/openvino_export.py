@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from serve_app.checkpoints import Checkpoint, CheckpointError
 from serve_app.runtimes.base import Floats, Role
+from serve_app.runtimes.child_process import end_with_parent
 from serve_app.runtimes.networks import Network, build
 from serve_app.runtimes.openvino import ADVICE, ERROR_FILE, FACTS_FILE, NETWORK_FILE, ExportError, open_network
 
@@ -85,6 +86,7 @@ def _pixels(network: Network, photos: int, height: int, width: int) -> Pixels:
 
 def main(arguments: list[str]) -> int:
     """Exports a checkpoint. On failure, writes the reason to `error.json` and returns 1."""
+    end_with_parent()
     role, input_size, folder, uri, path, name, revision = arguments
     assert role == "detector" or role == "classifier"
     try:

@@ -31,6 +31,7 @@ class DecodingLanes:
         threads: for small photos, for the headers of large ones, and for `run`.
         max_large_work: pixels (see `EncodedPhoto.work`) of the large photos that are decoded or waiting.
         working: a context for as long as a thread works on something.
+        place: a context for decoding a large photo; waiting for it is not yet work.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class DecodingLanes:
         threads: int,
         max_large_work: int,
         working: Callable[[], AbstractContextManager[object]] = nullcontext,
+        place: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._limits = limits
         self._max_large_work = max_large_work
         self._working = working
+        self._place = place
         self._small = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self._large = ThreadPoolExecutor(1, thread_name_prefix="decode-large")
         self._large_work = 0
@@ -63,7 +66,7 @@ class DecodingLanes:
         if not isinstance(photo, EncodedPhoto):
             return photo
         self._take(photo.work)
-        future = self._large.submit(self._watched, lambda: then(photo.decode()))
+        future = self._large.submit(self._in_its_place, lambda: then(photo.decode()))
         # When it ends or is cancelled, and not when the caller stops waiting: a thread cannot be interrupted.
         future.add_done_callback(lambda _: self._give_back(photo.work))
         return await asyncio.wrap_future(future)
@@ -71,6 +74,10 @@ class DecodingLanes:
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Calls a short function in a thread of the small photos."""
         return await asyncio.wrap_future(self._small.submit(self._watched, partial(function, *args, **kwargs)))
+
+    def _in_its_place(self, function: Callable[[], T]) -> T:
+        with self._place():
+            return self._watched(function)
 
     def _watched(self, function: Callable[[], T]) -> T:
         with self._working():

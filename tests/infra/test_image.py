@@ -18,7 +18,8 @@ import pytest
 import yaml
 
 from serve_app.commands.smoke import Service, drawn_image
-from serve_app.graph.ray_internals import free_port
+from serve_app.graph import haproxy
+from serve_app.graph.ray_internals import IMAGE_FOLDER, IN_PODS, free_port
 from serve_app.settings import Settings
 from serve_app.supervisor.stop import STOP_S
 
@@ -56,6 +57,15 @@ def test_only_what_the_dockerfile_copies_reaches_the_builder() -> None:
     copied = {source for line in instructions("COPY") if not line.startswith("--from") for source in line.split()[:-1]}
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert {source.partition("/")[0] for source in copied} == allowed
+
+
+def test_pods_find_the_program_that_ray_starts_in_haproxys_place() -> None:
+    program = Path(IN_PODS["RAY_SERVE_HAPROXY_BINARY_PATH"])
+    (folder,) = set(instructions("WORKDIR")) - {"/ui"}
+    assert str(IMAGE_FOLDER) == folder
+    assert "serve_app serve_app" in instructions("COPY")
+    assert ROOT / program.relative_to(folder) == Path(haproxy.__file__)
+    assert os.access(haproxy.__file__, os.X_OK)
 
 
 def test_compose_waits_for_what_is_in_flight_and_is_for_this_machine_only() -> None:

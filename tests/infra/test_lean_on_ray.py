@@ -16,13 +16,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 import yaml
 
 from serve_app.commands.smoke import Service, drawn_image
-from serve_app.graph.ray_internals import IN_PODS, free_port, on_this_machine
-from tests.infra.manifests import K8S, ray_cluster, render, serve_config_of
+from serve_app.graph.haproxy import HEADERS_S
+from serve_app.graph.ray_internals import IMAGE_FOLDER, IN_PODS, free_port, on_this_machine
+from tests.infra.manifests import K8S, ROOT, ray_cluster, render, serve_config_of
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 SERVE = [sys.executable, "-m", "ray.serve.scripts"]
@@ -30,9 +32,16 @@ SERVE = [sys.executable, "-m", "ray.serve.scripts"]
 
 @dataclass(frozen=True)
 class Lean:
-    """The running head: its proxy, and what a worker needs to join."""
+    """The running head: its proxy, what that has answered so far, and what a worker needs to join.
+
+    Attributes:
+        heard: the status and code of each answer from the first moment to the first of the graph.
+        processes: the head's.
+    """
 
     url: str
+    heard: set[str]
+    processes: list[psutil.Process]
     address: str
     environment: dict[str, str]
 
@@ -51,7 +60,10 @@ def lean() -> Iterator[Lean]:
     options = [f"--{name}={port}" for name, port in ports.items()]
     # A short path, not pytest's: the paths of Ray's sockets are limited to 107 bytes.
     with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
-        environment = os.environ | on_this_machine() | IN_PODS
+        # As the image has it, in this checkout.
+        in_pods = {name: value.replace(str(IMAGE_FOLDER), str(ROOT)) for name, value in IN_PODS.items()}
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        environment = os.environ | on_this_machine() | in_pods | {"PATH": path}
         command = [
             *RAY,
             "start",
@@ -70,10 +82,25 @@ def lean() -> Iterator[Lean]:
             _until_reachable(dashboard, head)
             subprocess.run([*SERVE, "deploy", written, "--address", dashboard], env=environment, check=True, capture_output=True)
             proxy = f"http://127.0.0.1:{config['http_options']['port']}"
-            _until_reachable(f"{proxy}/-/healthz", head)
-            yield Lean(proxy, f"127.0.0.1:{ports['port']}", environment)
+            heard = _until_answered(proxy, head)
+            processes = psutil.Process(head.pid).children(recursive=True)
+            yield Lean(proxy, heard, processes, f"127.0.0.1:{ports['port']}", environment)
         finally:
             _end(head)
+
+
+def test_from_the_first_moment_clients_are_asked_to_try_again(lean: Lean) -> None:
+    assert lean.heard == {"503 overloaded", "200"}
+
+
+def test_haproxy_has_our_configuration(lean: Lean) -> None:
+    """As KubeRay's pods run it: Ray starts it by itself, without `make serve`."""
+    commands = [process.cmdline() for process in lean.processes if process.is_running() and process.name() == "haproxy"]
+    assert commands
+    for command in commands:
+        config = Path(command[command.index("-f") + 1]).read_text()
+        assert f"timeout http-request {HEADERS_S}s" in config
+        assert "bind 127.0.0.1:" in config  # as serve_config.yaml says, not for all addresses
 
 
 def test_the_ingress_answers_and_the_models_sleep(lean: Lean) -> None:
@@ -128,9 +155,23 @@ def _until_reachable(address: str, head: subprocess.Popen[bytes]) -> None:
             with urllib.request.urlopen(address, timeout=5):
                 return
         except urllib.error.HTTPError as error:
-            if error.code != 503 and not address.endswith("healthz"):
+            if error.code != 503:
                 return
         except OSError:
             pass
+        time.sleep(0.2)
+    raise AssertionError(f"Ray ended with {head.returncode}")
+
+
+def _until_answered(address: str, head: subprocess.Popen[bytes]) -> set[str]:
+    """What clients hear until the graph has answered."""
+    heard: set[str] = set()
+    while head.poll() is None:
+        with contextlib.suppress(httpx.TransportError):
+            answer = httpx.get(address, timeout=5, trust_env=False)
+            is_json = answer.headers["content-type"] == "application/json"
+            heard.add(f"{answer.status_code} {answer.json().get('code', '') if is_json else answer.text}".rstrip())
+            if answer.status_code == 200:
+                return heard
         time.sleep(0.2)
     raise AssertionError(f"Ray ended with {head.returncode}")

@@ -3,12 +3,14 @@
 All mutations of a module are tested in one run, because starting providers takes most of the time; each has its own message.
 """
 
+import json
 import re
 import shutil
 import subprocess
 
 import pytest
 
+from serve_app.graph.haproxy import CONTROL_HEADERS
 from tests.infra.conftest import Verdicts
 from tests.infra.mutations import MUTATIONS
 from tests.support.terraform import MODULES, ROOTS, SOURCES, terraform
@@ -69,7 +71,8 @@ def call_edge_function(name: str, request: str) -> str:
 
 
 def test_the_edge_strips_the_prefix_and_what_controls_ray() -> None:
-    headers = '{"x-request-timeout-seconds": {"value": "0"}, "x-request-disconnect-disabled": {"value": "?1"}, "accept": {"value": "*/*"}}'
+    names = [*CONTROL_HEADERS, *(name.replace("-", "_") for name in CONTROL_HEADERS), "accept"]
+    headers = json.dumps({name: {"value": "*/*"} for name in names})
     got = call_edge_function("service.js", f'{{uri: "/api/predict", headers: {headers}}}')
     assert got == '{"uri":"/predict","headers":{"accept":{"value":"*/*"}}}'
 

@@ -158,6 +158,14 @@ def test_an_export_that_hangs_is_ended_with_an_error_that_says_so(cache: Path, t
         Classifier.load(classifier_of(cache, "hangs"), options)
 
 
+def test_an_export_ends_with_the_process_that_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """tests/unit/serve_app/runtimes/test_child_process.py shows how."""
+    export = importlib.import_module("serve_app.runtimes.openvino_export")
+    monkeypatch.setattr(export, "end_with_parent", lambda: sys.exit("this comes first"))
+    with pytest.raises(SystemExit, match="this comes first"):
+        export.main([])
+
+
 def test_a_lock_that_is_held_for_ever_is_an_error_that_names_it(cache: Path, tmp_path: Path) -> None:
     options = RunOptions("cpu", "openvino", 1, tmp_path, export_deadline_s=0.01)
     with (

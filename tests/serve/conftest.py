@@ -10,15 +10,15 @@ import ray
 from ray import serve
 from ray.serve import Application
 
-from serve_app.graph.ray_internals import free_port
+from serve_app.graph.ray_internals import EVERYWHERE, free_port
 from tests.support.service import RunningService
 
 
 @pytest.fixture(scope="package")  # the Tune tests have their own cluster
 def cluster() -> Iterator[str]:
-    """A Ray cluster with an HTTP proxy on a free port; yields the proxy's address."""
+    """A Ray cluster with Serve's own HTTP proxy on a free port; yields the proxy's address."""
     port = free_port()
-    os.environ["RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S"] = "1"  # as in `make serve`; read by the controller
+    os.environ |= EVERYWHERE  # as in `make serve` without HAProxy
     # More logical than physical CPUs: each test application needs its own replicas.
     ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False, object_store_memory=200_000_000)
     serve.start(http_options={"host": "127.0.0.1", "port": port, "request_timeout_s": 60})

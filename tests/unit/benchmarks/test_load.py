@@ -89,6 +89,12 @@ async def test_who_is_refused_waits_as_told(server: FakeServer) -> None:
     assert [(sample.status, sample.outcome) for sample in record.samples] == [(503, "overloaded")] * 2
 
 
+async def test_who_is_impatient_asks_again_at_once(server: FakeServer) -> None:
+    server.status, server.headers = 503, {"Retry-After": "1000"}
+    record = await drive(ClosedLoop(1, patient=False), Upload(server.url, raw=True), PHOTOS, warm_up=0, seconds=0.25)
+    assert len(record.samples) > 1
+
+
 async def test_an_open_loop_does_not_wait_for_answers_and_counts_from_when_it_was_to_send(server: FakeServer) -> None:
     server.gate.clear()
     load = OpenLoop(100)

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -63,6 +64,21 @@ async def test_small_photos_and_crops_pass_large_ones_that_wait(gate: Gate) -> N
     gate.opened.set()
     assert set(await asyncio.gather(*large)) == {(750, 1000, 3)}
     assert len(set(gate.names)) == 1, "one at a time"
+
+
+async def test_large_photos_need_a_place_for_which_nothing_counts_as_work() -> None:
+    inside: list[str] = []
+
+    @contextmanager
+    def context(name: str) -> Iterator[None]:
+        inside.append(name)
+        yield
+        inside.remove(name)
+
+    lanes = DecodingLanes(LIMITS, 1, 100 * LARGE_PIXELS, lambda: context("working"), lambda: context("place"))
+    assert await lanes.decode(LARGE, lambda photo: list(inside)) == ["place", "working"]
+    assert await lanes.decode(SMALL, lambda photo: list(inside)) == ["working"]
+    assert inside == []
 
 
 async def test_large_photos_that_do_not_fit_are_refused_as_overloaded(gate: Gate) -> None:
