@@ -191,8 +191,9 @@ def load_model(auto_class: Any, checkpoint: Checkpoint, device: torch.device, **
 
 def cannot_load(uri: str, error: Exception) -> CheckpointError:
     """What is said of a model that transformers does not load for the role."""
+    reason = str(error).partition("Model type should be one of")[0].strip()  # a list of sixty
     return CheckpointError(
-        uri, f"transformers cannot load it ({error})", "Check config.json, or save the model again with `save_pretrained`"
+        uri, f"transformers cannot load it ({reason})", "Check config.json, or save the model again with `save_pretrained`"
     )
 
 
