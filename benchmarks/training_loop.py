@@ -21,10 +21,12 @@ from torch.nn import functional
 
 from serve_app.runtimes.base import LABELS
 from serve_app.settings import EMBEDDED_CLASSIFIER
-from tune_training.data.photo import WHOLE_PHOTO, Photo
-from tune_training.train.crops import Crops, working_side
+from tune_training.data.photo import Photo
+from tune_training.train.crops import DECISION, Crops, working_side
 from tune_training.train.fine_tune import fine_tune
-from tune_training.train.model import autocast, parameter_groups, two_class_model
+from tune_training.train.layers import parameter_groups
+from tune_training.train.model import two_class_model
+from tune_training.train.precision import autocast
 from tune_training.train.recipe import ClassifierRecipe
 
 log = logging.getLogger(__name__)
@@ -66,18 +68,16 @@ def measure_loops(
 
 def _random_data(photos: int, image_size: int) -> Crops:
     side = working_side(image_size)
-    pixels = np.random.default_rng(0).integers(0, 256, (photos, side, side, 3), dtype=np.uint8)
-    # Half of them are close-ups, which have their own augmentations.
-    boxes = [WHOLE_PHOTO, (0.2, 0.1, 0.7, 0.9)]
-    rows = [Photo("", str(number), LABELS[number % 2], box=boxes[number // 2 % 2]) for number in range(photos)]
+    pixels = np.random.default_rng(0).integers(0, 256, (photos, len(DECISION.views), side, side, 3), dtype=np.uint8)
+    rows = [Photo("", str(number), LABELS[number % 2]) for number in range(photos)]
     return Crops(rows, pixels, image_size)
 
 
 def _bare_loop(start: str, data: Crops, recipe: ClassifierRecipe) -> float:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = two_class_model(start, data.size).to(device).train()
-    optimizer = torch.optim.AdamW(parameter_groups(model, model.config.num_hidden_layers, recipe), lr=recipe.learning_rate, fused=True)
-    pixels = torch.randn(recipe.batch_size, 3, data.size, data.size, device=device)
+    optimizer = torch.optim.AdamW(parameter_groups(model, model, recipe), lr=recipe.learning_rate, fused=True)
+    pixels = torch.randn(recipe.batch_size, 3, data.size * len(DECISION.views), data.size, device=device)
     labels = torch.from_numpy(data.labels[: recipe.batch_size]).to(device)
     steps = len(data) // recipe.batch_size
     started = time.monotonic()
@@ -101,7 +101,7 @@ def _trial_loop(start: str, data: Crops, recipe: ClassifierRecipe) -> float:
 
 def training_loop(
     start: Annotated[str, typer.Option(help="Folder of a ViT.")] = EMBEDDED_CLASSIFIER,
-    image_size: Annotated[int, typer.Option(help="Side of the crops, pixels.")] = 160,
+    image_size: Annotated[int, typer.Option(help="Side of each of the two views, pixels.")] = 96,
     batch_size: Annotated[int, typer.Option(help="Photos per step.")] = ClassifierRecipe.batch_size,
     steps: Annotated[int, typer.Option(help="Steps of each loop in a round.")] = 20,
     rounds: Annotated[int, typer.Option(help="How often the two take turns.")] = 5,

@@ -83,7 +83,7 @@ def train_detector(
 def train(
     manifest: Manifest,
     recipe: ClassifierRecipe,
-    start: Annotated[str, typer.Option(help="ViT checkpoint to start from: a folder, s3://bucket/prefix/ or hf://org/name.")] = (
+    start: Annotated[str, typer.Option(help="Image classifier to start from: a folder, s3://bucket/prefix/ or hf://org/name.")] = (
         DEFAULT_START
     ),
     run_dir: Annotated[Path, typer.Option(help="Folder of the state and the result; the same command resumes there.")] = Path(
@@ -95,7 +95,7 @@ def train(
     ] = None,
     threads: Threads = 0,
 ) -> None:
-    """Fine-tune a ViT once, on the split `train`; metrics after each epoch are of `val`, if there is one. Result: RUN_DIR/checkpoint."""
+    """Fine-tune an image classifier once, on `train`; metrics after each epoch are of `val`, if that exists. Result: RUN_DIR/checkpoint."""
     set_threads(threads)
     table = read_manifest(manifest)
     size, _ = check_start(start, image_size, recipe.frozen_layers)

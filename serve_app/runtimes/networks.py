@@ -5,7 +5,7 @@ runtime and the export for OpenVINO import this file: that takes seconds and 300
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from transformers import (
     AutoModelForImageClassification,
     AutoModelForObjectDetection,
     BaseImageProcessor,
+    PretrainedConfig,
     PreTrainedModel,
 )
 from transformers.utils import logging as transformers_logging
@@ -81,13 +82,13 @@ class GenderNetwork(nn.Module):
     """Any image classifier: pixels (n, height, width, 3) uint8 to logits (n, labels).
 
     Args:
-        interpolate: interpolate the position embeddings, for an input size other than the checkpoint's own.
+        options: see `position_options`.
     """
 
-    def __init__(self, model: PreTrainedModel, processor: BaseImageProcessor, *, interpolate: bool) -> None:
+    def __init__(self, model: PreTrainedModel, processor: BaseImageProcessor, options: Mapping[str, bool]) -> None:
         super().__init__()
         self.model = model
-        self._options = {"interpolate_pos_encoding": True} if interpolate else {}
+        self._options = dict(options)
         self._mean, self._deviation = (nn.Buffer(values) for values in normalisation(processor))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor]:
@@ -141,12 +142,27 @@ def _gender_network(checkpoint: Checkpoint, input_size: int | None, device: torc
             f"its input is {of_network[1]} x {of_network[0]} pixels and cannot be {width} x {height}",
             "Leave `input_size` out: only networks of square images take other sizes",
         )
-    interpolate = isinstance(of_network, int) and height != of_network
+    resize = resize_of_classifier(checkpoint, processor, height, width)
+    return Network(GenderNetwork(model, processor, position_options(model.config, height, width)), Facts(resize=resize, labels=names))
+
+
+def position_options(config: PretrainedConfig, height: int, width: int) -> dict[str, bool]:
+    """Arguments of a classifier's forward: position embeddings are interpolated for an input size other than the checkpoint's own."""
+    of_network = getattr(getattr(config, "vision_config", config), "image_size", None)  # SigLIP and CLIP have a config within the config
+    return {"interpolate_pos_encoding": True} if isinstance(of_network, int) and (height, width) != (of_network, of_network) else {}
+
+
+def resize_of_classifier(checkpoint: Checkpoint, processor: BaseImageProcessor, height: int, width: int) -> ResizeSpec:
+    """How crops are resized for a classifier.
+
+    Raises:
+        CheckpointError: its image processor does more than resizing and normalising.
+    """
     resize = ResizeSpec(exact=(height, width), resample=int(processor.resample))
     # On a crop of the right size: how a person is cropped is for `decision.json` to say.
     if not _tells_the_same(processor, resize, [_drawn(height, width)], {"do_resize": False, "do_center_crop": False}):
         raise _does_more(checkpoint, processor, "Use a checkpoint whose image processor resizes, rescales and normalises")
-    return Network(GenderNetwork(model, processor, interpolate=interpolate), Facts(resize=resize, labels=names))
+    return resize
 
 
 def load_model(auto_class: Any, checkpoint: Checkpoint, device: torch.device, **options: Any) -> PreTrainedModel:
@@ -162,9 +178,7 @@ def load_model(auto_class: Any, checkpoint: Checkpoint, device: torch.device, **
             checkpoint.path, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
         )
     except Exception as error:
-        raise CheckpointError(
-            checkpoint.uri, f"transformers cannot load it ({error})", "Check config.json, or save the model again with `save_pretrained`"
-        ) from error
+        raise cannot_load(checkpoint.uri, error) from error
     if missing := sorted(report["missing_keys"]):
         problem = f"its weights lack {len(missing)} parameters, such as {missing[0]}"
         raise CheckpointError(checkpoint.uri, problem, "Save the model again with `save_pretrained`")
@@ -173,6 +187,14 @@ def load_model(auto_class: Any, checkpoint: Checkpoint, device: torch.device, **
         model = model.to(memory_format=torch.channels_last)  # convolutions run 1.5 times as fast
     loaded: PreTrainedModel = model
     return loaded
+
+
+def cannot_load(uri: str, error: Exception) -> CheckpointError:
+    """What is said of a model that transformers does not load for the role."""
+    reason = str(error).partition("Model type should be one of")[0].strip()  # a list of sixty
+    return CheckpointError(
+        uri, f"transformers cannot load it ({reason})", "Check config.json, or save the model again with `save_pretrained`"
+    )
 
 
 def load_processor(checkpoint: Checkpoint) -> BaseImageProcessor:

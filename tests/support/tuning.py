@@ -10,12 +10,12 @@ from tune_training.data.photo import Photo
 from tune_training.tune.options import TuneOptions
 
 SPACE = """
-original: {{learning_rate: 1.0e-3, epochs: {epochs}, batch_size: 16}}
+original: {{learning_rate: 1.0e-3, batch_size: 16}}
 search:
   learning_rate: {{log_uniform: [1.0e-4, 1.0e-1]}}
   augmentation: {{choice: [0.0, 0.5]}}
   mixup: {{choice: [0.0, 0.2]}}
-  epochs: {{choice: [2, {epochs}]}}
+  epochs: {epochs}
 """
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import ray
 
-from serve_app.checkpoints import resolve
+from serve_app.checkpoints import CheckpointError, resolve
 from serve_app.vision.classifier import Classifier
 from tests.support.checkpoints import ON_TORCH, write_tiny_detector
 from tests.support.s3 import S3Server
@@ -48,7 +48,7 @@ def test_the_best_model_is_one_that_serving_loads(searched: tuple[Path, TuneResu
 def test_the_original_is_tried_and_runs_to_its_end(searched: tuple[Path, TuneResult], tiny: TinySearch) -> None:
     _, result = searched
     assert result.original is not None
-    assert result.original.config == {"learning_rate": 1e-3, "augmentation": 0.0, "mixup": 0.0, "epochs": tiny.epochs}
+    assert result.original.config == {"learning_rate": 1e-3, "augmentation": 0.0, "mixup": 0.0}
     assert result.original.epochs_run == tiny.epochs
 
 
@@ -199,9 +199,9 @@ class TestBadInput:
         with pytest.raises(InputError, match="there is no such manifest"):
             tune(str(tmp_path / "none.parquet"), run, tiny.options())
 
-    def test_a_start_that_is_no_vit(self, tiny: TinySearch, run: str, tmp_path: Path) -> None:
+    def test_a_start_that_is_no_classifier(self, tiny: TinySearch, run: str, tmp_path: Path) -> None:
         detector = write_tiny_detector(tmp_path / "detr")
-        with pytest.raises(InputError, match="this is no ViT checkpoint but a 'detr' one"):
+        with pytest.raises(CheckpointError, match="transformers cannot load it .*DetrConfig"):
             tune(tiny.manifest, run, tiny.options(start=str(detector)))
 
     def test_a_start_that_is_not_there(self, tiny: TinySearch, run: str, tmp_path: Path) -> None:

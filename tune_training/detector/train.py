@@ -128,14 +128,13 @@ def train_detector(start: str, index: Path, run_dir: Path, recipe: DetectorRecip
 
         return read_ahead(read, order.reshape(steps, recipe.batch_size).tolist())
 
-    def loss(network: nn.Module, batch: Batch) -> torch.Tensor:
+    def losses(network: nn.Module, batch: Batch) -> Iterator[torch.Tensor]:
         pixels, labels = batch
         network.train()
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()  # folded into the convolutions before publication: its statistics mean nothing
-        value: torch.Tensor = network(pixel_values=pixels.contiguous(memory_format=torch.channels_last), labels=labels).loss
-        return value
+        yield network(pixel_values=pixels.contiguous(memory_format=torch.channels_last), labels=labels).loss
 
     def keep(epoch: Epoch[PreTrainedModel]) -> dict[str, float]:
         write_checkpoint(epoch.average, processor, run_dir / "checkpoint")
@@ -143,5 +142,5 @@ def train_detector(start: str, index: Path, run_dir: Path, recipe: DetectorRecip
 
     optimizer = torch.optim.AdamW(parameter_groups(model, recipe), lr=recipe.learning_rate)
     config = LoopConfig(recipe.epochs, steps, clip_norm=0.5, seed=recipe.seed, recipe={"start": start, **asdict(recipe)})
-    fit(model, optimizer, batches, loss, config, run_dir, on_epoch=keep)
+    fit(model, optimizer, batches, losses, config, run_dir, on_epoch=keep)
     return run_dir / "checkpoint"

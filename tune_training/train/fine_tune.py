@@ -1,8 +1,9 @@
-"""Fine-tunes a ViT into a classifier of the labels male and female, on crops as the detector makes them.
+"""Fine-tunes an image classifier into one of the labels male and female, on crops as the detector makes them.
 
 `fine_tune` is the one training function: the command `train` runs it once, and each trial of a search runs it with other numbers.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,22 +17,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from serve_app.runtimes.base import LABELS
-from serve_app.runtimes.networks import normalisation
+from serve_app.runtimes.networks import normalisation, position_options
 from tune_training.data.manifest import Manifest
 from tune_training.data.photo import Photo
 from tune_training.io.errors import InputError
 from tune_training.train.augmentation import Augment
 from tune_training.train.crops import DECISION, Crops
+from tune_training.train.layers import parameter_groups
 from tune_training.train.loop import Epoch, LoopConfig, fit, read_ahead, seed_everything, write_checkpoint
-from tune_training.train.model import (
-    autocast,
-    check_start,
-    image_processor,
-    parameter_groups,
-    predict_logits,
-    starting_folder,
-    two_class_model,
-)
+from tune_training.train.memory import photos_at_once
+from tune_training.train.model import check_start, image_processor, predict_logits, starting_folder, two_class_model
+from tune_training.train.patience import Patience
+from tune_training.train.precision import autocast, gradient_scaler
 from tune_training.train.recipe import ClassifierRecipe
 from tune_training.train.sampling import sampling_weights
 from tune_training.train.teacher import Student, Teacher, feature_loss
@@ -41,6 +38,7 @@ METRICS = {"balanced_accuracy": "max", "mean_over_sources": "max", "accuracy": "
 EPOCH = "epoch"  # in what is reported: number of epochs done
 CHECKPOINT_FOLDER = "checkpoint"
 MAX_WARMUP_STEPS = 100
+STOPPING_METRIC = "balanced_accuracy"  # and, of equals, the loss
 
 # Working views (n, views, side, side, 3) uint8, wanted probabilities (n, 2); the teacher's features (n, k), and of which it knows any (n,).
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -76,24 +74,28 @@ def fine_tune(
     """Trains, and writes the state to resume from and `checkpoint/` in the Hugging Face layout to `run_dir` after each epoch.
 
     Args:
-        start: URI of a ViT checkpoint.
+        start: URI of an image classifier's checkpoint.
         training: the training split.
         run_dir: training resumes from a state in it.
         recipe: see `ClassifierRecipe`.
         validation: the validation split; without it, there are no validation metrics.
         teacher: what a stronger model says of the training split.
         on_epoch: called when an epoch's files are written, with `EPOCH`, the validation `METRICS`, `training_loss` and
-            `images_per_second`. A resumed run calls it again for the last finished epoch.
+            `images_per_second`. A resumed run calls it again for the last finished epoch. With `recipe.patience`, the checkpoint is that of
+            the best epoch so far.
 
     Returns:
         The checkpoint's folder.
 
     Raises:
-        InputError: the start does not fit, an epoch has less than a batch, a teacher's features would be mixed up, or `run_dir` belongs to
-            another run.
+        InputError: the start does not fit, an epoch has less than a batch, a teacher's features would be mixed up, there is nothing to be
+            patient about, or `run_dir` belongs to another run.
+        CheckpointError: the service would not take a network like the start.
     """
     if teacher and recipe.mixup:
         raise InputError("mixup goes without a teacher: the features of mixed photos are not those of either")
+    if recipe.patience and validation is None:
+        raise InputError("patience needs photos of the split 'val'")
     check_start(start, training.size, recipe.frozen_layers)
     if 0 < recipe.photos_per_epoch < recipe.batch_size:
         raise InputError(f"an epoch of {recipe.photos_per_epoch} photos has less than a batch of {recipe.batch_size}")
@@ -109,11 +111,13 @@ def fine_tune(
     classifier = two_class_model(folder, training.size)
     model: nn.Module = (Student(classifier, teacher.features.shape[1]) if teacher else classifier).to(device)
     augment = Augment(training.size, recipe.augmentation, mean, deviation)
+    at_once = min(math.ceil(recipe.batch_size / recipe.accumulate), photos_at_once(start, training.size, device))
     wanted_of = wanted_probabilities(training, recipe, teacher)
     features_of = teacher.features if teacher else torch.zeros(len(training), 0)
     known = teacher.known if teacher else torch.zeros(len(training), dtype=torch.bool)
     weights = sampling_weights(training.photos, recipe.source_power, recipe.balanced_by)
     run_dir.mkdir(parents=True, exist_ok=True)
+    patience = Patience(run_dir, recipe.patience)
 
     def read(indices: NDArray[np.int64]) -> Batch:
         return training.read(indices), wanted_of[indices], features_of[indices], known[indices]
@@ -123,7 +127,7 @@ def fine_tune(
         chosen = rng.permutation(len(training)) if each_once else rng.choice(len(training), drawn, p=weights)
         return read_ahead(read, np.array_split(chosen, range(recipe.batch_size, len(chosen), recipe.batch_size)))
 
-    def loss(network: nn.Module, batch: Batch) -> Tensor:
+    def losses(network: nn.Module, batch: Batch) -> Iterator[Tensor]:
         views, wanted, features, seen = (each.to(device, non_blocking=True) for each in batch)
         generator = torch.Generator(device)
         generator.manual_seed(int(torch.randint(2**31, (1,))))  # the loop seeds the global one for each epoch
@@ -132,29 +136,33 @@ def fine_tune(
             share = float(np.random.beta(recipe.mixup, recipe.mixup))
             pixels, wanted = (share * each + (1 - share) * each.flip(0) for each in (pixels, wanted))
         network.train()
-        with autocast(device):
-            if not isinstance(network, Student):
-                return functional.cross_entropy(network(pixel_values=pixels).logits.float(), wanted)
-            logits, found = network(pixels)
-        similar = feature_loss(found.float(), features, seen)
-        return functional.cross_entropy(logits.float(), wanted) + recipe.feature_weight * similar
+        options, seen_at_all = position_options(classifier.config, *pixels.shape[-2:]), seen.sum().clamp(min=1)
+        for part in (slice(first, first + at_once) for first in range(0, len(pixels), at_once)):
+            with autocast(device):
+                found = network(pixel_values=pixels[part], **options)
+            logits, shown = found if isinstance(network, Student) else (found.logits, None)
+            value = functional.cross_entropy(logits.float(), wanted[part]) * len(wanted[part]) / len(wanted)
+            if shown is not None:
+                similar = feature_loss(shown.float(), features[part], seen[part]) * seen[part].sum() / seen_at_all
+                value = value + recipe.feature_weight * similar
+            yield value
 
     def keep(epoch: Epoch[nn.Module]) -> Mapping[str, float]:
         average: Any = epoch.average.classifier if isinstance(epoch.average, Student) else epoch.average
-        write_checkpoint(average, processor, run_dir / CHECKPOINT_FOLDER)
-        DECISION.write(run_dir / CHECKPOINT_FOLDER)
         metrics = validation_metrics(predict_logits(average, validation, processor), validation) if validation else {}
+        if not recipe.patience or patience.is_best(epoch.number, quality(metrics, STOPPING_METRIC)):
+            write_checkpoint(average, processor, run_dir / CHECKPOINT_FOLDER)
+            DECISION.write(run_dir / CHECKPOINT_FOLDER)
         if on_epoch:
             on_epoch({EPOCH: epoch.number, **metrics, "training_loss": epoch.loss, "images_per_second": len(training) / epoch.seconds})
         return {f"validation {name}": value for name, value in metrics.items()}
 
-    groups = parameter_groups(model, classifier.config.num_hidden_layers, recipe)
-    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99), fused=True)
+    optimizer = torch.optim.AdamW(parameter_groups(model, classifier, recipe), lr=recipe.learning_rate, betas=(0.9, 0.99), fused=True)
     identity = {"start": start, "photos": len(training), "teacher": teacher.sha256 if teacher else "", **asdict(recipe)}
     warmup = min(MAX_WARMUP_STEPS, round(recipe.warmup * steps * recipe.epochs))
-    fit(
-        model, optimizer, batches, loss, LoopConfig(recipe.epochs, steps, warmup, seed=recipe.seed, recipe=identity), run_dir, on_epoch=keep
-    )
+    config = LoopConfig(recipe.epochs, steps, warmup, seed=recipe.seed, recipe=identity)
+    scaler = gradient_scaler(device)
+    fit(model, optimizer, batches, losses, config, run_dir, on_epoch=keep, is_enough=patience.is_over, scaler=scaler)
     return run_dir / CHECKPOINT_FOLDER
 
 

@@ -112,54 +112,68 @@ def fit(
     model: Model,
     optimizer: torch.optim.Optimizer,
     batches: Callable[[int], Iterable[Batch]],
-    loss: Callable[[Model, Batch], torch.Tensor],
+    losses: Callable[[Model, Batch], Iterable[torch.Tensor]],
     config: LoopConfig,
     run_dir: Path,
     *,
     on_epoch: Callable[[Epoch[Model]], Mapping[str, float]] | None = None,
+    is_enough: Callable[[], bool] = lambda: False,
+    scaler: torch.amp.GradScaler | None = None,
 ) -> Model:
     """Trains `model` and returns the average of its weights as a model.
 
     Args:
-        model: trained in place, on the device where it is; `loss` sets its train/eval mode.
+        model: trained in place, on the device where it is; `losses` sets its train/eval mode.
         optimizer: holds the base learning rate of every parameter group.
         batches: for an epoch's number, from 0, the batches of that epoch.
-        loss: the scalar loss of one batch.
+        losses: the loss of one batch, as scalars whose sum it is. Each is differentiated before the next is computed, so that a batch
+            of several parts needs the memory of one.
         config: see `LoopConfig`.
         run_dir: gets `training_state.pt` after every epoch; training resumes from that file if it is there.
         on_epoch: called at the end of each epoch; what it returns is logged. A resumed run calls it again for the last finished epoch.
+        is_enough: asked after `on_epoch`; ends the training before its last epoch.
+        scaler: of the losses, for gradients in float16.
 
     Raises:
         InputError: `run_dir` holds the state of a run with another configuration.
         FloatingPointError: the loss is not finite.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
+    scaler = scaler or torch.amp.GradScaler(enabled=False)
     average = copy.deepcopy(model).eval()
     base_rates = [group["lr"] for group in optimizer.param_groups]
-    last = _resume(run_dir, model, average, optimizer, config)
+    last = _resume(run_dir, model, average, optimizer, scaler, config)
     if last and on_epoch is not None:
         on_epoch(last)  # the run may have been killed between saving the state and this call
+        if is_enough():
+            return average
     for number in range(last.number if last else 0, config.epochs):
         seed_everything(config.seed + number)
         started, total, step = time.monotonic(), 0.0, number * config.steps_per_epoch
         bar = tqdm(batches(number), total=config.steps_per_epoch, desc=f"epoch {number + 1}/{config.epochs}", disable=None)
         for done, batch in enumerate(bar, start=1):
-            value = loss(model, batch)
-            if not math.isfinite(found := value.item()):
-                raise FloatingPointError(f"the loss is {found} in epoch {number + 1}, step {done}")
             optimizer.zero_grad(set_to_none=True)
-            value.backward()
+            found = 0.0
+            for value in losses(model, batch):
+                found += value.item()
+                scaler.scale(value).backward()
+            if not math.isfinite(found):
+                raise FloatingPointError(f"the loss is {found} in epoch {number + 1}, step {done}")
+            scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
             for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
                 group["lr"] = rate * learning_rate_factor(step, config)
-            optimizer.step()
+            scaler.step(optimizer)  # skipped where a gradient was too large for float16; the scale is lowered then
+            scaler.update()
             _update_average(average, model, config.ema_decay, step)
             total, step = total + found, step + 1
             bar.set_postfix(loss=f"{total / done:.3f}", refresh=False)
         epoch = Epoch(number + 1, average, total / config.steps_per_epoch, time.monotonic() - started)
-        _save(run_dir, epoch, model, optimizer, config)
+        _save(run_dir, epoch, model, optimizer, scaler, config)
         report = {"loss": epoch.loss, "seconds": epoch.seconds, **(on_epoch(epoch) if on_epoch else {})}
         logger.info("epoch %d/%d: %s", epoch.number, config.epochs, ", ".join(f"{k} {v:.4g}" for k, v in report.items()))
+        if is_enough():
+            break
     return average
 
 
@@ -172,7 +186,14 @@ def _update_average(average: nn.Module, model: nn.Module, decay: float, step: in
         kept.copy_(new)
 
 
-def _save(run_dir: Path, epoch: Epoch[Model], model: nn.Module, optimizer: torch.optim.Optimizer, config: LoopConfig) -> None:
+def _save(
+    run_dir: Path,
+    epoch: Epoch[Model],
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    config: LoopConfig,
+) -> None:
     state = {
         "epochs_done": epoch.number,
         "loss": epoch.loss,
@@ -181,13 +202,21 @@ def _save(run_dir: Path, epoch: Epoch[Model], model: nn.Module, optimizer: torch
         "model": model.state_dict(),
         "average": epoch.average.state_dict(),
         "optimizer": optimizer.state_dict()["state"],
+        "scaler": scaler.state_dict(),
     }
     partial = run_dir / f"{STATE_FILE}.partial"
     torch.save(state, partial)
     os.replace(partial, run_dir / STATE_FILE)
 
 
-def _resume(run_dir: Path, model: nn.Module, average: Model, optimizer: torch.optim.Optimizer, config: LoopConfig) -> Epoch[Model] | None:
+def _resume(
+    run_dir: Path,
+    model: nn.Module,
+    average: Model,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    config: LoopConfig,
+) -> Epoch[Model] | None:
     path = run_dir / STATE_FILE
     if not path.exists():
         return None
@@ -197,6 +226,7 @@ def _resume(run_dir: Path, model: nn.Module, average: Model, optimizer: torch.op
     model.load_state_dict(state["model"])
     average.load_state_dict(state["average"])
     optimizer.load_state_dict({"state": state["optimizer"], "param_groups": optimizer.state_dict()["param_groups"]})
+    scaler.load_state_dict(state["scaler"])
     logger.info("resuming after epoch %d", state["epochs_done"])
     return Epoch(int(state["epochs_done"]), average, float(state["loss"]), float(state["seconds"]))
 

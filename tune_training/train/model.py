@@ -1,13 +1,14 @@
-"""The classifier: a ViT of any size, with a head of two labels, its input, its learning rates and its precision."""
+"""The classifier: any image classifier of transformers that the service takes, with a head of two labels, and its input."""
 
+import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 from torch.nn import functional
 from transformers import (
     AutoConfig,
@@ -18,17 +19,29 @@ from transformers import (
     PreTrainedModel,
     ViTImageProcessorPil,
 )
+from transformers.initialization import no_init_weights
 
-from serve_app.checkpoints import resolve
+from serve_app.checkpoints import Checkpoint, CheckpointError, resolve
 from serve_app.runtimes.base import LABELS
-from serve_app.runtimes.networks import normalisation
+from serve_app.runtimes.networks import (
+    cannot_load,
+    load_processor,
+    normalisation,
+    position_options,
+    resize_of_classifier,
+    trained_size,
+)
 from serve_app.settings import get_settings
 from tune_training.io.errors import InputError
 from tune_training.train.crops import DECISION, Crops
-from tune_training.train.recipe import ClassifierRecipe
+from tune_training.train.layers import blocks, heads
+from tune_training.train.precision import autocast
 
 DEFAULT_START = "hf://google/vit-base-patch16-224"
 PROCESSOR_FILE = "preprocessor_config.json"
+STACKED = ("vit", "deit")  # take an input that is no square, with a position embedding for each of its patches
+# Of a few dozen tokens on a processor, the fused attention's gradient takes four times as long as plain products. None: the fastest.
+ATTENTION = None if torch.cuda.is_available() else "eager"
 
 
 def starting_folder(uri: str) -> str:
@@ -38,40 +51,122 @@ def starting_folder(uri: str) -> str:
     return str(resolve(uri, get_settings().model_cache_dir).path)
 
 
+@dataclass(frozen=True)
+class _Outline:
+    """What is known of a network before it is trained.
+
+    Attributes:
+        kind: its name in transformers.
+        size: side of a view, pixels.
+        parameters: how many it has.
+        depth: its blocks.
+        has_head: the logits come from a linear layer.
+        activation_bytes: what one photo keeps in memory between the forward and the backward pass, in float32.
+    """
+
+    kind: str
+    size: int
+    parameters: int
+    depth: int
+    has_head: bool
+    activation_bytes: int
+
+
 def check_start(start: str, image_size: int, frozen_layers: int) -> tuple[int, int]:
     """Side of a view (that of the checkpoint for 0) and number of parameters, when training starts from `start`.
 
     Raises:
-        InputError: there is no checkpoint, it is not a ViT, or it does not fit the image size or the number of frozen layers.
+        InputError: there is no checkpoint, or it does not fit the image size or the number of frozen layers.
+        CheckpointError: the service would not take such a network, or its image processor.
     """
+    outline = _outline(start, image_size)
+    if frozen_layers > outline.depth:
+        raise InputError(f"frozen_layers is {frozen_layers}, and {start} has {outline.depth} layers")
+    if not outline.has_head:
+        raise InputError(f"{start}: a {outline.kind!r} network has no linear layer at its end, which training would replace")
+    return outline.size, outline.parameters
+
+
+def activation_bytes(start: str, image_size: int) -> int:
+    """Memory that one photo takes in training between the forward and the backward pass, in float32; in half precision it is less."""
+    return _outline(start, image_size).activation_bytes
+
+
+@functools.lru_cache(maxsize=8)
+def _outline(start: str, image_size: int) -> _Outline:
     if "://" not in start and not (Path(start) / "config.json").is_file():
         raise InputError(
             f"{start}: there is no checkpoint in this folder. Write a folder with a config.json, s3://bucket/prefix/ or hf://org/name"
         )
-    config = AutoConfig.from_pretrained(starting_folder(start))
-    if config.model_type != "vit":
-        raise InputError(f"{start}: this is no ViT checkpoint but a {config.model_type!r} one, and layers are counted as a ViT has them")
-    if frozen_layers > config.num_hidden_layers:
-        raise InputError(f"frozen_layers is {frozen_layers}, and {start} has {config.num_hidden_layers} layers")
-    size = image_size or _sides(config)[1]
-    if size % config.patch_size:
-        raise InputError(f"views of {size} pixels are not a multiple of {config.patch_size}, the patch size of {start}")
-    with torch.device("meta"):
-        return size, AutoModelForImageClassification.from_config(config).num_parameters()
+    folder = Path(starting_folder(start))
+    try:
+        config = AutoConfig.from_pretrained(folder)
+        size = image_size or _own_size(start, folder, config)
+        if config.model_type in STACKED:
+            config.image_size = [size * len(DECISION.views), size]
+        config.num_labels = len(LABELS)
+        with no_init_weights():
+            network = AutoModelForImageClassification.from_config(config, attn_implementation=ATTENTION).eval()
+    except (CheckpointError, InputError):
+        raise
+    except Exception as error:
+        raise cannot_load(start, error) from error
+    patch_size = getattr(getattr(config, "vision_config", config), "patch_size", 1)
+    if isinstance(patch_size, int) and size % patch_size:
+        raise InputError(f"views of {size} pixels are not a multiple of {patch_size}, the patch size of {start}")
+    if (folder / PROCESSOR_FILE).is_file():
+        checkpoint = Checkpoint(start, folder, folder.name, revision="")
+        resize_of_classifier(checkpoint, load_processor(checkpoint), size * len(DECISION.views), size)
+    try:
+        needed = _activation_bytes(network, size)
+    except Exception as error:
+        views = f"{len(DECISION.views)} views of {size} x {size} pixels"
+        raise InputError(f"{start}: a {config.model_type!r} network cannot take {views} ({error}). Try another --image-size") from error
+    return _Outline(config.model_type, size, network.num_parameters(), len(blocks(network)), bool(heads(network)), needed)
+
+
+def _activation_bytes(network: PreTrainedModel, size: int) -> int:
+    """Measured, with one photo; what it contains does not matter."""
+    height = size * len(DECISION.views)
+    known = {parameter.untyped_storage() for parameter in network.parameters()}
+    kept: set[torch.UntypedStorage] = set()
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept.add(tensor.untyped_storage())
+        return tensor
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        network(pixel_values=torch.zeros(1, 3, height, size), **position_options(network.config, height, size))
+    return sum(storage.nbytes() for storage in kept - known)
+
+
+def _own_size(start: str, folder: Path, config: PretrainedConfig) -> int:
+    """Side of a view that the checkpoint was trained on, pixels."""
+    if (folder / PROCESSOR_FILE).is_file():
+        return trained_size(load_processor(Checkpoint(start, folder, folder.name, revision="")))[1]
+    size = getattr(getattr(config, "vision_config", config), "image_size", None)
+    if size is None:
+        raise InputError(f"{start}: nothing says which image size it was trained on. Use --image-size")
+    return _sides(size)[1]
 
 
 def image_processor(start: str, image_size: int) -> BaseImageProcessor:
-    """Two square views, one above the other; mean and deviation of the starting checkpoint, or of ImageNet where it names none."""
+    """Two square views, one above the other, normalised as for the starting checkpoint, or as ImageNet is where it does not say how."""
     size = {"height": image_size * len(DECISION.views), "width": image_size}
     known: dict[str, Any] = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
-    if (Path(start) / PROCESSOR_FILE).is_file() or not Path(start).is_dir():
-        processor = AutoImageProcessor.from_pretrained(start, backend="pil")
-        known = {"image_mean": list(processor.image_mean), "image_std": list(processor.image_std)}
+    if (Path(start) / PROCESSOR_FILE).is_file():
+        mean, deviation = normalisation(AutoImageProcessor.from_pretrained(start, backend="pil"))
+        # Rounded: of float32, no more digits mean anything.
+        known = {"image_mean": [round(value / 255, 6) for value in mean.flatten().tolist()]}
+        known["image_std"] = [round(value / 255, 6) for value in deviation.flatten().tolist()]
     return ViTImageProcessorPil(size=size, resample=2, **known)
 
 
 def two_class_model(start: str, image_size: int) -> PreTrainedModel:
-    """Loads a ViT and makes it take two views of `image_size` pixels. A head of these two labels is kept, any other replaced."""
+    """Loads an image classifier for two views of `image_size` pixels. A head of these two labels is kept, any other replaced.
+
+    A ViT gets position embeddings for two views; other networks that have any interpolate their own (see `position_options`).
+    """
     before = {str(name).lower(): index for index, name in AutoConfig.from_pretrained(start).id2label.items()}
     model: PreTrainedModel = AutoModelForImageClassification.from_pretrained(
         start,
@@ -79,87 +174,45 @@ def two_class_model(start: str, image_size: int) -> PreTrainedModel:
         label2id={label: index for index, label in enumerate(LABELS)},
         ignore_mismatched_sizes=True,
         dtype=torch.float32,
-        # Of a few dozen tokens on a processor, the fused attention's gradient takes four times as long as plain products.
-        attn_implementation="sdpa" if torch.cuda.is_available() else "eager",
+        attn_implementation=ATTENTION,
     )
     if before.keys() == set(LABELS):
         order = [before[label] for label in LABELS]
-        head: Any = model.classifier
         with torch.no_grad():
-            head.weight.copy_(head.weight[order].clone())
-            head.bias.copy_(head.bias[order].clone())
+            for head in heads(model):
+                for parameter in head.parameters():
+                    parameter.copy_(parameter[order].clone())
     config = model.config
-    sides = _sides(config)
+    if config.model_type not in STACKED:
+        return model
+    sides = _sides(config.image_size)
     config.image_size = [image_size * len(DECISION.views), image_size]
     resized: PreTrainedModel = type(model)(config)
     state = model.state_dict()
-    name = "vit.embeddings.position_embeddings"
+    name = f"{model.base_model_prefix}.embeddings.position_embeddings"
     state[name] = _positions(state[name], [side // config.patch_size for side in sides], image_size // config.patch_size)
     resized.load_state_dict(state)
     return resized
 
 
-def _sides(config: PretrainedConfig) -> tuple[int, int]:
-    """(height, width) of a ViT's input, pixels."""
-    size = config.image_size
+def _sides(size: int | Sequence[int]) -> tuple[int, int]:
+    """(height, width) of an input, pixels."""
     return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
 def _positions(embeddings: torch.Tensor, grid: Sequence[int], side: int) -> torch.Tensor:
-    """Position embeddings (1, 1 + patches, width) for views of side x side patches: each view gets those of the whole square.
+    """Position embeddings (1, tokens + patches, width) for views of side x side patches: each view gets those of the whole square.
 
     Args:
-        embeddings: those of the starting checkpoint; the first belongs to no patch.
+        embeddings: those of the starting checkpoint; the first belong to no patch (one token of a ViT, two of a DeiT).
         grid: rows and columns of its patches; with twice as many rows as columns, it has two views already.
     """
     rows, columns = grid
-    patches = embeddings[:, 1:].reshape(1, rows, columns, -1).permute(0, 3, 1, 2)
+    tokens = embeddings.shape[1] - rows * columns
+    patches = embeddings[:, tokens:].reshape(1, rows, columns, -1).permute(0, 3, 1, 2)
     views = patches.split(columns, dim=2) if rows == len(DECISION.views) * columns else [patches] * len(DECISION.views)
     scaled = [functional.interpolate(view, (side, side), mode="bicubic", align_corners=False, antialias=True) for view in views]
-    return torch.cat([embeddings[:, :1], torch.cat(scaled, dim=2).flatten(2).transpose(1, 2)], dim=1)
-
-
-def parameter_groups(model: nn.Module, depth: int, recipe: ClassifierRecipe) -> list[dict[str, object]]:
-    """Layer-wise learning rates; no weight decay for norms, biases and embeddings. Frozen layers stop requiring gradients.
-
-    Args:
-        model: a ViT, or a module that holds one.
-        depth: blocks of the ViT.
-        recipe: the rates.
-    """
-    groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        level = _level(name, depth)
-        if recipe.frozen_layers and level <= recipe.frozen_layers:
-            parameter.requires_grad_(False)
-            continue
-        groups.setdefault((level, parameter.ndim > 1 and level > 0), []).append(parameter)
-    return [
-        {
-            "params": parameters,
-            "lr": recipe.learning_rate * recipe.layer_decay ** (depth + 1 - level),
-            "weight_decay": recipe.weight_decay if decayed else 0.0,
-        }
-        for (level, decayed), parameters in groups.items()
-    ]
-
-
-def _level(name: str, depth: int) -> int:
-    """0 for the embeddings, 1 to `depth` for the blocks, `depth` + 1 for everything above."""
-    parts = name.split(".")
-    if "embeddings" in parts:
-        return 0
-    block = next((int(part) for part in parts if part.isdigit()), None)
-    return depth + 1 if block is None else block + 1
-
-
-def autocast(device: torch.device) -> torch.autocast:
-    """Bfloat16 where the processor has instructions for it; elsewhere it is slower than float32."""
-    if device.type == "cuda":
-        able = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        able = any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    return torch.autocast(device.type, torch.bfloat16, enabled=able)
+    return torch.cat([embeddings[:, :tokens], torch.cat(scaled, dim=2).flatten(2).transpose(1, 2)], dim=1)
 
 
 @torch.inference_mode()
@@ -170,7 +223,8 @@ def predict_logits(model: PreTrainedModel, crops: Crops, processor: BaseImagePro
     parts = []
     for start in range(0, len(crops), batch_size):
         pixels = crops.read_proper(start, start + batch_size).to(device).permute(0, 3, 1, 2).float()
+        options = position_options(model.config, *pixels.shape[-2:])
         with autocast(device):
-            parts.append(model(pixel_values=(pixels - mean) / deviation).logits.float().cpu())
+            parts.append(model(pixel_values=(pixels - mean) / deviation, **options).logits.float().cpu())
     logits: NDArray[np.float32] = torch.cat(parts).numpy()
     return logits

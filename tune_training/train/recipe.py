@@ -39,6 +39,19 @@ class ClassifierRecipe:
     augmentation: Annotated[float, Field(ge=0, le=1), Option(help="Strength of augmentation; 0: none.")] = 1.0
     mixup: Annotated[float, Field(ge=0, le=10), Option(help="Alpha of mixup's Beta distribution; 0: no mixup.")] = 0.0
     frozen_layers: Annotated[int, Field(ge=0), Option(help="Blocks, counted from the input, that are not trained, nor the embeddings.")] = 0
+    linear_probe: Annotated[bool, Option("--linear-probe", help="Train the head alone: for a few hundred photos, and fast.")] = False
+    patience: Annotated[
+        int,
+        Field(ge=0),
+        Option(
+            help="Stop after so many epochs without a better one on `val`, and keep the best one's weights; 0: all epochs, and the last."
+        ),
+    ] = 0
+    accumulate: Annotated[
+        int,
+        Field(ge=1),
+        Option(help="Parts of a batch that are computed one after the other, where memory is short; the result is the same."),
+    ] = 1
     warmup: Annotated[float, Field(ge=0, lt=1), Option(help="Share of the steps in which the learning rate rises, 100 steps at most.")] = (
         0.1
     )

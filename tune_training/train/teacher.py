@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 
 from tune_training.data.photo import Photo
 from tune_training.io.errors import InputError
+from tune_training.train.layers import heads
 
 COLUMNS = ("sha256", "female", "features")
 
@@ -73,7 +74,7 @@ def read_teacher(path: Path, photos: Sequence[Photo]) -> Teacher:
 
 
 class Student(nn.Module):
-    """A ViT classifier, and a layer that tells the teacher's features from what the classifier is shown by its last block.
+    """A classifier, and a layer that tells the teacher's features from what the classifier's head is shown.
 
     Attributes:
         classifier: what is trained for; it answers alone.
@@ -83,12 +84,17 @@ class Student(nn.Module):
     def __init__(self, classifier: PreTrainedModel, features: int) -> None:
         super().__init__()
         self.classifier = classifier
-        self.projection = nn.Linear(classifier.config.hidden_size, features)
+        self.projection = nn.Linear(heads(classifier)[0].in_features, features)
 
-    def forward(self, pixel_values: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, pixel_values: Tensor, **options: bool) -> tuple[Tensor, Tensor]:
         """Normalised crops (n, 3, height, width) to logits (n, 2) and features (n, k)."""
-        summary = self.classifier.base_model(pixel_values=pixel_values).last_hidden_state[:, 0]
-        return self.classifier.classifier(summary), self.projection(summary)
+        shown: list[Tensor] = []
+        hook = heads(self.classifier)[0].register_forward_pre_hook(lambda _, inputs: shown.append(inputs[0]))
+        try:
+            logits: Tensor = self.classifier(pixel_values=pixel_values, **options).logits
+        finally:
+            hook.remove()
+        return logits, self.projection(shown[0])
 
 
 def feature_loss(found: Tensor, wanted: Tensor, known: Tensor) -> Tensor:

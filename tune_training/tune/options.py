@@ -17,7 +17,7 @@ class TuneOptions:
     """How to search."""
 
     space: Annotated[Path, Option(help="YAML file with the search space; the default explains itself.")] = DEFAULT_SPACE
-    start: Annotated[str, Option(help="ViT checkpoint to start from: a folder, s3://bucket/prefix/ or hf://org/name.")] = DEFAULT_START
+    start: Annotated[str, Option(help="Image classifier to start from: a folder, s3://bucket/prefix/ or hf://org/name.")] = DEFAULT_START
     image_size: Annotated[int, Option(help="Side of each of the two views, pixels; 0: the checkpoint's own.", min=0)] = 0
     trials: Annotated[int, Option(help="Number of trials; the original's hyper-parameters are always the first.", min=1)] = 16
     method: Annotated[

@@ -80,7 +80,7 @@ def checked(manifest: str, run_dir: str, options: TuneOptions) -> Plan:
     table = read_manifest(manifest)
     training, validation = (photos_of(table, split) for split in (TRAIN, VAL))
     start = options.start if "://" in options.start else storage.absolute(options.start)
-    image_size, parameters = check_start(start, options.image_size, int(max(space.values("frozen_layers"))))
+    image_size, parameters = check_start(start, options.image_size, int(space.largest("frozen_layers")))
     searched = stratified_subset(training, options.subset or len(training), options.seed)
     plan = Plan(options, space, start, image_size, parameters, training, searched, validation)
     storage.check_writable(run_dir)

@@ -42,8 +42,10 @@ def _picture(table: pd.DataFrame, names: list[str], metric: str) -> bytes:
     final = table.groupby("trial").last()
     for number, name in enumerate(names):
         axes = figure.add_subplot(grid[1 + number // COLUMNS, number % COLUMNS])
-        axes.scatter(final[name], final[metric], c=[_colour(row.original, index == best) for index, row in final.iterrows()])
-        if final[name].min() > 0 and final[name].max() > 20 * final[name].min():
+        words = pd.api.types.is_string_dtype(final[name])
+        places = final[name].replace("", "none") if words else final[name]
+        axes.scatter(places, final[metric], c=[_colour(row.original, index == best) for index, row in final.iterrows()])
+        if not words and final[name].min() > 0 and final[name].max() > 20 * final[name].min():
             axes.set_xscale("log")
         axes.set(xlabel=name.replace("_", " "), ylabel=f"{metric.replace('_', ' ')}, last epoch" if number % COLUMNS == 0 else "")
         axes.grid(alpha=0.3)

@@ -1,11 +1,12 @@
-"""Which configurations are tried, and which trials are stopped early. The original's trial never is."""
+"""Which configurations are tried, and which trials are stopped early. The original's trial never is, and none is stopped because of it."""
 
 from enum import StrEnum
 from typing import Any
 
+from optuna.samplers import TPESampler
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
-from ray.tune.search import BasicVariantGenerator, SearchAlgorithm, Searcher
+from ray.tune.search import BasicVariantGenerator, ConcurrencyLimiter, SearchAlgorithm, Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from tune_training.train.fine_tune import EPOCH
@@ -13,6 +14,7 @@ from tune_training.tune.space import SearchSpace
 
 GRACE_EPOCHS = 2  # before them, warm-up decides
 REDUCTION = 3  # of the trials that reach a rung, one in three goes on
+TPE_ROUNDS = 4  # the first is random, and each of the others knows the results of those before it
 
 
 class Method(StrEnum):
@@ -27,12 +29,11 @@ class Method(StrEnum):
 
 
 class SparingASHA(ASHAScheduler):
-    """ASHA that spares the original."""
+    """ASHA that spares the original, which may have other epochs than the rest: it neither is compared at a rung nor counts at one."""
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
-        grace = min(GRACE_EPOCHS, space.max_epochs)
-        super().__init__(time_attr=EPOCH, max_t=space.max_epochs, grace_period=grace, reduction_factor=REDUCTION)
+        super().__init__(time_attr=EPOCH, max_t=space.epochs, grace_period=min(GRACE_EPOCHS, space.epochs), reduction_factor=REDUCTION)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Lets the original go on, whatever its results."""
@@ -42,11 +43,14 @@ class SparingASHA(ASHAScheduler):
         return action
 
 
-def search_algorithm(method: Method, space: SearchSpace, seed: int) -> SearchAlgorithm | Searcher:
+def search_algorithm(method: Method, space: SearchSpace, trials: int, seed: int) -> SearchAlgorithm | Searcher:
     """Proposes configurations; the first is the original's."""
     if not space.ranges:
         return BasicVariantGenerator()
     first = [{name: space.original[name] for name in space.ranges}]
-    if method is Method.OPTUNA:
-        return OptunaSearch(points_to_evaluate=first, seed=seed)
-    return BasicVariantGenerator(points_to_evaluate=first, random_state=seed)
+    if method is Method.ASHA:
+        return BasicVariantGenerator(points_to_evaluate=first, random_state=seed)
+    # Optuna's own default, ten random starts, is most of a search; and of trials that all start at once none learns from another.
+    at_once = max(1, trials // TPE_ROUNDS)
+    sampler = TPESampler(n_startup_trials=at_once, seed=seed)
+    return ConcurrencyLimiter(OptunaSearch(points_to_evaluate=first, sampler=sampler), max_concurrent=at_once)

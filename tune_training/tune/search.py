@@ -21,7 +21,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray import tune as ray_tune
 from ray.tune import ResultGrid, Tuner
 from ray.tune.experiment import Trial
@@ -29,19 +28,23 @@ from ray.tune.experiment import Trial
 from tune_training.data.manifest import TRAIN, VAL
 from tune_training.data.photo import Photo
 from tune_training.io import storage
-from tune_training.io.cluster import check_resources, ray_cluster
+from tune_training.io.cluster import ray_cluster
 from tune_training.io.errors import InputError
 from tune_training.train.crops import training_crops
 from tune_training.train.fine_tune import EPOCH, METRICS, quality
 from tune_training.tune.options import TuneOptions
 from tune_training.tune.plan import Plan, checked
+from tune_training.tune.progress import Progress
+from tune_training.tune.resources import trial_resources
 from tune_training.tune.result import BEST, RESULT_FILE, RETRAIN, SEARCH, TrialResult, TuneResult, read_result
-from tune_training.tune.schedulers import SparingASHA, search_algorithm
+from tune_training.tune.schedulers import Method, SparingASHA, search_algorithm
 from tune_training.tune.time_budget import TimeBudget, set_limit
 from tune_training.tune.trial import TrialSettings, run_trial
 from tune_training.tune.trial_folder import TrialRecord, end_trial, read_trial
 
 logger = logging.getLogger(__name__)
+
+Resources = Mapping[str, float]  # of a trial
 
 BUDGET_FILE = "time_budget.json"
 SNAPSHOT = "experiment_state-"  # prefix of Tune's files with the state of all trials
@@ -66,39 +69,39 @@ def tune(manifest: str, run_dir: str, options: TuneOptions | None = None) -> Tun
         return finished
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # it would end the search as if it were finished, on what few trials there are
     with ray_cluster() as own_cluster:
-        gpus = options.gpus_per_trial if options.gpus_per_trial >= 0 else min(1.0, ray.cluster_resources().get("GPU", 0.0))
-        check_resources(options.cpus_per_trial, gpus)
+        resources = trial_resources(plan)
         if own_cluster:  # with a progress bar; on other nodes, the first trial of each makes the crops
             for photos in (plan.searched, plan.validation):
                 training_crops(photos, plan.image_size)
-        result = _keep_best(plan, run_dir, gpus)
+        result = _keep_best(plan, run_dir, resources)
     storage.write_bytes(storage.join(run_dir, RESULT_FILE), json.dumps(asdict(result), indent=2).encode())
     logger.info("%s", result.summary())
     return result
 
 
-def _search(plan: Plan, run_dir: str, gpus: float) -> tuple[dict[str, TrialRecord], ResultGrid]:
+def _search(plan: Plan, run_dir: str, resources: Resources) -> tuple[dict[str, TrialRecord], ResultGrid]:
     options = plan.options
     tune_config = ray_tune.TuneConfig(
         metric=options.metric,
         mode=METRICS[options.metric],
         scheduler=SparingASHA(plan.space),
-        search_alg=search_algorithm(options.method, plan.space, options.seed),
+        search_alg=search_algorithm(options.method, plan.space, options.trials, options.seed),
         num_samples=options.trials if plan.space.ranges else 1,
         trial_name_creator=_name,
         trial_dirname_creator=_name,
     )
     budget = storage.join(run_dir, BUDGET_FILE)
     set_limit(budget, options.minutes * 60)
-    return _fit(plan, storage.join(run_dir, SEARCH), plan.searched, plan.space.domains(), tune_config, gpus, TimeBudget(budget))
+    domains = plan.space.domains(with_original=options.method is Method.OPTUNA)
+    return _fit(plan, storage.join(run_dir, SEARCH), plan.searched, domains, tune_config, resources, TimeBudget(budget))
 
 
-def _retrain(plan: Plan, run_dir: str, winner: TrialResult, gpus: float) -> tuple[TrialResult, str]:
+def _retrain(plan: Plan, run_dir: str, winner: TrialResult, resources: Resources) -> tuple[TrialResult, str]:
     """The winner on all photos and its model: a search of one trial, so that it resumes and reports like any other."""
     logger.info("retraining the best trial on all %d photos", len(plan.training))
     metric, folder = plan.options.metric, storage.join(run_dir, RETRAIN)
     config = ray_tune.TuneConfig(metric=metric, mode=METRICS[metric], trial_name_creator=_name, trial_dirname_creator=_name)
-    records, results = _fit(plan, folder, plan.training, winner.config, config, gpus)
+    records, results = _fit(plan, folder, plan.training, winner.config, config, resources)
     for name, record in records.items():
         return _best_epoch(plan, name, record), storage.join(folder, f"{name}/{record.model}")
     raise InputError(f"the retraining failed: {_last_line(results.errors[0])}")
@@ -110,7 +113,7 @@ def _fit(
     training: Sequence[Photo],
     param_space: Mapping[str, Any],
     tune_config: ray_tune.TuneConfig,
-    gpus: float,
+    resources: Resources,
     stop: ray_tune.Stopper | None = None,
 ) -> tuple[dict[str, TrialRecord], ResultGrid]:
     """Starts an experiment of Ray Tune, or resumes the one in `folder`. Returns the records of trials with an epoch, and Tune's results."""
@@ -119,21 +122,21 @@ def _fit(
     settings = TrialSettings(
         folder, plan.start, plan.image_size, plan.space, training, plan.validation, options.metric, options.seed, threads
     )
-    resources = {"cpu": options.cpus_per_trial, "gpu": gpus}
-    trainable = ray_tune.with_resources(ray_tune.with_parameters(run_trial, settings=settings), resources)
+    trainable = ray_tune.with_resources(ray_tune.with_parameters(run_trial, settings=settings), dict(resources))
     _drop_broken_snapshot(folder)
     if Tuner.can_restore(folder):
         logger.info("resuming %s", folder)
         tuner = Tuner.restore(folder, trainable, resume_unfinished=True, resume_errored=True)
     else:
+        terminal = sys.stderr.isatty()
         parent, _, name = folder.rpartition("/")
         run_config = ray_tune.RunConfig(
             name=name,
             storage_path=parent,
             failure_config=ray_tune.FailureConfig(max_failures=MAX_FAILURES),
-            callbacks=[_EndOfTrial(folder, options.metric)],
+            callbacks=[_EndOfTrial(folder, options.metric), *([] if terminal else [Progress(options.metric, list(plan.space.ranges))])],
             stop=stop,
-            verbose=1 if sys.stderr.isatty() else 0,
+            verbose=1 if terminal else 0,
         )
         tuner = Tuner(trainable, param_space=dict(param_space), tune_config=tune_config, run_config=run_config)
     # The original's hyper-parameters may lie outside of the ranges, on purpose.
@@ -183,11 +186,11 @@ def _name(trial: Trial) -> str:
     return f"trial_{trial.trial_id.rpartition('_')[2]}"
 
 
-def _keep_best(plan: Plan, run_dir: str, gpus: float) -> TuneResult:
+def _keep_best(plan: Plan, run_dir: str, resources: Resources) -> TuneResult:
     from tune_training.tune.plots import write_trials  # matplotlib is slow to import
 
     metric = plan.options.metric
-    records, results = _search(plan, run_dir, gpus)
+    records, results = _search(plan, run_dir, resources)
     if not records:
         reason = _last_line(results.errors[0]) if results.errors else "the time budget ended before the first epoch"
         raise InputError(f"no trial came to an end: {reason}")
@@ -197,7 +200,7 @@ def _keep_best(plan: Plan, run_dir: str, gpus: float) -> TuneResult:
     original = next((each for each in found if plan.space.is_original(each.config)), None)
     model, retrained, kept = storage.join(run_dir, f"{SEARCH}/{winner.trial}/{records[winner.trial].model}"), None, SEARCH
     if len(plan.searched) < len(plan.training) or winner.epochs_run < winner.epochs_planned:
-        retrained, better = _retrain(plan, run_dir, winner, gpus)
+        retrained, better = _retrain(plan, run_dir, winner, resources)
         if quality(retrained.metrics, metric)[0] > quality(winner.metrics, metric)[0]:
             model, kept = better, RETRAIN
     for file in storage.list_files(model):

@@ -1,6 +1,12 @@
-"""The search space: read from a YAML file, checked before any work starts, and sampled by Ray Tune."""
+"""The search space: read from a YAML file, checked before any work starts, and sampled by Ray Tune.
 
-from collections.abc import Mapping
+`epochs` is one number for all trials of a search. The learning rate falls to zero over them, so a trial with a longer schedule is further
+from its end after the same number of epochs, and would lose to one that is nearly done. With the share of the schedule as the measure of
+time, trials would be compared that have seen different numbers of photos, and the longest would always win in the end: how long to train is
+no hyper-parameter, but what one is ready to pay. The original keeps its own number, and is compared by what it comes to.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -10,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from ray import tune
 from ray.tune.search.sample import Domain
 
-from tune_training.data.table import SOURCE
 from tune_training.io.errors import InputError
 from tune_training.train.recipe import ClassifierRecipe
 
@@ -28,8 +33,10 @@ Name = Literal[
     "epochs",
     "batch_size",
     "source_power",
+    "balance",
 ]
-Number = int | float
+EPOCHS = "epochs"
+Value = int | float | str
 
 
 class _Range(BaseModel):
@@ -39,7 +46,7 @@ class _Range(BaseModel):
 
     uniform: tuple[float, float] | None = None
     log_uniform: tuple[float, float] | None = None
-    choice: Annotated[list[Number], Field(min_length=1)] | None = None
+    choice: Annotated[list[Value], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -53,27 +60,27 @@ class _Range(BaseModel):
         return self
 
     @property
-    def values(self) -> list[Number]:
-        """The ends of the range, or the choices."""
-        return self.choice or list(self.uniform or self.log_uniform or ())
+    def ends(self) -> tuple[float, float] | None:
+        """Of the range; None where there are choices."""
+        return self.uniform or self.log_uniform
 
-    def domain(self) -> Domain:
-        """As Ray Tune samples it."""
+    def domain(self, beside: Sequence[Value] = ()) -> Domain:
+        """As Ray Tune samples it; choices with those that are to be found beside them."""
         domain: Domain
         if self.choice:
-            domain = tune.choice(self.choice)
+            domain = tune.choice([*self.choice, *(each for each in beside if each not in self.choice)])
         elif self.uniform:
             domain = tune.uniform(*self.uniform)
         else:
-            domain = tune.loguniform(*self.values)
+            domain = tune.loguniform(*(self.log_uniform or ()))
         return domain
 
 
 class _File(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    original: dict[Name, Number]
-    search: Annotated[dict[Name, _Range | Number], Field(min_length=1)]
+    original: dict[Name, Value]
+    search: Annotated[dict[Name, _Range | Value], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -86,13 +93,15 @@ class SearchSpace:
         fixed: what does not vary, in all trials but the original's.
     """
 
-    original: Mapping[str, Number]
+    original: Mapping[str, Value]
     ranges: Mapping[str, _Range]
-    fixed: Mapping[str, Number]
+    fixed: Mapping[str, Value]
 
-    def domains(self) -> dict[str, Any]:
-        """What varies, as Ray Tune samples it."""
-        return {name: each.domain() for name, each in self.ranges.items()} or {ORIGINAL: tune.grid_search([True, False])}
+    def domains(self, *, with_original: bool = False) -> dict[str, Any]:
+        """What varies, as Ray Tune samples it; with the original's value among the choices, as optuna wants of a point that it is given."""
+        beside = self.original if with_original else {}
+        found = {name: each.domain([beside[name]] if name in beside else []) for name, each in self.ranges.items()}
+        return found or {ORIGINAL: tune.grid_search([True, False])}
 
     def is_original(self, config: Mapping[str, Any]) -> bool:
         """Whether a trial's configuration is the original's."""
@@ -105,22 +114,22 @@ class SearchSpace:
         fixed = self.original if self.is_original(config) else self.fixed
         chosen = {name: value for name, value in config.items() if name in self.ranges}
         numbers: dict[str, Any] = {**_UNNAMED, **fixed, **chosen}
-        balance = "" if numbers["source_power"] == 1 else SOURCE
-        return ClassifierRecipe(photos_per_epoch=0, balance=balance, seed=seed, **numbers)
+        return ClassifierRecipe(photos_per_epoch=0, seed=seed, **numbers)
 
     @property
-    def max_epochs(self) -> int:
-        """Most epochs that a trial may have."""
-        return int(max(self.values("epochs")))
+    def epochs(self) -> int:
+        """Of every trial but the original's."""
+        return int(self.fixed.get(EPOCHS, _UNNAMED[EPOCHS]))
 
-    def values(self, name: str) -> list[Number]:
-        """The extreme values of `name`: the ends of its range, its choices, the original's, the fixed one."""
-        found = list(self.ranges[name].values) if name in self.ranges else [self.fixed.get(name, _UNNAMED[name])]
-        return [*found, *([self.original[name]] if name in self.original else [])]
+    def largest(self, name: str) -> float:
+        """The largest number that any trial has for `name`."""
+        searched = self.ranges.get(name)
+        values = (searched.choice or searched.ends or ()) if searched else (self.fixed.get(name, _UNNAMED[name]),)
+        return max(float(value) for value in (*values, self.original[name]))
 
 
 # What a file does not name: nothing that would have to be switched off.
-_UNNAMED: dict[str, Number] = {
+_UNNAMED: dict[str, Value] = {
     "learning_rate": 5e-5,
     "weight_decay": 0.0,
     "layer_decay": 1.0,
@@ -128,9 +137,10 @@ _UNNAMED: dict[str, Number] = {
     "augmentation": 0.0,
     "mixup": 0.0,
     "frozen_layers": 0,
-    "epochs": 3,
+    EPOCHS: 5,
     "batch_size": 16,
     "source_power": 1.0,
+    "balance": "",
 }
 
 
@@ -149,22 +159,36 @@ def read_search_space(path: Path) -> SearchSpace:
         raise InputError(f"{path}: this is no YAML ({error})") from error
     except ValidationError as error:
         raise InputError(f"{path}: the search space is not valid: {_reasons(error)}") from error
-    ranges: dict[str, _Range] = {name: each for name, each in file.search.items() if isinstance(each, _Range)}
-    fixed: dict[str, Number] = {name: each for name, each in file.search.items() if not isinstance(each, _Range)}
-    original: dict[str, Number] = {str(name): value for name, value in file.original.items()}
-    space = SearchSpace({**_UNNAMED, **fixed, **original}, ranges, fixed)
-    for name in _UNNAMED:
-        for value in space.values(name):
-            _check(path, name, value)
-    return space
-
-
-def _check(path: Path, name: str, value: Number) -> None:
     try:
-        TypeAdapter(ClassifierRecipe).validate_python({name: value})
+        ranges = {name: _checked_range(name, each) for name, each in file.search.items() if isinstance(each, _Range)}
+        fixed = {name: _checked(name, each) for name, each in file.search.items() if not isinstance(each, _Range)}
+        original = {name: _checked(name, each) for name, each in file.original.items()}
+    except ValueError as error:
+        raise InputError(f"{path}: the search space is not valid: {error}") from error
+    return SearchSpace({**_UNNAMED, **fixed, **original}, ranges, fixed)
+
+
+def _checked_range(name: str, each: _Range) -> _Range:
+    if name == EPOCHS:
+        raise ValueError(
+            "epochs is one number for all trials, which are compared epoch by epoch: write `epochs: 8`, not a range or choices"
+        )
+    if each.choice:
+        return _Range(choice=[_checked(name, value) for value in each.choice])
+    found = [_checked(name, end) for end in each.ends or ()]
+    if not all(isinstance(value, float) for value in found):
+        raise ValueError(f"{name}: whole numbers need a `choice`")
+    return each
+
+
+def _checked(name: str, value: Value) -> Value:
+    """The value as a recipe has it: 0.001 for the text that YAML makes of 1e-3."""
+    try:
+        checked: Value = getattr(TypeAdapter(ClassifierRecipe).validate_python({name: value}), name)
     except ValidationError as error:
         (reason, *_) = error.errors()
-        raise InputError(f"{path}: the search space is not valid: {name}: {value} ({reason['msg'].lower()})") from error
+        raise ValueError(f"{name}: {value} ({reason['msg'].lower()})") from error
+    return checked
 
 
 def _reasons(error: ValidationError) -> str:
@@ -172,5 +196,5 @@ def _reasons(error: ValidationError) -> str:
     if unknown:
         return f"unknown keys {', '.join(unknown)}; known are {', '.join(_UNNAMED)}"
     # pydantic tells of each member of a union: those of plain numbers only confuse where a range was meant.
-    told = [each for each in error.errors() if each["loc"][-1] not in ("int", "float")] or error.errors()
+    told = [each for each in error.errors() if each["loc"][-1] not in ("int", "float", "str")] or error.errors()
     return "; ".join(f"{'.'.join(str(part) for part in each['loc'] if part != '_Range')}: {each['msg']}" for each in told)

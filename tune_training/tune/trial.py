@@ -29,7 +29,7 @@ class TrialSettings:
 
     Attributes:
         folder: folder or s3:// prefix of the trials' folders.
-        start: URI of the ViT checkpoint to start from; each node downloads it for itself.
+        start: URI of the checkpoint to start from; each node downloads it for itself.
         image_size: side of each view, pixels.
         space: completes a trial's configuration.
         training: the training split, or a part of it.

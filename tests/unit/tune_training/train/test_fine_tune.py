@@ -1,7 +1,8 @@
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from serve_app.vision.classifier import Classifier
 from serve_app.vision.cropping import CropSpec, crop_person
 from serve_app.vision.decoding import decode
 from tests.support.checkpoints import ON_TORCH, write_tiny_classifier
+from tests.support.classifier_kinds import Kind, write_tiny_kind
 from tests.support.drawn_photos import BLUE, RED, draw, save
 from tune_training.data.manifest import Manifest
 from tune_training.data.photo import WHOLE_PHOTO, Photo
@@ -107,6 +109,16 @@ def test_validation_sees_what_serving_will(trained: Path, people: Crops, tmp_pat
     np.testing.assert_allclose(ours, classifier.logits(crops), atol=1e-3)
 
 
+@pytest.mark.parametrize("kind", [each for each in get_args(Kind) if each != "vit"])
+def test_any_kind_of_network_is_trained_and_then_served_as_it_was_validated(people: Crops, tmp_path: Path, kind: Kind) -> None:
+    folder = fine_tune(write_tiny_kind(tmp_path / "start", kind), people, tmp_path, replace(RECIPE, epochs=1))
+    classifier = Classifier.load(resolve(str(folder), tmp_path), ON_TORCH)
+    crops = list(people.read_proper(0, len(people)).numpy())
+    ours = predict_logits(two_class_model(str(folder), SIZE).eval(), people, load_processor(classifier.checkpoint))
+    np.testing.assert_allclose(ours, classifier.logits(crops), atol=0.05)  # ours may be in bfloat16
+    assert not np.allclose(ours, ours[0], atol=1e-4)
+
+
 def test_an_interrupted_run_goes_on_to_the_same_weights(
     start: str, people: Crops, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +188,69 @@ def test_each_epoch_is_reported_with_the_metrics_of_the_validation_split(start: 
     reports.clear()
     fine_tune(start, people, tmp_path, RECIPE, validation=people, on_epoch=lambda metrics: reports.append(dict(metrics)))
     assert [each["epoch"] for each in reports] == [2]
+
+
+def test_a_batch_in_parts_gives_the_same_weights(start: str, people: Crops, trained: Path, tmp_path: Path) -> None:
+    parts = weights(fine_tune(start, people, tmp_path, replace(RECIPE, accumulate=3)))
+    for name, value in weights(trained).items():
+        torch.testing.assert_close(parts[name], value, atol=5e-3, rtol=0, msg=name)
+
+
+def test_where_memory_is_short_a_batch_is_split_unasked(start: str, people: Crops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(module, "photos_at_once", lambda *_: 3)
+    monkeypatch.setattr(module.functional, "cross_entropy", lambda logits, wanted: seen.append(len(wanted)) or logits.sum() * 0)
+    fine_tune(start, people, tmp_path, replace(RECIPE, epochs=1, photos_per_epoch=8))
+    assert seen == [3, 3, 2]
+
+
+class TestPatience:
+    """The metrics of each epoch are given."""
+
+    @pytest.fixture
+    def qualities(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        """What `val` says of the epochs."""
+        found = [0.6, 0.8, 0.7, 0.8, 0.9]
+        monkeypatch.setattr(
+            module, "validation_metrics", lambda *_: {name: found.pop(0) if name == "balanced_accuracy" else 1.0 for name in METRICS}
+        )
+        return found
+
+    RECIPE = replace(RECIPE, epochs=5, photos_per_epoch=8, learning_rate=1e-2, patience=2)
+
+    def test_training_stops_and_the_best_epoch_is_kept(self, start: str, people: Crops, tmp_path: Path, qualities: list[float]) -> None:
+        epochs: list[float] = []
+        kept: dict[float, dict[str, torch.Tensor]] = {}
+
+        def report(metrics: Mapping[str, float]) -> None:
+            epochs.append(metrics["epoch"])
+            kept[metrics["epoch"]] = weights(tmp_path / "checkpoint")
+
+        folder = fine_tune(start, people, tmp_path, self.RECIPE, validation=people, on_epoch=report)
+        assert epochs == [1, 2, 3, 4]
+        assert not torch.equal(kept[1]["classifier.weight"], kept[2]["classifier.weight"])
+        assert torch.equal(weights(folder)["classifier.weight"], kept[2]["classifier.weight"])
+
+    def test_a_resumed_run_knows_its_best_epoch(self, start: str, people: Crops, tmp_path: Path, qualities: list[float]) -> None:
+        class Interrupted(Exception):
+            pass
+
+        def interrupted(metrics: Mapping[str, float]) -> None:
+            if metrics["epoch"] == 3:
+                raise Interrupted
+
+        with pytest.raises(Interrupted):
+            fine_tune(start, people, tmp_path, self.RECIPE, validation=people, on_epoch=interrupted)
+        best = weights(tmp_path / "checkpoint")
+        qualities[:] = [0.7, 0.8, 0.9]
+        epochs: list[float] = []
+        fine_tune(start, people, tmp_path, self.RECIPE, validation=people, on_epoch=lambda metrics: epochs.append(metrics["epoch"]))
+        assert epochs == [3, 4]
+        assert torch.equal(weights(tmp_path / "checkpoint")["classifier.weight"], best["classifier.weight"])
+
+    def test_without_val_there_is_nothing_to_be_patient_about(self, start: str, people: Crops, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="patience needs photos of the split 'val'"):
+            fine_tune(start, people, tmp_path, self.RECIPE)
 
 
 def test_a_split_without_photos_or_of_one_label_is_refused() -> None:

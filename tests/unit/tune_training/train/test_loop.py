@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -33,16 +34,16 @@ def batches(epoch: int) -> Iterator[Batch]:
         yield x, x.sum(-1, keepdim=True)
 
 
-def loss(model: nn.Module, batch: Batch) -> torch.Tensor:
+def losses(model: nn.Module, batch: Batch) -> Iterator[torch.Tensor]:
     model.train()
-    return nn.functional.mse_loss(model(batch[0]), batch[1])
+    yield nn.functional.mse_loss(model(batch[0]), batch[1])
 
 
 def run(folder: Path, config: LoopConfig = CONFIG, model: nn.Module | None = None, **options: object) -> tuple[nn.Module, nn.Module]:
     """The trained model and its moving average."""
     model = model or network()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    arguments = {"batches": batches, "loss": loss} | options
+    arguments = {"batches": batches, "losses": losses} | options
     return model, fit(model, optimizer, config=config, run_dir=folder, **arguments)  # type: ignore[arg-type]
 
 
@@ -123,6 +124,59 @@ def test_it_learns(tmp_path: Path) -> None:
     model = nn.Linear(3, 1)
     _, average = run(tmp_path, LoopConfig(epochs=80, steps_per_epoch=5, warmup_steps=3, ema_decay=0.9), model)
     torch.testing.assert_close(average.weight, torch.ones(1, 3), atol=0.1, rtol=0)
+
+
+def test_a_batch_in_parts_is_one_step_of_their_sum(tmp_path: Path) -> None:
+    def in_parts(model: nn.Module, batch: Batch) -> Iterator[torch.Tensor]:
+        for first in range(0, 8, 3):
+            part = slice(first, first + 3)
+            yield nn.functional.mse_loss(model(batch[0][part]), batch[1][part], reduction="sum") / 8
+
+    seed_everything(0)
+    linear = nn.Linear(3, 1)
+    whole, parts = (run(tmp_path / name, model=copy.deepcopy(linear), losses=each)[0] for name, each in (("a", losses), ("b", in_parts)))
+    torch.testing.assert_close(dict(parts.state_dict()), dict(whole.state_dict()))
+
+
+@pytest.mark.parametrize("last", [1, 3])
+def test_training_ends_early_when_it_is_enough_and_stays_ended(tmp_path: Path, last: int) -> None:
+    reported: list[int] = []
+
+    def report(now: Epoch[nn.Module]) -> dict[str, float]:
+        reported.append(now.number)
+        return {}
+
+    for _ in range(2):
+        run(tmp_path, on_epoch=report, is_enough=lambda: reported[-1] >= last)
+    assert reported == [*range(1, last + 1), last]
+
+
+class TestScaledGradients:
+    """As of a GPU that trains in float16; a processor scales the same way."""
+
+    def test_they_lead_where_unscaled_ones_do(self, tmp_path: Path) -> None:
+        scaled = run(tmp_path / "scaled", scaler=torch.amp.GradScaler("cpu"))
+        for one, other in zip(scaled, run(tmp_path / "plain"), strict=True):
+            torch.testing.assert_close(dict(one.state_dict()), dict(other.state_dict()))
+
+    def test_one_that_is_too_large_is_skipped_and_lowers_the_scale(self, tmp_path: Path) -> None:
+        def overflows(model: nn.Module, batch: Batch) -> Iterator[torch.Tensor]:
+            yield from (value * 1e30 for value in losses(model, batch))
+
+        scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40)
+        model, _ = run(tmp_path, replace(CONFIG, epochs=1), losses=overflows, scaler=scaler)
+        assert scaler.get_scale() < 2.0**40
+        assert all(value.isfinite().all() for value in model.state_dict().values())
+
+    def test_a_resumed_run_goes_on_with_its_scale(self, tmp_path: Path) -> None:
+        def interrupted(now: Epoch[nn.Module]) -> dict[str, float]:
+            raise Interrupted
+
+        with pytest.raises(Interrupted):
+            run(tmp_path, scaler=torch.amp.GradScaler("cpu", init_scale=8.0), on_epoch=interrupted)
+        scaler = torch.amp.GradScaler("cpu")
+        run(tmp_path, scaler=scaler)
+        assert scaler.get_scale() == 8.0
 
 
 def test_the_learning_rate_warms_up_and_follows_a_cosine_to_zero() -> None:

@@ -17,7 +17,7 @@ from tune_training.tune.trial import TrialSettings, run_trial
 from tune_training.tune.trial_folder import RECORD_FILE, end_trial, read_trial
 
 EPOCHS = 4
-CONFIG = {"learning_rate": 1e-3, "augmentation": 0.0, "mixup": 0.0, "epochs": EPOCHS}
+CONFIG = {"learning_rate": 1e-3, "augmentation": 0.0, "mixup": 0.0}
 
 
 class Killed(BaseException):
@@ -158,8 +158,8 @@ def test_a_trial_that_had_ended_trains_nothing(tune: FakeTune, settings: TrialSe
 
 def test_another_configuration_starts_anew(tune: FakeTune, settings: TrialSettings, folder: Path, trained: list[int]) -> None:
     run_trial(CONFIG, settings)
-    run_trial({**CONFIG, "epochs": 2}, settings)
-    assert trained == [*ALL, 1, 2]
+    run_trial({**CONFIG, "mixup": 0.2}, settings)
+    assert trained == [*ALL, *ALL]
     record = read_trial(str(folder))
     assert record
-    assert (record.config["epochs"], len(record.history)) == (2, 2)
+    assert (record.config["mixup"], len(record.history)) == (0.2, EPOCHS)
