@@ -19,12 +19,12 @@ from serve_app.vision.detector import Detector
 from tune_training.data.labelled_photos import read_labelled, sample_by_source
 from tune_training.data.manifest import TEST, VAL, Manifest
 from tune_training.evaluate.answers import answers_folder, gated, judge
-from tune_training.evaluate.card import CARD_FILE, card_of
+from tune_training.evaluate.card import card_of
 from tune_training.evaluate.card_tables import percent_of
 from tune_training.evaluate.confidence_choice import calibrated
 from tune_training.evaluate.crop_choice import best_crop
 from tune_training.evaluate.gallery import GALLERY_FILE, write_gallery
-from tune_training.evaluate.metrics_file import METRICS_FILE, Metrics, to_json, weights_sha256
+from tune_training.evaluate.metrics_file import CARD_FILE, METRICS_FILE, Metrics, to_json, weights_sha256
 from tune_training.evaluate.report import write_report
 from tune_training.evaluate.scores import DRAWS, Judged
 from tune_training.evaluate.split_metrics import split_metrics
