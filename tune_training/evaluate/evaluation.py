@@ -79,7 +79,6 @@ def evaluate(
     Answers are cached by pair of models and content of the photo: a stopped run resumes, and a second one is quick. metrics.json and
     MODEL_CARD.md are also written beside the weights, if those are in a folder or prefix and not published yet.
     """
-    set_threads(threads)
     writable = _is_unpublished(model)
     if not writable and (calibrate or choose_crop):
         raise InputError(f"{model}: decision.json is written beside the weights, so this must be a folder or prefix that was not published")
@@ -89,6 +88,7 @@ def evaluate(
         raise InputError(f"{GALLERY_FILE} shows photos, which are not put beside weights. Name a folder for it: --out FOLDER")
     photos = read_labelled(data)
     chosen = {name: photos.split(name) for name in split or ([TEST] if TEST in photos.splits else sorted(photos.splits))}
+    set_threads(threads)
     finder, teller = load_detector(detector, threads), load_classifier(model, threads)
     cache = answers_folder()
     if choose_crop:
