@@ -126,7 +126,7 @@ def test_help_and_small_errors_import_nothing_heavy(tmp_path: Path) -> None:
     lines += [["predict", "no/such/folder"], ["prepare", "no/such/folder"], ["publish", "no/such/folder", str(tmp_path)]]
     lines += [["evaluate", "no/such/folder", "no/such/photos"]]
     counted = subprocess.run(
-        [sys.executable, "-c", COUNT, json.dumps(lines), json.dumps(HEAVY)], capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", COUNT, json.dumps(lines), json.dumps(HEAVY)], capture_output=True, text=True, timeout=280, check=True
     )
     found = [json.loads(line.partition("imported: ")[2]) for line in counted.stdout.splitlines() if line.startswith("imported: ")]
     assert found == [[line, []] for line in lines]
