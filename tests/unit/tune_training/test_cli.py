@@ -1,6 +1,7 @@
 """The commands as users run them, in this process unless the process itself is tested."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -139,20 +140,18 @@ def test_defaults_are_shown_as_paths_from_here(monkeypatch: pytest.MonkeyPatch, 
     assert "serve_app/weights/person-detector" in shown and str(ROOT) not in shown
 
 
-def test_a_missing_checkpoint_is_one_line_and_exit_code_1(people: Path) -> None:
-    command: list[Argument] = [
-        sys.executable,
-        "-m",
-        "tune_training",
-        "train-detector",
-        "--start",
-        "no/such-folder",
-        "--people",
-        people / "train.json",
-    ]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+def test_what_is_missing_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tune_training", "predict", "no/such-folder"]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "error: no/such-folder: there is no such folder. Write a folder with a checkpoint, or hf://org/name\n"
+    assert ended.stderr == f"error: '{tmp_path}/no/such-folder': there is no such folder. Write a folder, or s3://bucket/prefix/\n"
+
+
+def test_a_missing_checkpoint_to_start_from_is_one_line(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = error_of(monkeypatch, "train-detector", "--start", "no/such-folder", "--people", people / "train.json")
+    assert message == "error: no/such-folder: there is no such folder. Write a folder with a checkpoint, or hf://org/name"
 
 
 def test_a_missing_model_to_judge_is_one_line(people: Path, portraits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
