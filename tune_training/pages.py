@@ -3,14 +3,14 @@
 import base64
 import io
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 INK, GRID, BLUE, ORANGE = "#24313f", "#d5dce3", "#2f6fb0", "#d9822b"
 _STYLE: Any = {
@@ -58,8 +58,11 @@ def render(template: str, **values: Any) -> str:
     return environment.get_template(template).render(**values)
 
 
-def svg(size: tuple[float, float], draw: Callable[[Axes], None]) -> Markup:
+def svg(size: tuple[float, float], draw: Callable[["Axes"], None]) -> Markup:
     """A plot, `size` inches wide and high."""
+    import matplotlib as mpl  # takes a second, which `--help` saves
+    from matplotlib.figure import Figure
+
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()

@@ -1,36 +1,48 @@
-"""Publishes an evaluated classifier in the layout that serving loads; no reader ever loads a mixture of two models.
+"""Publishes an evaluated classifier in the layout that serving loads; every reader at every moment loads one whole model.
 
-    TARGET/                 config.json, model.safetensors, preprocessor_config.json, decision.json, metrics.json, MODEL_CARD.md,
-                            manifest.json: the model that was published last
-    TARGET/REVISION/        the same files; never changed, so that a replica that starts later loads the same model
+    TARGET/manifest.json         names the revision that was published last, with the sizes and sha256 of its files
+    TARGET/REVISION/             config.json, model.safetensors, preprocessor_config.json, decision.json, metrics.json, MODEL_CARD.md and,
+                                 written last, manifest.json
 
-Each is written in this order: a `manifest.json` without files, which makes readers refuse the folder; the files; the `manifest.json` with
-their sizes and sha256. Readers refuse a model that was published half-way; the same command again completes it.
+REVISION is a digest of all the files, so it is another one when anything differs, and what it holds is written once: a replica that starts
+later loads the same model. The one file that changes is TARGET/manifest.json. It is written last, and only if it is still what the new
+model was compared with: of two that publish at once, one is told. Killed at any moment, the same command completes what is there.
 """
 
+import hashlib
 import logging
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
 from tqdm import tqdm
 
-from serve_app.checkpoints import CONFIG_FILE, MANIFEST_FILE, Checkpoint, CheckpointError, Manifest, ManifestFile, is_taken, resolve
+from serve_app.checkpoints import (
+    CONFIG_FILE,
+    MANIFEST_FILE,
+    Checkpoint,
+    CheckpointError,
+    Manifest,
+    ManifestFile,
+    is_taken,
+    published_name,
+    resolve,
+)
 from serve_app.checkpoints.decision import DECISION_FILE, DecisionError
 from serve_app.settings import EMBEDDED_DETECTOR, get_settings
-from serve_app.vision.classifier import Classifier
 from tune_training.data.labelled_photos import read_labelled
 from tune_training.data.manifest import TEST
-from tune_training.evaluate.answers import answers_folder, judge
-from tune_training.evaluate.card import CARD_FILE
-from tune_training.evaluate.comparison import compare, label_groups
-from tune_training.evaluate.metrics_file import METRICS_FILE, read_metrics, sha256_of
-from tune_training.io import storage
+from tune_training.evaluate.metrics_file import CARD_FILE, METRICS_FILE, read_metrics, sha256_of
+from tune_training.io import models, storage
 from tune_training.io.errors import InputError
-from tune_training.io.models import load_classifier, load_detector
+from tune_training.io.shared_folder import ReadFile, SharedFolder, WrittenMeanwhile
+
+if TYPE_CHECKING:
+    from serve_app.vision.classifier import Classifier
 
 logger = logging.getLogger(__name__)
 
@@ -54,22 +66,32 @@ def publish(
 
     Both answer the same photos, through the pipeline as served. The model is refused if its balanced accuracy, its
     recall in its worst group or its calibration error is worse beyond chance; groups are those of a label within an age, a
-    race or a framing, where the photos' table has these columns. The files go to TARGET/REVISION, where they stay, and to TARGET. Prints
-    the command with which a running service loads the model.
+    race or a framing, where the photos' table has these columns. The files go to TARGET/REVISION/, where they stay, and TARGET/ means
+    them until the next model is published. Prints the command with which a running service loads the model.
     """
     target = storage.absolute(target)
     checkpoint = resolve(model, get_settings().model_cache_dir)
     _check_judged(checkpoint)
-    classifier = load_classifier(model)  # what serving cannot load is not published
-    version = storage.join(target, checkpoint.revision)
-    manifest = _manifest(checkpoint.path)
-    if findings := _findings(classifier, target, data, split, detector, _manifest_at(version, manifest)):
-        if not force:
-            raise InputError(f"the model is not published at {target}: {'; '.join(findings)}. --force publishes it all the same")
-        manifest = manifest.model_copy(update={"forced": tuple(findings)})
-    for place in (version, target):
-        _put(checkpoint.path, manifest, place)
-    uri = f"{version}/"
+    classifier = models.load_classifier(model)  # what serving cannot load is not published
+    files = _files(checkpoint.path)
+    revision = published_name(checkpoint.revision, files)
+    place = SharedFolder(target)
+    latest = place.read(MANIFEST_FILE)
+    findings = [] if _published(latest) == revision else _findings(classifier, target, latest, data, split, detector)
+    if findings and not force:
+        raise InputError(f"the model is not published at {target}: {'; '.join(findings)}. --force publishes it all the same")
+    manifest = Manifest(files=files, forced=tuple(findings))
+    uri = f"{storage.join(target, revision)}/"
+    try:
+        _put(checkpoint.path, manifest, target, revision)
+        if _published(latest) != revision:
+            _point(place, manifest.model_copy(update={"published": revision}), latest)
+    except WrittenMeanwhile as error:
+        now = _published(place.read(MANIFEST_FILE))
+        raise InputError(
+            f"somebody else has published to {target} meanwhile, so that it means {now or 'another model'} now, and not {revision}. Publish"
+            " again, to compare yours with theirs"
+        ) from error
     typer.echo(f"Published: {uri} (also {target}/, until the next one). A running service loads it with:\n{deploy_command(uri)}")
     return uri
 
@@ -89,27 +111,29 @@ def _check_judged(checkpoint: Checkpoint) -> None:
         raise InputError(f"{checkpoint.uri}: metrics.json was measured on other weights or with another decision. Run `evaluate` again")
 
 
-def _findings(classifier: Classifier, target: str, data: str | None, split: str, detector: str, before: Manifest | None) -> list[str]:
-    """What speaks against replacing the model at `target` with this one.
-
-    Args:
-        before: this revision's manifest, if it was published before: it says what spoke against it then.
-    """
-    if not any(storage.exists(storage.join(target, name)) for name in (MANIFEST_FILE, CONFIG_FILE)):
+def _findings(classifier: "Classifier", target: str, latest: ReadFile | None, data: str | None, split: str, detector: str) -> list[str]:
+    """What speaks against replacing the model at `target` with this one."""
+    if latest is None and not storage.exists(storage.join(target, CONFIG_FILE)):
         logger.info("no model is published at %s yet that this one could be compared with", target)
         return []
     try:
-        published = load_classifier(target)
+        published = models.load_classifier(target)
     except (CheckpointError, DecisionError) as error:
-        if before:  # its own publishing was interrupted
-            return list(before.forced)
         return [f"it cannot be compared with the one there ({' '.join(str(error).split())})"]
-    if published.checkpoint.revision == classifier.checkpoint.revision:
+    if published.checkpoint.revision == classifier.checkpoint.revision:  # the same answers, evaluated anew
         return []
     if data is None:
         return ["another model is there, and photos to compare them on were not named (--data)"]
+    return _compared(classifier, published, data, split, detector)
+
+
+def _compared(classifier: "Classifier", published: "Classifier", data: str, split: str, detector: str) -> list[str]:
+    # SciPy and scikit-learn take seconds, which a first publishing and --help save.
+    from tune_training.evaluate.answers import answers_folder, judge
+    from tune_training.evaluate.comparison import compare, label_groups
+
     photos = read_labelled(data).split(split)
-    finder = load_detector(detector)
+    finder = models.load_detector(detector)
     new, old = (
         judge(photos, finder, each, answers_folder(), f"asking {who}")
         for who, each in (("the new model", classifier), ("the published model", published))
@@ -122,38 +146,77 @@ def _findings(classifier: Classifier, target: str, data: str | None, split: str,
     return [f"on {len(photos)} photos of {split} it is worse: {each}" for each in comparisons if each.worse]
 
 
-def _manifest(folder: Path) -> Manifest:
+def _files(folder: Path) -> dict[str, ManifestFile]:
     files = sorted(path for path in folder.iterdir() if is_taken(path.name))
-    return Manifest(files={path.name: ManifestFile(size=path.stat().st_size, sha256=sha256_of(path)) for path in files})
+    return {path.name: ManifestFile(size=path.stat().st_size, sha256=sha256_of(path)) for path in files}
 
 
-def _put(folder: Path, manifest: Manifest, place: str) -> None:
-    """Writes the files and then their manifest; does nothing if they are there already."""
-    if _manifest_at(place, manifest):
-        return
-    path = storage.join(place, MANIFEST_FILE)
-    storage.write_bytes(path, _content(Manifest(files={})))
-    total = sum(file.size for file in manifest.files.values())
-    with tqdm(total=total, unit="B", unit_scale=True, desc=f"publishing {place}", disable=None) as bar:
-        for name, file in manifest.files.items():
-            storage.write_file(storage.join(place, name), folder / name)
-            bar.update(file.size)
-    storage.write_bytes(path, _content(manifest))
+def _published(latest: ReadFile | None) -> str | None:
+    """The revision that a TARGET/manifest.json names."""
+    manifest = _parsed(latest)
+    return manifest.published if manifest else None
 
 
-def _manifest_at(place: str, manifest: Manifest) -> Manifest | None:
-    """The manifest that is there, if it names the same files and they are there."""
-    path = storage.join(place, MANIFEST_FILE)
-    if not storage.exists(path):
-        return None
+def _parsed(file: ReadFile | None) -> Manifest | None:
     try:
-        there = Manifest.model_validate_json(storage.read_bytes(path))
+        return Manifest.model_validate_json(file.content) if file else None
     except ValidationError:
         return None
-    sizes: Mapping[str, int] = {file.name: file.size for file in storage.find_files(place)}
-    whole = all(sizes.get(name) == file.size for name, file in manifest.files.items())
-    return there if whole and there.files == manifest.files else None
+
+
+def _put(folder: Path, manifest: Manifest, target: str, revision: str) -> None:
+    """Writes what is missing of TARGET/REVISION/.
+
+    Raises:
+        InputError: a file is there that differs from the one of this name.
+        WrittenMeanwhile: another process is just writing one of them.
+    """
+    uri = storage.join(target, revision)
+    place = SharedFolder(uri)
+    sizes: Mapping[str, int] = {file.name: file.size for file in storage.find_files(uri)}
+    if MANIFEST_FILE in sizes and all(sizes.get(name) == file.size for name, file in manifest.files.items()):
+        return
+    # The configuration last: without it, what is there so far is no checkpoint to any reader.
+    names = sorted(manifest.files, key=lambda name: (name == CONFIG_FILE, name))
+    total = sum(file.size for file in manifest.files.values())
+    with tqdm(total=total, unit="B", unit_scale=True, desc=f"publishing {uri}", disable=None) as bar:
+        for name in names:
+            if name in sizes or not _created(place, name, folder / name):
+                _check_same(place, name, manifest.files[name], uri)
+            bar.update(manifest.files[name].size)
+    if MANIFEST_FILE not in sizes:
+        with suppress(WrittenMeanwhile):  # by another process that publishes the same
+            place.replace(MANIFEST_FILE, _content(manifest), None)
+
+
+def _created(place: SharedFolder, name: str, source: Path) -> bool:
+    try:
+        place.create(name, source)
+    except WrittenMeanwhile:
+        return False
+    return True
+
+
+def _check_same(place: SharedFolder, name: str, file: ManifestFile, uri: str) -> None:
+    found = place.read(name)
+    if found is None:
+        raise WrittenMeanwhile(name)
+    if hashlib.sha256(found.content).hexdigest() != file.sha256:
+        raise InputError(
+            f"{uri}: another {name} is there, and what was published is never written again. Delete that folder, then publish again"
+        )
+
+
+def _point(place: SharedFolder, manifest: Manifest, latest: ReadFile | None) -> None:
+    """Makes TARGET/ mean another revision."""
+    content = _content(manifest)
+    try:
+        place.replace(MANIFEST_FILE, content, latest)
+    except WrittenMeanwhile:
+        now = place.read(MANIFEST_FILE)
+        if now is None or now.content != content:  # by this call: an answer was lost, and boto3 tried again
+            raise
 
 
 def _content(manifest: Manifest) -> bytes:
-    return (manifest.model_dump_json(indent=2) + "\n").encode()
+    return (manifest.model_dump_json(indent=2, exclude_none=True) + "\n").encode()

@@ -16,7 +16,17 @@ from pathlib import Path
 from serve_app.checkpoints import _cache, _hub, _local, _s3
 from serve_app.checkpoints._cache import Entries, LockedError
 from serve_app.checkpoints._errors import CheckpointError, CheckpointUnreachable
-from serve_app.checkpoints._layout import CONFIG_FILE, MANIFEST_FILE, Manifest, ManifestFile, check_weights, is_taken, revision_of
+from serve_app.checkpoints._layout import (
+    CONFIG_FILE,
+    MANIFEST_FILE,
+    Manifest,
+    ManifestFile,
+    check_weights,
+    holds_revision,
+    is_taken,
+    published_name,
+    revision_of,
+)
 from serve_app.checkpoints._s3_errors import explaining as explaining_s3
 
 __all__ = [
@@ -35,6 +45,7 @@ __all__ = [
     "forget_unused",
     "is_taken",
     "pin_of",
+    "published_name",
     "resolve",
 ]
 
@@ -52,7 +63,7 @@ class Checkpoint:
     Attributes:
         uri: the URI that was resolved.
         path: directory with `config.json`, `preprocessor_config.json`, the safetensors and, where published, `decision.json`.
-        name: last part of the folder or prefix, or the one before it if that is the revision; `org/name` for the hub.
+        name: last part of the folder or prefix, or the one before it if `publish` keeps the revision there; `org/name` for the hub.
         revision: 12 hex digits of a sha256 over the files that determine the answers.
     """
 
@@ -71,14 +82,14 @@ class Pin:
 
 
 def pin_of(checkpoint: Checkpoint) -> Pin | None:
-    """Names the state that was resolved; None for a folder, which is used in place: no earlier state of it can be had."""
+    """Names the state that was resolved; None for a folder that was not published: no earlier state of it can be had."""
     match _scheme(checkpoint.uri):
         case "s3":
             return Pin(checkpoint.uri, checkpoint.revision)
         case "hf":
             return Pin(_hub.at_commit(checkpoint.name, checkpoint.path), checkpoint.revision)
         case _:
-            return None
+            return Pin(checkpoint.uri, checkpoint.revision) if (checkpoint.path / MANIFEST_FILE).exists() else None
 
 
 def resolve(uri: str, cache_dir: Path, revision: str | None = None) -> Checkpoint:
@@ -87,8 +98,8 @@ def resolve(uri: str, cache_dir: Path, revision: str | None = None) -> Checkpoin
     When S3 or the hub cannot be reached, a complete earlier download of the same URI is used.
 
     Args:
-        revision: of the state that is wanted, if not the latest. From S3 it can be had as long as it is under the prefix, under
-            PREFIX/REVISION/ (where `publish` keeps it) or in the cache.
+        revision: of the state that is wanted, if not the latest. It can be had as long as it is there, below it where `publish` keeps
+            it, or, from S3 and the hub, in the cache.
 
     Raises:
         CheckpointError: it cannot be loaded; the message names the URI and what to do.
@@ -104,7 +115,7 @@ def resolve(uri: str, cache_dir: Path, revision: str | None = None) -> Checkpoin
                 f"revision {revision}, which this deploy runs, is no longer there; it is {found} now",
                 "Name a place that stays, such as the folder that `publish` prints, and deploy again",
             )
-        return Checkpoint(uri, folder, Path(uri).parent.name if name == found else name, found)
+        return Checkpoint(uri, folder, Path(uri).parent.name if holds_revision(name, found) else name, found)
     except LockedError as error:
         raise CheckpointError(uri, str(error), "See what that process waits for, and end it; then try again") from error
     except OSError as error:
@@ -139,7 +150,7 @@ def forget_unused(cache_dir: Path, max_bytes: int) -> None:
 def _fetch(uri: str, cache_dir: Path, revision: str | None) -> tuple[Path, str]:
     match _scheme(uri):
         case None | "file":
-            return _local.find(uri)
+            return _local.find(uri, revision)
         case "s3":
             return _s3.fetch(uri, cache_dir / "s3", revision)
         case "hf":

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -39,12 +39,14 @@ class Manifest(BaseModel):
     Attributes:
         files: that make up the checkpoint, by name.
         forced: what spoke against publishing it, if somebody overruled that. Loading ignores it.
+        published: folder beside the manifest that has the files (see `published_name`); None: they are beside it.
     """
 
     model_config = ConfigDict(frozen=True)
 
     files: dict[str, ManifestFile]
     forced: tuple[str, ...] = ()
+    published: str | None = Field(None, pattern="^[0-9a-f]{12}-[0-9a-f]{8}$")  # it must not lead elsewhere
 
 
 def published_names(uri: str, manifest: Manifest) -> list[str]:
@@ -58,6 +60,17 @@ def published_names(uri: str, manifest: Manifest) -> list[str]:
     names = [name for name in manifest.files if is_taken(name)]
     check_names(uri, names)
     return names
+
+
+def published_name(revision: str, files: Mapping[str, ManifestFile]) -> str:
+    """Folder that `publish` puts files into: the revision, which tells answers apart, and 8 digits of a sha256 over all of the files."""
+    listing = "".join(f"{name} {files[name].sha256}\n" for name in sorted(files))
+    return f"{revision}-{hashlib.sha256(listing.encode()).hexdigest()[:8]}"
+
+
+def holds_revision(folder: str, revision: str) -> bool:
+    """Whether a folder of this name is where `publish` keeps a revision; earlier versions named it after the revision alone."""
+    return folder.partition("-")[0] == revision
 
 
 def parse_manifest(uri: str, content: bytes) -> Manifest:

@@ -8,11 +8,23 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from serve_app.checkpoints._errors import CheckpointError
-from serve_app.checkpoints._layout import MANIFEST_FILE, check_names, is_taken, not_as_published, parse_manifest, published_names
+from serve_app.checkpoints._layout import (
+    MANIFEST_FILE,
+    Manifest,
+    check_names,
+    holds_revision,
+    is_taken,
+    not_as_published,
+    parse_manifest,
+    published_names,
+)
 
 
-def find(uri: str) -> tuple[Path, str]:
-    """The folder and its name.
+def find(uri: str, revision: str | None = None) -> tuple[Path, str]:
+    """The folder with the files, and the name of the folder that was asked for.
+
+    Args:
+        revision: looked for first among those that were published to the folder. The caller checks whether it is what was found.
 
     Raises:
         CheckpointError: there is no such folder, it is not a checkpoint, or it differs from its `manifest.json`.
@@ -22,15 +34,27 @@ def find(uri: str) -> tuple[Path, str]:
         raise CheckpointError(uri, f"there is no folder {given}", "Check the path, and that it is mounted where this process runs")
     # Links are resolved once, here, so that a `current` link that moves later changes nothing between check and load.
     folder = given.resolve()
+    if revision and (kept := _kept(folder, revision)):
+        folder = kept
     names = os.listdir(folder)
-    if MANIFEST_FILE in names:
-        _check_published(uri, folder, names)
-    check_names(uri, names)
+    if MANIFEST_FILE not in names:
+        check_names(uri, names)
+        return folder, given.name
+    manifest = parse_manifest(uri, (folder / MANIFEST_FILE).read_bytes())
+    if manifest.published:
+        folder = folder / manifest.published
+        names = os.listdir(folder)
+    _check_published(uri, folder, names, manifest)
     return folder, given.name
 
 
-def _check_published(uri: str, folder: Path, names: Collection[str]) -> None:
-    manifest = parse_manifest(uri, (folder / MANIFEST_FILE).read_bytes())
+def _kept(folder: Path, revision: str) -> Path | None:
+    """Where a revision was published, if it was."""
+    kept = (below for below in sorted(folder.glob(f"{revision}*/")) if holds_revision(below.name, revision))
+    return next((below for below in kept if (below / MANIFEST_FILE).exists()), None)
+
+
+def _check_published(uri: str, folder: Path, names: Collection[str], manifest: Manifest) -> None:
     published = published_names(uri, manifest)
     for name in published:
         if name not in names or _sha256(folder / name) != manifest.files[name].sha256:

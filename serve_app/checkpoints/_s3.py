@@ -5,7 +5,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from serve_app.checkpoints._layout import (
     bad_manifest,
     check_names,
     check_weights,
+    holds_revision,
     is_taken,
     not_as_published,
     parse_manifest,
@@ -62,7 +63,8 @@ def fetch(uri: str, cache_dir: Path, revision: str | None = None) -> tuple[Path,
     If S3 cannot be reached, uses the state that was last seen, with a warning.
 
     Args:
-        revision: looked for in the cache and under PREFIX/REVISION/ first. The caller checks whether it is what was found.
+        revision: looked for first in the cache and among those that were published to the prefix. The caller checks whether it is what
+            was found.
 
     Raises:
         CheckpointError: no such bucket or prefix, no access, no network, or the objects are damaged or not a checkpoint.
@@ -72,9 +74,8 @@ def fetch(uri: str, cache_dir: Path, revision: str | None = None) -> tuple[Path,
         if revision is not None:
             if entry := _cached(prefix.uri, entries, revision):
                 return entry, prefix.name
-            with closing(_Prefix(f"{uri.rstrip('/')}/{revision}/")) as kept:
-                if kept.has_manifest():
-                    return _fetch_as_listed(kept, Entries(cache_dir, kept.address)), prefix.name
+            if kept := prefix.kept(revision):
+                return _fetch_as_listed(kept, Entries(cache_dir, kept.address)), prefix.name
         try:
             return _fetch_as_listed(prefix, entries), prefix.name
         except CheckpointUnreachable as error:
@@ -88,7 +89,9 @@ def fetch(uri: str, cache_dir: Path, revision: str | None = None) -> tuple[Path,
 def _fetch_as_listed(prefix: "_Prefix", entries: Entries) -> Path:
     for _ in range(_LISTINGS):
         objects = prefix.list()
-        check_names(prefix.uri, [each.name for each in objects])
+        names = [each.name for each in objects]
+        if MANIFEST_FILE not in names:  # which may name files that are elsewhere
+            check_names(prefix.uri, names)
         wanted = [each for each in objects if is_taken(each.name) or each.name == MANIFEST_FILE]
         state = repr(sorted((each.name, each.size, each.etag) for each in wanted))
         with entries.lock():
@@ -124,7 +127,7 @@ def _is_whole(uri: str, entry: Path) -> bool:
 class _Prefix:
     """The objects directly under one prefix of a bucket."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, client: Any = None) -> None:
         parts = _URI.fullmatch(uri)
         if parts is None:
             raise CheckpointError(uri, "the URI is malformed", "Write s3://bucket/prefix/")
@@ -133,14 +136,7 @@ class _Prefix:
         self.name = path.rpartition("/")[2] or parts["bucket"]
         self._bucket = parts["bucket"]
         self._prefix = f"{path}/" if path else ""
-        try:
-            with explaining(uri):
-                # 10 s: with a cached copy, an unreachable store must not delay the start for minutes.
-                self._client = boto3.session.Session(region_name=os.environ.get("AWS_REGION")).client(
-                    "s3", config=Config(connect_timeout=10)
-                )
-        except ValueError as error:
-            raise CheckpointError(uri, f"the S3 client cannot be set up ({error})", "Check AWS_ENDPOINT_URL and AWS_REGION") from error
+        self._client = client or _new_client(uri)
 
     def close(self) -> None:
         self._client.close()
@@ -151,31 +147,49 @@ class _Prefix:
         return f"{self._client.meta.endpoint_url} {self._bucket} {self._prefix}"
 
     def list(self) -> Sequence[_Object]:
-        found = self._listed()
+        found = self.find()
         if not found:
             raise CheckpointError(self.uri, "there are no objects under this prefix", "Check the prefix, or publish a checkpoint to it")
         return found
 
-    def has_manifest(self) -> bool:
-        return any(each.name == MANIFEST_FILE for each in self._listed())
+    def kept(self, revision: str) -> "_Prefix | None":
+        """Where a revision was published, if it was."""
+        with explaining(self.uri):
+            folders = [item["Prefix"] for page in self._pages(revision) for item in page.get("CommonPrefixes", [])]
+        names = (folder.removeprefix(self._prefix).rstrip("/") for folder in folders)
+        kept = [self._below(name) for name in names if holds_revision(name, revision)]
+        return next((each for each in kept if any(listed.name == MANIFEST_FILE for listed in each.find())), None)
 
-    def _listed(self) -> Sequence[_Object]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix, Delimiter="/")
+    def _below(self, name: str) -> "_Prefix":
+        return _Prefix(f"{self.uri.rstrip('/')}/{name}/", self._client)
+
+    def find(self) -> Sequence[_Object]:
+        """Like `list`, but there may be none."""
         with explaining(self.uri):
             return [
                 _Object(item["Key"].removeprefix(self._prefix), item["Size"], item["ETag"])
-                for page in pages
+                for page in self._pages()
                 for item in page.get("Contents", [])
             ]
 
-    def download(self, objects: Sequence[_Object], folder: Path) -> None:
-        """Gets each object once, into `folder`.
+    def _pages(self, beginning: str = "") -> Iterator[dict[str, Any]]:
+        """Of the listing of what is directly under the prefix: `Contents`, and `CommonPrefixes` for what is further below."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + beginning, Delimiter="/")
+        yield from pages
+
+    def download(self, objects: Sequence[_Object], folder: Path, manifest: Manifest | None = None) -> None:
+        """Gets each object once, into `folder`; the manifest is that among them, unless another one is given.
 
         Raises:
             _Changed: an object was replaced or deleted since it was listed.
         """
         by_name = {each.name: each for each in objects}
-        manifest = self._manifest(by_name.pop(MANIFEST_FILE, None))
+        its_own = by_name.pop(MANIFEST_FILE, None)
+        manifest = manifest or self._manifest(its_own)
+        if manifest and manifest.published:
+            below = self._below(manifest.published)
+            below.download(below.find(), folder, manifest.model_copy(update={"published": None}))
+            return
         if manifest:
             by_name = self._as_published(by_name, manifest)
         megabytes = sum(each.size for each in by_name.values()) / 1e6
@@ -244,6 +258,15 @@ class _Prefix:
             if error.response["Error"]["Code"] in ("PreconditionFailed", "412", "NoSuchKey"):
                 raise _Changed from error
             raise
+
+
+def _new_client(uri: str) -> Any:
+    try:
+        with explaining(uri):
+            # 10 s: with a cached copy, an unreachable store must not delay the start for minutes.
+            return boto3.session.Session(region_name=os.environ.get("AWS_REGION")).client("s3", config=Config(connect_timeout=10))
+    except ValueError as error:
+        raise CheckpointError(uri, f"the S3 client cannot be set up ({error})", "Check AWS_ENDPOINT_URL and AWS_REGION") from error
 
 
 def _new_hasher(sha256: str | None) -> "hashlib._Hash":

@@ -44,9 +44,11 @@ class Classifier:
 
     def __call__(self, crops: Sequence[RGB]) -> list[dict[str, float]]:
         """The probabilities of each crop, by label."""
-        if not crops:
-            return []
-        probabilities = softmax(self.logits(crops) / self.decision.temperature).tolist()
+        return self.calibrated(self.logits(crops)) if crops else []
+
+    def calibrated(self, logits: Floats) -> list[dict[str, float]]:
+        """The probabilities, by label, that logits (n, 2) stand for."""
+        probabilities = softmax(logits / self.decision.temperature).tolist()
         return [dict(zip(self.label_names, row, strict=True)) for row in probabilities]
 
     def blank_crop(self) -> RGB:

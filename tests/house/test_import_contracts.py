@@ -16,8 +16,8 @@ FORBIDDEN = [
     ("serve_app/http/uploads.py", "PIL", "serve_app.http knows neither Ray nor models nor pixels"),
     ("serve_app/vision/people.py", "ray", "Models run without Ray and HTTP"),
     ("serve_app/settings.py", "tune_training", "serve_app does not know tune_training"),
-    ("tune_training/cli.py", "serve_app.http.answers", "tune_training does not know the service"),
-    ("tune_training/io/storage.py", "tune_training.cli", "tune_training imports downwards only"),
+    ("tune_training/commands.py", "serve_app.http.answers", "tune_training does not know the service"),
+    ("tune_training/io/storage.py", "tune_training.commands", "tune_training imports downwards only"),
     ("serve_app/vision/images.py", "serve_app.vision.cropping", "No imports in a circle"),
 ]
 

@@ -16,14 +16,13 @@ from typing import Any
 import pytest
 import yaml
 from ray.serve._private.haproxy import HAProxyConfig
-from typer.main import get_command
 
 from serve_app.http.page import CONTENT_SECURITY_POLICY
 from serve_app.settings import Settings
 from tests.infra.conftest import VARIABLES, Planned, Values
 from tests.infra.manifests import K8S, ROOT, groups, of_kind, ray_cluster, render, serve_config_of
 from tests.infra.test_manifests import ALLOCATABLE, CLOUD, KUBERNETES, WITH_PODS, in_units
-from tune_training.cli import app as training
+from tune_training.__main__ import load
 
 DEPLOY = (ROOT / "deploy.sh").read_text()
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -313,8 +312,7 @@ def test_the_job_runs_the_command_with_the_settings_of_its_pods(tmp_path: Path) 
     subprocess.run(["sh", "-c", sent], env={"PATH": f"{tmp_path}:{os.environ['PATH']}", **settings}, check=True)
     module, name, *arguments = seen.read_text().splitlines()[1:]
     assert module == "tune_training"
-    command = get_command(training).commands[name]  # type: ignore[attr-defined]
-    given: dict[str, Any] = command.make_context(name, arguments).params
+    given: dict[str, Any] = load(name).make_context(name, arguments).params
     expected = {"manifest": settings["MANIFEST"], "run_dir": settings["RUN_DIR"], "trials": 4, "cpus_per_trial": 3.0, "minutes": 60.0}
     assert {key: given[key] for key in expected} == expected
     assert given["method"] == "optuna"

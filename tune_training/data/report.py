@@ -10,10 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
-from matplotlib.axes import Axes
 from PIL import Image
 
 from serve_app.codes import MEANINGS, Code
@@ -28,6 +27,9 @@ from tune_training.io.batches import READERS
 from tune_training.io.errors import InputError
 from tune_training.io.models import decode_limits
 from tune_training.pages import BLUE, ORANGE, picture, render, svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ON_A_SHEET = 36
 OF_A_REASON = 12
@@ -120,7 +122,7 @@ def _plots(photos: Sequence[Photo]) -> list[tuple[str, Markup]]:
 
 
 def _histogram(photos: Sequence[Photo], value: Callable[[Photo], float], unit: str, ends: tuple[float, float] | None = None) -> Markup:
-    def draw(axes: Axes) -> None:
+    def draw(axes: "Axes") -> None:
         values = [[value(photo) for photo in photos if photo.label == label] for label in LABELS]
         axes.hist(values, bins=24, range=ends, stacked=True, color=[_COLOURS[label] for label in LABELS], label=LABELS)
         axes.set(xlabel=unit, ylabel="photos")

@@ -9,30 +9,28 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from serve_app.codes import Code
-from serve_app.runtimes.base import FEMALE, LABELS
+from serve_app.runtimes.base import FEMALE, MALE
 from serve_app.settings import get_settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.decoding import ImageRefused, decode
 from serve_app.vision.detector import Detector
 from serve_app.vision.images import RGB
 from serve_app.vision.people import DetectedPerson, gate, people_that_count
-from serve_app.vision.pipeline import Outcome, Pipeline
+from serve_app.vision.pipeline import Pipeline
 from tune_training.data.photo import Photo
 from tune_training.evaluate.metrics_file import weights_sha256
 from tune_training.evaluate.scores import Judged
 from tune_training.io import storage
 from tune_training.io.batches import batches
 from tune_training.io.errors import InputError
-from tune_training.io.models import decode_limits
+from tune_training.io.models import decode_limits, decoding, network_versions
 
 logger = logging.getLogger(__name__)
-
-_SMALLEST = 1e-45  # positive float32: a probability of zero stands for less than this
 
 
 class GatedPhoto(NamedTuple):
@@ -106,7 +104,10 @@ class AnswerCache:
 
 
 def _pair(detector: Detector, classifier: Classifier) -> str:
-    """A digest of all that determines a raw answer: the detector, its rule, the classifier, its crop; not its other decisions."""
+    """A digest of all that determines a raw answer but the photo: both models, the person rule, the crop, and what decodes and computes.
+
+    The temperature and `min_confidence` are applied later.
+    """
     files = [(classifier.checkpoint.path / name).read_bytes() for name in ("config.json", "preprocessor_config.json")]
     parts = [
         detector.checkpoint.revision,
@@ -114,7 +115,8 @@ def _pair(detector: Detector, classifier: Classifier) -> str:
         weights_sha256(classifier.checkpoint.path),
         *(hashlib.sha256(content).hexdigest() for content in files),
         repr(classifier.crop_spec),
-        repr(decode_limits()),
+        decoding(),
+        network_versions(),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
@@ -127,7 +129,8 @@ def judge(photos: Sequence[Photo], detector: Detector, classifier: Classifier, c
         OSError: a photo cannot be read.
     """
     cache = AnswerCache(cache_dir, detector, classifier)
-    pipeline = Pipeline(detector, classifier, decode_limits())
+    asked = _Asked(classifier)
+    pipeline = Pipeline(detector, cast(Classifier, asked), decode_limits())
     known = [cache.get(photo.sha256) if photo.sha256 else None for photo in photos]
     todo = [index for index, answer in enumerate(known) if answer is None]
     for part in batches(todo, doing=doing, done=len(photos) - len(todo)):
@@ -138,7 +141,10 @@ def judge(photos: Sequence[Photo], detector: Detector, classifier: Classifier, c
                 raise InputError(f"{photos[index].uri}: the photo has changed since the manifest was made. Run `prepare` again")
         new = {digest: image for digest, image in zip(digests, images, strict=True) if cache.get(digest) is None}
         outcomes = pipeline(list(new.values()))
-        cache.add({digest: _raw(outcome, classifier) for digest, outcome in zip(new, outcomes, strict=True)})
+        margins = iter(asked.margins)
+        # The model answered, also where `min_confidence` makes the service unsure: that is chosen on these margins.
+        raw = (RawAnswer(each.code, None) if each.probabilities is None else RawAnswer(Code.OK, next(margins)) for each in outcomes)
+        cache.add(dict(zip(new, raw, strict=True)))
         for index, digest in zip(part, digests, strict=True):
             known[index] = cache.get(digest)
     answers = [answer for answer in known if answer is not None]
@@ -150,9 +156,23 @@ def judge(photos: Sequence[Photo], detector: Detector, classifier: Classifier, c
     )
 
 
-def _raw(outcome: Outcome, classifier: Classifier) -> RawAnswer:
-    if outcome.probabilities is None:
-        return RawAnswer(outcome.code, None)
-    female, male = (max(outcome.probabilities[label], _SMALLEST) for label in LABELS)
-    # The model answered, also where `min_confidence` makes the service unsure: that is chosen on these margins.
-    return RawAnswer(Code.OK, classifier.decision.temperature * (math.log(female) - math.log(male)))
+class _Asked:
+    """A classifier that keeps the margins of the crops it was asked about last.
+
+    They come from the logits: confident probabilities are so close to 0 and 1 that they cannot be told apart.
+    """
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+        self.decision = classifier.decision
+        self.crop_spec = classifier.crop_spec
+        self.margins: list[float] = []
+
+    def __call__(self, crops: Sequence[RGB]) -> list[dict[str, float]]:
+        self.margins = []
+        if not crops:
+            return []
+        logits = self._classifier.logits(crops)
+        female, male = (logits[:, self._classifier.label_names.index(label)].astype(np.float64) for label in (FEMALE, MALE))
+        self.margins = (female - male).tolist()
+        return self._classifier.calibrated(logits)

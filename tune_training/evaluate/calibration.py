@@ -5,7 +5,6 @@ from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -40,6 +39,8 @@ def fit_temperature(margins: Floats, female: Bools, weights: Floats | None = Non
         female: the labels, (n,).
         weights: of the answers, (n,), see `balanced_weights`; None: all count the same.
     """
+    from scipy.optimize import minimize_scalar  # takes a second, which `--help` saves
+
     bound = np.log(MAX_TEMPERATURE)
     best = minimize_scalar(
         lambda log_temperature: negative_log_likelihood(margins, female, float(np.exp(log_temperature)), weights),

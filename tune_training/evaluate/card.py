@@ -14,10 +14,9 @@ from safetensors import safe_open
 from serve_app.checkpoints import Checkpoint
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR
 from tune_training.evaluate.card_tables import metrics_table, split_details
-from tune_training.evaluate.metrics_file import Metrics, plain, read_metrics
+from tune_training.evaluate.metrics_file import CARD_FILE, Metrics, plain, read_metrics
 from tune_training.io.errors import InputError
 
-CARD_FILE = "MODEL_CARD.md"
 BEGIN = "<!-- metrics:begin -->"
 END = "<!-- metrics:end -->"
 

@@ -19,12 +19,12 @@ from serve_app.vision.detector import Detector
 from tune_training.data.labelled_photos import read_labelled, sample_by_source
 from tune_training.data.manifest import TEST, VAL, Manifest
 from tune_training.evaluate.answers import answers_folder, gated, judge
-from tune_training.evaluate.card import CARD_FILE, card_of
+from tune_training.evaluate.card import card_of
 from tune_training.evaluate.card_tables import percent_of
 from tune_training.evaluate.confidence_choice import calibrated
 from tune_training.evaluate.crop_choice import best_crop
 from tune_training.evaluate.gallery import GALLERY_FILE, write_gallery
-from tune_training.evaluate.metrics_file import METRICS_FILE, Metrics, to_json, weights_sha256
+from tune_training.evaluate.metrics_file import CARD_FILE, METRICS_FILE, Metrics, to_json, weights_sha256
 from tune_training.evaluate.report import write_report
 from tune_training.evaluate.scores import DRAWS, Judged
 from tune_training.evaluate.split_metrics import split_metrics
@@ -79,7 +79,6 @@ def evaluate(
     Answers are cached by pair of models and content of the photo: a stopped run resumes, and a second one is quick. metrics.json and
     MODEL_CARD.md are also written beside the weights, if those are in a folder or prefix and not published yet.
     """
-    set_threads(threads)
     writable = _is_unpublished(model)
     if not writable and (calibrate or choose_crop):
         raise InputError(f"{model}: decision.json is written beside the weights, so this must be a folder or prefix that was not published")
@@ -89,6 +88,7 @@ def evaluate(
         raise InputError(f"{GALLERY_FILE} shows photos, which are not put beside weights. Name a folder for it: --out FOLDER")
     photos = read_labelled(data)
     chosen = {name: photos.split(name) for name in split or ([TEST] if TEST in photos.splits else sorted(photos.splits))}
+    set_threads(threads)
     finder, teller = load_detector(detector, threads), load_classifier(model, threads)
     cache = answers_folder()
     if choose_crop:

@@ -9,6 +9,7 @@ from typing import Any
 from tune_training.io.errors import InputError
 
 METRICS_FILE = "metrics.json"
+CARD_FILE = "MODEL_CARD.md"  # beside it
 
 Metrics = dict[str, Any]
 

@@ -1,10 +1,9 @@
 """`metrics.json` as one HTML page; it shows no photos."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
-from matplotlib.axes import Axes
 
 from serve_app.runtimes.base import LABELS
 from tune_training.evaluate.card_tables import groups_with_labels
@@ -12,6 +11,9 @@ from tune_training.evaluate.groups import FEWEST_ANSWERS, FEWEST_OF_A_LABEL
 from tune_training.evaluate.metrics_file import Metrics, plain
 from tune_training.evaluate.scores import DRAWS
 from tune_training.pages import BLUE, GRID, INK, ORANGE, render, svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 NOTHING = Markup("\N{EN DASH}")
 
@@ -70,14 +72,14 @@ def _plots(split: Mapping[str, Any]) -> dict[str, Markup]:
     return plots
 
 
-def _calibration(axes: Axes, calibration: Mapping[str, Any]) -> None:
+def _calibration(axes: "Axes", calibration: Mapping[str, Any]) -> None:
     scaling = (("before", ORANGE), ("after", BLUE))
     _reliability(
         axes, [(f"{name} scaling", calibration[name]["ece"], calibration[name]["reliability"], colour) for name, colour in scaling]
     )
 
 
-def _reliability(axes: Axes, lines: Sequence[tuple[str, Mapping[str, float], Sequence[Mapping[str, Any]], str]]) -> None:
+def _reliability(axes: "Axes", lines: Sequence[tuple[str, Mapping[str, float], Sequence[Mapping[str, Any]], str]]) -> None:
     """Lines of a name, a calibration error, the bars and a colour."""
     axes.plot([0.5, 1], [0.5, 1], color=GRID, linestyle="--", label="confidence = accuracy")
     for name, error, bins, colour in lines:
@@ -91,7 +93,7 @@ def _reliability(axes: Axes, lines: Sequence[tuple[str, Mapping[str, float], Seq
     axes.legend(fontsize="small", frameon=False, loc="lower right")
 
 
-def _risk_coverage(axes: Axes, measured: Mapping[str, Any]) -> None:
+def _risk_coverage(axes: "Axes", measured: Mapping[str, Any]) -> None:
     axes.plot([coverage for _, coverage, _ in measured["curve"]], [risk for _, _, risk in measured["curve"]], color=BLUE)
     axes.axhline(measured["error_rate"], color=ORANGE, linestyle="--", label=f"target: {measured['error_rate']:.1%}")
     if measured["risk"] is not None:
@@ -104,7 +106,7 @@ def _risk_coverage(axes: Axes, measured: Mapping[str, Any]) -> None:
     axes.legend(fontsize="small", frameon=False, loc="upper left")
 
 
-def _confusion(axes: Axes, confusion: list[list[int]]) -> None:
+def _confusion(axes: "Axes", confusion: list[list[int]]) -> None:
     shares = [[count / max(1, sum(row)) for count in row] for row in confusion]
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for label in range(len(LABELS)):
@@ -118,7 +120,7 @@ def _confusion(axes: Axes, confusion: list[list[int]]) -> None:
     axes.tick_params(length=0)
 
 
-def _groups(axes: Axes, groups: Mapping[str, Any], split: Mapping[str, Any]) -> None:
+def _groups(axes: "Axes", groups: Mapping[str, Any], split: Mapping[str, Any]) -> None:
     axes.axvline(split["balanced_accuracy"]["value"], color=GRID, linestyle="--")
     for row, found in enumerate(groups.values()):
         if accuracy := found.get("balanced_accuracy"):

@@ -5,6 +5,8 @@ Intervals of shares (answered, accuracy, recall) are Wilson's (1927). Those of t
 
 The metrics are computed for many draws at a time: scikit-learn's take one draw at a time, about 4 ms for all of them, which for 1000 draws
 of dozens of groups would be minutes. A test compares them with scikit-learn's.
+
+SciPy and scikit-learn are imported where they are used: that takes seconds, which `--help` and a wrong option save.
 """
 
 import warnings
@@ -15,8 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import DegenerateDataWarning, binomtest, bootstrap, rankdata
-from sklearn.metrics import confusion_matrix
 
 from serve_app.codes import Code
 from serve_app.runtimes.base import LABELS
@@ -89,6 +89,8 @@ class Judged:
 
 def share(count: int, total: int) -> Estimate:
     """A share with Wilson's interval."""
+    from scipy.stats import binomtest
+
     interval = binomtest(count, total).proportion_ci(CONFIDENCE, method="wilson")
     return Estimate(count / total, float(interval.low), float(interval.high))
 
@@ -100,6 +102,8 @@ def scores(judged: Judged, draws: int = DRAWS) -> Metrics:
         `photos` and `codes` are counts, `confusion` is [label][answer] in the order of `LABELS`, `recall` is by label, all others are
         `Estimate`s.
     """
+    from sklearn.metrics import confusion_matrix
+
     answered = judged.only(judged.answered)
     count, total = len(answered.codes), len(judged.codes)
     metrics: Metrics = {
@@ -142,6 +146,8 @@ def estimates(values: Callable[..., Floats], *samples: NDArray[np.int_], draws: 
         values: indices of photos of each sample, (..., photos), to metrics, (metrics, ...).
         samples: indices of photos; each sample is drawn from on its own.
     """
+    from scipy.stats import DegenerateDataWarning, bootstrap
+
     measured = values(*samples)
     if min(map(len, samples)) == 1:  # all draws are the same, and SciPy refuses them
         return [Estimate(value, value, value) for value in measured.tolist()]
@@ -177,6 +183,8 @@ def _f1(female: Bools, margins: Floats, temperature: float) -> Floats:
 
 def _roc_auc(female: Bools, margins: Floats, temperature: float) -> Floats:
     """From the ranks (Mann and Whitney 1947)."""
+    from scipy.stats import rankdata
+
     women, men = female.sum(-1), (~female).sum(-1)
     with np.errstate(invalid="ignore"):  # a draw of one label only has none
         area: Floats = ((rankdata(margins, axis=-1) * female).sum(-1) - women * (women + 1) / 2) / (women * men)

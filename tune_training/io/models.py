@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
 
 from serve_app.checkpoints import resolve
-from serve_app.runtimes.base import RunOptions
+from serve_app.runtimes.base import RunOptions, has_cuda
 from serve_app.settings import get_settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.decoding import DecodeLimits
@@ -44,6 +46,21 @@ def set_threads(threads: int) -> None:
     import torch  # takes a second, which commands without torch save
 
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+
+
+def decoding() -> str:
+    """All that decides which pixels a photo becomes, beside its content: part of the keys of what is cached of photos."""
+    return repr((decode_limits(), _versions("pillow", "pillow-heif")))
+
+
+def network_versions() -> str:
+    """All that decides what a network answers here, beside its files and its input: likewise."""
+    return repr((has_cuda(get_settings().device), _versions("torch", "transformers")))
+
+
+@cache
+def _versions(*packages: str) -> list[str]:
+    return [version(package) for package in packages]
 
 
 def decode_limits() -> DecodeLimits:

@@ -201,7 +201,10 @@ def check_space(folder: str, needed: int) -> None:
     there = Path(folder).absolute()
     while not there.exists():
         there = there.parent
-    free = shutil.disk_usage(there).free
+    disk = shutil.disk_usage(there)
+    if disk.total == 0 or not os.access(there, os.W_OK | os.X_OK):  # /proc and the like have no size
+        raise InputError(f"{folder!r}: nothing can be written there. Choose another place")
+    free = disk.free
     if free < needed:
         raise InputError(
             f"{folder!r}: this needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free on that disk."
@@ -263,6 +266,14 @@ def _explaining(uri: str) -> Iterator[None]:
         if isinstance(cause, boto.ClientError) and cause.response["Error"]["Code"] in ("NoSuchKey", "404"):
             raise FileNotFoundError(f"{uri!r}: there is no such object") from error
         raise InputError(str(error)) from error
+
+
+@contextmanager
+def s3_object(uri: str) -> Iterator[tuple[Any, dict[str, str]]]:
+    """boto3's client and the arguments that name an object; errors in the block are those of this module."""
+    bucket, key = _parts(uri)
+    with _explaining(uri):
+        yield _client(), {"Bucket": bucket, "Key": key}
 
 
 def _client() -> Any:

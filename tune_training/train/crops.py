@@ -29,7 +29,7 @@ from serve_app.vision.people import DetectedPerson
 from tune_training.data.photo import Photo
 from tune_training.io import storage
 from tune_training.io.errors import InputError
-from tune_training.io.models import decode_limits
+from tune_training.io.models import decode_limits, decoding
 
 logger = logging.getLogger(__name__)
 
@@ -104,14 +104,15 @@ def cached_crops(photos: Sequence[Photo], spec: CropSpec, folder: Path) -> Crops
     """The crops of `photos`, made by the first process of this node that asks for them; the others wait for it.
 
     Args:
-        photos: what to crop; the cache is keyed by their content, their boxes, their heads and the spec.
+        photos: what to crop; the cache is keyed by their content, their boxes, their heads, the spec and how photos are decoded.
         spec: how the classifier crops.
         folder: where this node caches the file; files that were not used for a week are removed from it.
 
     Raises:
         InputError: a photo cannot be read any more, or there is not enough disk space.
     """
-    key = hashlib.sha256(repr((asdict(spec), [(photo.sha256, photo.box, photo.head) for photo in photos])).encode()).hexdigest()[:24]
+    facts = (asdict(spec), BORDER, decoding(), [(photo.sha256, photo.box, photo.head) for photo in photos])
+    key = hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
     path = folder / f"{key}.npy"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):

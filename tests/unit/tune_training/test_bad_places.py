@@ -75,10 +75,17 @@ def test_results_that_have_no_bucket(command: str, s3: S3Server, tmp_path: Path)
         COMMANDS[command](str(tmp_path), "s3://nowhere/out")
 
 
+def test_a_folder_that_takes_no_files_is_not_taken_for_a_full_disk(tmp_path: Path) -> None:
+    for label in ("female", "male"):
+        write_photo(tmp_path / "photos" / label / "1.jpg", blots(1))
+    with pytest.raises(InputError, match="'/proc/out': nothing can be written there. Choose another place"):
+        prepare(str(tmp_path / "photos"), "/proc/out", UNFILTERED)
+
+
 def test_not_enough_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for label in ("female", "male"):
         write_photo(tmp_path / "photos" / label / "1.jpg", blots(1))
-    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000, "total": 2000}))
     with pytest.raises(InputError, match="out': this needs about .* are free on that disk"):
         prepare(str(tmp_path / "photos"), str(tmp_path / "out"), UNFILTERED)
     assert not (tmp_path / "out").exists()

@@ -1,6 +1,8 @@
 """The commands as users run them, in this process unless the process itself is tested."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,8 @@ from serve_app.checkpoints.decision import ClassifierDecision, DetectorDecision
 from serve_app.settings import get_settings
 from tests.support.checkpoints import write_tiny_classifier, write_tiny_detector
 from tests.support.drawn_photos import write_people, write_portraits
-from tune_training.cli import main
+from tests.support.service import ROOT
+from tune_training.__main__ import COMMANDS, DETECTOR, main
 from tune_training.data.manifest import Manifest, write_manifest
 from tune_training.data.photo import Photo
 from tune_training.data.table import read_table
@@ -23,7 +26,20 @@ from tune_training.evaluate.metrics_file import sha256_of
 
 Argument = str | Path
 
-COMMANDS = ["train-detector", "train", "tune", "run", "evaluate", "evaluate-detector", "publish", "model-card", "label-noise"]
+HEAVY = ("torch", "transformers", "ray", "scipy", "sklearn", "pandas", "matplotlib", "openvino")
+
+COUNT = """
+import json, sys
+from tune_training.__main__ import main
+lines, heavy = map(json.loads, sys.argv[1:])
+for line in lines:
+    sys.argv = ["tune_training", *line]
+    try:
+        main()
+    except SystemExit:
+        pass
+    print("imported:", json.dumps([line, [name for name in heavy if name in sys.modules]]))
+"""
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: Argument) -> None:
@@ -90,26 +106,52 @@ def test_every_command_explains_itself(command: str, monkeypatch: pytest.MonkeyP
     assert f"tune_training {command}" in capsys.readouterr().out
 
 
-def test_the_commands_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands_are_listed_in_the_order_of_the_data(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     run(monkeypatch, "--help")
-    listed = capsys.readouterr().out
-    assert all(command in listed for command in COMMANDS)
+    listed, _, of_the_detector = capsys.readouterr().out.partition(DETECTOR)
+    assert re.findall(r"^│ ([a-z-]+) +[A-Z]", listed + of_the_detector, re.MULTILINE) == list(COMMANDS)
+    assert "evaluate-detector" in of_the_detector and "evaluate-detector" not in listed
+    assert "unless it is worse than the one published" in " ".join(listed.split())  # its module says so, and was not imported
 
 
-def test_a_missing_checkpoint_is_one_line_and_exit_code_1(people: Path) -> None:
-    command: list[Argument] = [
-        sys.executable,
-        "-m",
-        "tune_training",
-        "train-detector",
-        "--start",
-        "no/such-folder",
-        "--people",
-        people / "train.json",
+def test_help_and_small_errors_import_nothing_heavy(tmp_path: Path) -> None:
+    """All in one process, so what one line imports is seen after all later ones, too."""
+    light = ["prepare", "evaluate", "publish", "predict", "model-card"]
+    lines = [
+        ["--help"],
+        ["--nonsense"],
+        ["no-such-command"],
+        *([name, "--help"] for name in light),
+        *([name, "--nonsense"] for name in light),
     ]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    lines += [["predict", "no/such/folder"], ["prepare", "no/such/folder"], ["publish", "no/such/folder", str(tmp_path)]]
+    lines += [["evaluate", "no/such/folder", "no/such/photos"]]
+    counted = subprocess.run(
+        [sys.executable, "-c", COUNT, json.dumps(lines), json.dumps(HEAVY)], capture_output=True, text=True, timeout=280, check=True
+    )
+    found = [json.loads(line.partition("imported: ")[2]) for line in counted.stdout.splitlines() if line.startswith("imported: ")]
+    assert found == [[line, []] for line in lines]
+
+
+def test_defaults_are_shown_as_paths_from_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    run(monkeypatch, "publish", "--help")
+    shown = capsys.readouterr().out
+    assert "serve_app/weights/person-detector" in shown and str(ROOT) not in shown
+
+
+def test_what_is_missing_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tune_training", "predict", "no/such-folder"]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "error: no/such-folder: there is no such folder. Write a folder with a checkpoint, or hf://org/name\n"
+    assert ended.stderr == f"error: '{tmp_path}/no/such-folder': there is no such folder. Write a folder, or s3://bucket/prefix/\n"
+
+
+def test_a_missing_checkpoint_to_start_from_is_one_line(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = error_of(monkeypatch, "train-detector", "--start", "no/such-folder", "--people", people / "train.json")
+    assert message == "error: no/such-folder: there is no such folder. Write a folder with a checkpoint, or hf://org/name"
 
 
 def test_a_missing_model_to_judge_is_one_line(people: Path, portraits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

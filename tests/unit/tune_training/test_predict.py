@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,22 +17,28 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from transformers import AutoImageProcessor, AutoModelForImageClassification, AutoModelForObjectDetection
 
+from serve_app.checkpoints import resolve
 from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.codes import MEANINGS, Code
 from serve_app.http.answers import Answer
-from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, Settings
+from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, Settings, get_settings
 from serve_app.vision.pipeline import Outcome
-from tests.support.checkpoints import ON_TORCH, write_tiny_classifier
+from tests.support.checkpoints import ON_TORCH, write_tiny_classifier, write_tiny_detector
 from tests.support.data_sets import write_photo
 from tests.support.photos import astronaut, cat, two_people
 from tests.support.s3 import S3Server, s3_server
 from tests.support.service import ROOT
 from tune_training import predict as predicting
+from tune_training.data.labelling import by_table
 from tune_training.io.errors import Incomplete, InputError
 from tune_training.io.parts import Parts
+from tune_training.io.storage import find_files
 from tune_training.io.workers import work_on
-from tune_training.predict import SCHEMA, predict, predict_all_images_in_folder, predict_command, summary
+from tune_training.predict import predict, predict_all_images_in_folder, predict_command
+from tune_training.predict.table import SCHEMA, summary
+from tune_training.predict.unsure import UnsureFolder
 
 CODES = {
     "a/one.jpg": "ok",
@@ -157,7 +164,8 @@ def test_what_was_kept_of_another_file_or_another_model_is_not_taken(tmp_path: P
     write_photo(tmp_path / "photos" / "a.jpg", b"no image")
     out = tmp_path / "answers.jsonl"
     kept = answers[0] | {"path": "a.jpg"}
-    version = str((tmp_path / "photos" / "a.jpg").stat().st_mtime_ns)
+    [file] = find_files(str(tmp_path / "photos"))
+    version = predicting._version(file)
     for row, found in (
         (kept | {"version": version}, "ok"),
         (kept | {"version": "older"}, "not_an_image"),
@@ -261,7 +269,7 @@ def test_a_name_that_is_no_text_is_a_row(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(predicting, "work_on", lambda *_: iter(()))
     write_photo(tmp_path / "photos" / "a.jpg", b"")
     os.rename(tmp_path / "photos" / "a.jpg", os.fsencode(tmp_path) + b"/photos/caf\xe9.jpg")
-    [row] = predict_all_images_in_folder(str(tmp_path / "photos"), str(tmp_path / "answers.csv"))
+    [row] = predict_all_images_in_folder(str(tmp_path / "photos"), out=str(tmp_path / "answers.csv"))
     assert (row["path"], row["code"], row["error"]) == ("caf\\xe9.jpg", "not_found", "the name of the file is not UTF-8: rename it")
 
 
@@ -276,3 +284,130 @@ print({{row["path"]: row["code"] for row in answers}} == {CODES!r})
     run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=True, cwd=ROOT)
     assert run.stdout == "True\n"
     assert "put what the script does below `if __name__ == '__main__':`" in run.stderr
+
+
+@pytest.fixture
+def unsure(photos: Path, answers: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model is unsure of two photos, of "cat" more than of "a/one.jpg"."""
+    shares = {"a/one.jpg": {"female": 0.3, "male": 0.7}, "cat": {"female": 0.55, "male": 0.45}}
+    rows = [row | {"code": "unsure", "probabilities": shares[row["path"]]} if row["path"] in shares else row for row in answers]
+    monkeypatch.setattr(predicting, "work_on", lambda names, *_: iter([predicting._table([row for row in rows if row["path"] in names])]))
+
+
+def collected(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO((folder / "labels.csv").read_text())))
+
+
+@pytest.mark.usefixtures("unsure")
+def test_photos_that_the_model_is_unsure_of_are_collected_to_be_labelled(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "unsure"
+    predict_command(str(photos), str(tmp_path / "answers.csv"), unsure_to=str(folder))
+    said = capsys.readouterr().out
+    assert f"2 photos came to {folder}" in said and f"prepare {folder} --labels {folder}/labels.csv" in said
+    cat_row, one = collected(folder)
+    assert (cat_row["original"], one["original"]) == (str(photos / "cat"), str(photos / "a/one.jpg"))
+    assert (cat_row["label"], cat_row["probability_female"], one["probability_male"]) == ("", "0.5500", "0.7000")
+    assert (folder / cat_row["path"]).read_bytes() == cat() and (folder / one["path"]).read_bytes() == astronaut()
+    table = folder / "labels.csv"
+    table.write_text(table.read_text().replace(",,0.5500", ",female,0.5500"))
+    kept, rejects = by_table(str(folder), find_files(str(folder)), str(table))
+    assert [(photo.name, photo.label) for photo in kept] == [(cat_row["path"], "female")]
+    assert [reject.uri for reject in rejects] == [one["path"]]
+
+
+@pytest.mark.usefixtures("unsure")
+def test_labels_that_somebody_wrote_are_never_lost(photos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "unsure"
+    predict_command(str(photos), str(tmp_path / "answers.csv"), unsure_to=str(folder))
+    table = folder / "labels.csv"
+    header, first, _ = table.read_text().splitlines()
+    labelled = f"{header}\n{first.replace(',,', ',female,')}"  # one row was deleted, and its photo; and there is no last line break
+    (folder / collected(folder)[1]["path"]).unlink()
+    table.write_text(labelled)
+    predict_command(str(photos), str(tmp_path / "answers.csv"), unsure_to=str(folder))
+    assert table.read_text().startswith(f"{labelled}\n")
+    assert [row["label"] for row in collected(folder)] == ["female", ""]
+    assert all((folder / row["path"]).exists() for row in collected(folder))
+    before = table.read_bytes()
+    predict_command(str(photos), str(tmp_path / "answers.csv"), unsure_to=str(folder))
+    assert table.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"), [("s3://data/unsure", "Name a folder of this machine"), ("mine", "it has not the columns path, label, prob")]
+)
+def test_a_place_for_unsure_photos_that_cannot_be_used_is_told_before_any_work(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine").mkdir()
+    Path("mine/labels.csv").write_text("file;label\n")
+    monkeypatch.setattr(predicting, "predict", None)
+    with pytest.raises(InputError, match=message):
+        predict_command(str(photos), "answers.csv", unsure_to=folder)
+
+
+def test_unsure_photos_come_from_s3_too_and_never_leave_the_folder(s3: S3Server, tmp_path: Path) -> None:
+    s3.put("data", "photos/../../escaped.jpg", b"a photo")
+    collecting = UnsureFolder(str(tmp_path / "unsure"))
+    answer = {"path": "../../escaped.jpg", "probabilities": {"female": 0.5, "male": 0.5}}
+    collecting.add("s3://data/photos", [answer, answer | {"path": "gone.jpg"}])
+    [row] = collected(tmp_path / "unsure")
+    assert row["original"] == "s3://data/photos/../../escaped.jpg"
+    assert (tmp_path / "unsure" / row["path"]).resolve().parent == tmp_path / "unsure" / "photos"
+    assert (collecting.added, len(collecting.unread)) == (1, 1)
+
+
+@pytest.mark.parametrize("given", ["names", "models", "pipelines"])
+def test_the_originals_call_form_works(given: str, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`predict_all_images_in_folder(folder, bucket, model, processor, detector)`, with what a notebook has in memory."""
+    asked: list[list[str]] = []
+
+    def work(names: Sequence[str], load: partial[Any], *_: object) -> Iterator[pa.Table]:
+        source, *models = load.args
+        asked.append([source, *models])
+        assert ClassifierDecision.read(Path(models[1])).temperature == 2
+        yield predicting._table([predicting._refusal(name, Code.NO_PERSON, [resolve(uri, tmp_path) for uri in models]) for name in names])
+
+    monkeypatch.setattr(predicting, "work_on", work)
+    s3.put("data", "photos/one.jpg", b"a photo")
+    teller, finder = write_tiny_classifier(tmp_path / "teller"), write_tiny_detector(tmp_path / "finder", "deimv2", ("dog", "person"))
+    ClassifierDecision(temperature=2).write(teller)
+    model: Any = AutoModelForImageClassification.from_pretrained(teller)
+    processor: Any = AutoImageProcessor.from_pretrained(teller)
+    detector: Any = AutoModelForObjectDetection.from_pretrained(finder)
+    if given == "names":
+        model, processor, detector = str(teller), None, finder
+    if given == "pipelines":
+        model, processor = SimpleNamespace(model=model, image_processor=processor), None
+        detector = SimpleNamespace(model=detector, image_processor=AutoImageProcessor.from_pretrained(finder))
+    [row] = predict_all_images_in_folder("photos", "data", model, processor, detector)
+    assert (row["path"], row["code"]) == ("one.jpg", "no_person")
+    [[source, finding, telling]] = asked
+    assert source == "s3://data/photos"
+    if given == "names":
+        assert (finding, telling) == (str(finder), str(teller))
+    else:
+        assert row["classifier"].startswith("ViTForImageClassification@") and row["detector"].startswith("Deimv2ForObjectDetection@")
+        assert not Path(telling).exists() and not Path(finding).exists()
+
+
+def test_what_is_no_model_and_no_bucket_is_told(photos: Path) -> None:
+    with pytest.raises(InputError, match="int is no model: give a URI, a folder, or a model or a pipeline of transformers"):
+        predict_all_images_in_folder(str(photos), model=3)
+    with pytest.raises(InputError, match=r"'answers.csv': this is taken for a bucket. Write out='answers.csv'"):
+        predict_all_images_in_folder(str(photos), "answers.csv")
+
+
+def test_answers_that_were_kept_are_not_taken_after_the_limits_of_decoding_changed(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = find_files(str(photos))[0]
+    before = predicting._version(file)
+    assert predicting._version(file) == before
+    monkeypatch.setenv("MAX_IMAGE_PIXELS", "1000")
+    get_settings.cache_clear()
+    after = predicting._version(file)
+    monkeypatch.undo()
+    get_settings.cache_clear()
+    assert after != before

@@ -1,13 +1,14 @@
 """Publishing to moto's S3 and to folders; the service's own `resolve` reads after every single write."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
-from serve_app.checkpoints import MANIFEST_FILE, CheckpointError, resolve
+from serve_app.checkpoints import MANIFEST_FILE, CheckpointError, Manifest, ManifestFile, resolve
 from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.graph.model_slot import ModelSlot
 from serve_app.runtimes.base import FEMALE
@@ -16,11 +17,11 @@ from serve_app.vision.classifier import Classifier
 from tests.support.checkpoints import ON_TORCH, write_tiny_classifier
 from tests.support.drawn_photos import FigureFinder, write_portraits
 from tests.support.s3 import S3Server, s3_server
-from tune_training import publish as module
 from tune_training.data.table import read_table
-from tune_training.evaluate.metrics_file import to_json, weights_sha256
-from tune_training.io import storage
+from tune_training.evaluate.metrics_file import sha256_of, to_json, weights_sha256
+from tune_training.io import models, storage
 from tune_training.io.errors import InputError
+from tune_training.io.shared_folder import SharedFolder
 from tune_training.publish import deploy_command, publish
 
 TARGET = "s3://models/vit"
@@ -62,7 +63,7 @@ def better(tmp_path: Path) -> str:
 @pytest.fixture
 def women(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A table of photos of women, half of them old, whose detector is a fake; answers about them are cached in the test's folder."""
-    monkeypatch.setattr(module, "load_detector", lambda uri: FigureFinder().as_detector())
+    monkeypatch.setattr(models, "load_detector", lambda uri: FigureFinder().as_detector())
     rows = read_table(str(write_portraits(tmp_path / "portraits", ["test"], photos=50)))
     lines = [f"{row.path},test,female,{20 if number % 2 else 70}" for number, row in enumerate(rows) if row.label == FEMALE]
     table = tmp_path / "portraits" / "women.csv"
@@ -74,16 +75,27 @@ def revision(uri: str, cache: Path) -> str:
     return resolve(uri, cache).revision
 
 
-def after_each_write(monkeypatch: pytest.MonkeyPatch, then: Any) -> None:
+def after_each_write(monkeypatch: pytest.MonkeyPatch, then: Callable[[str], object]) -> None:
     """Calls `then` after every file written."""
-    for name in ("write_bytes", "write_file"):
-        real = getattr(storage, name)
+    for name in ("create", "replace"):
+        real = getattr(SharedFolder, name)
 
-        def wrapped(uri: str, content: Any, real: Any = real) -> None:
-            real(uri, content)
-            then(uri)
+        def wrapped(place: SharedFolder, name: str, *what: object, real: Callable[..., None] = real) -> None:
+            real(place, name, *what)
+            then(storage.join(place._uri, name))
 
-        monkeypatch.setattr(storage, name, wrapped)
+        monkeypatch.setattr(SharedFolder, name, wrapped)
+
+
+def evaluate_again(folder: str) -> None:
+    """The same model with other metrics."""
+    path = Path(folder) / "metrics.json"
+    path.write_text(to_json(json.loads(path.read_text()) | {"data": "more photos"}))
+
+
+def published_in(target: str) -> dict[str, bytes]:
+    """All files there, with their content."""
+    return {file.name: storage.read_bytes(storage.join(target, file.name)) for file in storage.find_files(target)}
 
 
 @pytest.mark.parametrize("place", ["s3", "folder"])
@@ -95,44 +107,72 @@ def test_what_is_published_is_what_serving_loads(first: str, tmp_path: Path, pla
         assert (found.revision, found.name) == (revision(first, tmp_path), "vit")
         assert {"decision.json", "metrics.json", "MODEL_CARD.md"} <= {path.name for path in found.path.iterdir()}
         assert Classifier.load(found, ON_TORCH)
-    assert uri == f"{target.rstrip('/')}/{revision(first, tmp_path)}/"
+    assert uri.startswith(f"{target.rstrip('/')}/{revision(first, tmp_path)}-")
     assert deploy_command(uri) in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("before", ["nothing", "plain", "published"])
+def as_before(folder: str, target: str) -> None:
+    """Publishes as earlier versions did: all files at the target, too."""
+    files = {path.name: ManifestFile(size=path.stat().st_size, sha256=sha256_of(path)) for path in Path(folder).iterdir()}
+    for place in (target, storage.join(target, revision(folder, Path(folder)))):
+        for name in files:
+            storage.write_file(storage.join(place, name), Path(folder, name))
+        storage.write_bytes(storage.join(place, MANIFEST_FILE), Manifest(files=files).model_dump_json().encode())
+
+
+def copied(folder: str, target: str) -> None:
+    """Puts a model there by hand, without a manifest."""
+    for file in Path(folder).iterdir():
+        storage.write_file(storage.join(target, file.name), file)
+
+
+@pytest.mark.parametrize("before", [None, copied, as_before, publish])
 @pytest.mark.parametrize("place", ["s3", "folder"])
-def test_a_reader_sees_the_old_model_or_the_new_one_or_is_refused_at_every_moment(
-    first: str, better: str, tmp_path: Path, s3: S3Server, monkeypatch: pytest.MonkeyPatch, place: str, before: str
+def test_a_replica_that_starts_at_any_moment_gets_one_whole_model(
+    first: str, better: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, before: Callable[[str, str], object] | None
 ) -> None:
     target = TARGET if place == "s3" else str(tmp_path / "published")
-    if before == "plain":  # copied by hand, without a manifest
-        for file in Path(first).iterdir():
-            if file.name != "decision.json":
-                storage.write_file(storage.join(target, file.name), file)
-    if before == "published":
-        publish(first, target)
-    allowed = {revision(better, tmp_path)} | ({revision(target, tmp_path / "c")} if before != "nothing" else set())
-    seen: list[str | None] = []
+    if before:
+        before(first, target)
+    seen: list[str] = []
 
     def read(_: str) -> None:
         try:
-            seen.append(revision(target, tmp_path / "reader"))
+            found = resolve(target, tmp_path / "reader")
         except CheckpointError:
-            seen.append(None)
+            seen.append("refused")
+        else:
+            Classifier.load(found, ON_TORCH)
+            seen.append(found.revision)
 
     after_each_write(monkeypatch, read)
-    publish(better, target, force=True)
-    assert {each for each in seen if each} <= allowed
-    assert None in seen
-    assert seen[-1] == revision(better, tmp_path)
+    uri = publish(better, target, force=True)
+    until_then = revision(first, tmp_path) if before else "refused"
+    assert seen == [until_then] * (len(seen) - 1) + [revision(better, tmp_path)]
+    assert len(seen) == len(list(Path(better).iterdir())) + 2  # its own manifest, and that of the target
+    if before in (as_before, publish):
+        assert resolve(target, tmp_path / "later", revision(first, tmp_path)).revision == revision(first, tmp_path)
+    assert resolve(uri, tmp_path / "later").name == PurePosixPath(target).name
 
 
-@pytest.mark.parametrize("writes", range(1, 15, 2))
-def test_publishing_that_was_killed_is_refused_and_mended_by_the_same_command(
+def test_what_is_there_of_a_revision_is_no_model_before_it_is_whole(first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[bool] = []
+
+    def read(uri: str) -> None:
+        with suppress(CheckpointError):
+            found = resolve(uri.rpartition("/")[0], tmp_path / "reader")
+            loaded.append({path.name for path in found.path.iterdir()} == {path.name for path in Path(first).iterdir()})
+
+    after_each_write(monkeypatch, read)
+    publish(first, TARGET)
+    assert loaded and all(loaded)
+
+
+@pytest.mark.parametrize("writes", range(1, 8, 2))
+def test_publishing_that_was_killed_changes_nothing_and_is_completed_by_the_same_command(
     first: str, better: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
 ) -> None:
     publish(first, TARGET)
-    old = f"{TARGET}/{revision(first, tmp_path)}/"
     done: list[str] = []
 
     def stop(uri: str) -> None:
@@ -144,10 +184,77 @@ def test_publishing_that_was_killed_is_refused_and_mended_by_the_same_command(
         after_each_write(patched, stop)
         with pytest.raises(KeyboardInterrupt):
             publish(better, TARGET, force=True)
-    assert revision(old, tmp_path / "reader") == revision(first, tmp_path)  # a reader of a pinned revision is unaffected
+    assert revision(TARGET, tmp_path / "reader") == revision(first, tmp_path)
+    after_each_write(monkeypatch, done.append)
     uri = publish(better, TARGET, force=True)
+    assert len(done) == len(set(done)) == 8
     for each in (uri, TARGET):
         assert revision(each, tmp_path / "reader") == revision(better, tmp_path)
+
+
+@pytest.mark.parametrize("place", ["s3", "folder"])
+def test_a_revision_is_never_written_again(first: str, tmp_path: Path, place: str) -> None:
+    target = TARGET if place == "s3" else str(tmp_path / "published")
+    publish(first, target)
+    before = published_in(target)
+    evaluate_again(first)
+    uri = publish(first, target)
+    after = published_in(target)
+    assert {name: content for name, content in after.items() if name in before and name != MANIFEST_FILE} == {
+        name: content for name, content in before.items() if name != MANIFEST_FILE
+    }
+    assert len(after) == 2 * len(before) - 1
+    assert b"more photos" in (resolve(target, tmp_path / "reader").path / "metrics.json").read_bytes()
+    assert resolve(uri, tmp_path / "reader").revision == revision(first, tmp_path)  # which tells answers apart
+
+
+@pytest.mark.parametrize("place", ["s3", "folder"])
+@pytest.mark.parametrize("at", ["the first time", "later"])
+def test_of_two_that_publish_at_once_one_is_told(
+    first: str, better: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, at: str
+) -> None:
+    target = TARGET if place == "s3" else str(tmp_path / "published")
+    if at == "later":
+        publish(first, target)
+    evaluate_again(first)
+
+    def overtake(uri: str) -> None:
+        if Path(uri).name == "config.json":
+            patched.undo()
+            publish(first, target)
+
+    with monkeypatch.context() as patched:
+        after_each_write(patched, overtake)
+        with pytest.raises(InputError, match="somebody else has published to .* meanwhile.*Publish again, to compare yours with theirs"):
+            publish(better, target, force=True)
+    assert revision(target, tmp_path / "reader") == revision(first, tmp_path)
+    uri = publish(better, target, force=True)
+    assert resolve(uri, tmp_path / "reader").revision == revision(target, tmp_path / "reader") == revision(better, tmp_path)
+
+
+def test_two_that_publish_the_same_do_not_disturb_each_other(first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def overtake(uri: str) -> None:
+        patched.undo()
+        publish(first, TARGET)
+
+    with monkeypatch.context() as patched:
+        after_each_write(patched, overtake)
+        publish(first, TARGET)
+    assert revision(TARGET, tmp_path / "reader") == revision(first, tmp_path)
+
+
+def test_another_file_in_the_place_of_a_published_one_stays_and_is_told(first: str, s3: S3Server, tmp_path: Path) -> None:
+    key = publish(first, TARGET).removeprefix("s3://models/")
+    s3.put("models", f"{key}decision.json", b"{}")
+    with pytest.raises(CheckpointError, match=r"decision.json is not the one that manifest.json describes"):
+        resolve(TARGET, tmp_path / "reader")
+    with pytest.raises(
+        InputError, match="another decision.json is there, and what was published is never written again. Delete that folder"
+    ):
+        publish(first, TARGET)
+    storage.delete_folder(f"{TARGET}/{PurePosixPath(key).name}")
+    publish(first, TARGET)
+    assert revision(TARGET, tmp_path / "reader") == revision(first, tmp_path)
 
 
 def test_publishing_again_writes_nothing(first: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,21 +265,11 @@ def test_publishing_again_writes_nothing(first: str, monkeypatch: pytest.MonkeyP
     assert written == []
 
 
-def test_a_published_file_that_was_changed_is_written_again(first: str, s3: S3Server, tmp_path: Path) -> None:
-    publish(first, TARGET)
-    s3.put("models", "vit/decision.json", b"{}")
-    with pytest.raises(CheckpointError, match=r"decision.json is not the one that manifest.json describes"):
-        resolve(TARGET, tmp_path / "reader")
-    publish(first, TARGET)
-    assert revision(TARGET, tmp_path / "reader") == revision(first, tmp_path)
-
-
 def test_a_folder_with_files_of_another_checkpoint_is_refused(first: str, tmp_path: Path) -> None:
-    target = tmp_path / "published"
-    publish(first, str(target))
-    (target / "model.safetensors.index.json").write_text("{}")
+    uri = publish(first, str(tmp_path / "published"))
+    Path(uri, "model.safetensors.index.json").write_text("{}")
     with pytest.raises(CheckpointError, match=r"model.safetensors.index.json: not in manifest.json, so left over"):
-        resolve(str(target), tmp_path)
+        resolve(str(tmp_path / "published"), tmp_path)
 
 
 def forced(target: str) -> list[str]:
@@ -228,38 +325,11 @@ def test_another_model_is_not_replaced_without_photos_to_compare_them_on(first: 
 
 
 def test_a_model_that_cannot_be_loaded_any_more_is_replaced_only_by_force(first: str, better: str, women: str, s3: S3Server) -> None:
-    publish(first, TARGET)
-    s3.put("models", "vit/decision.json", b"{}")
+    s3.put("models", f"{publish(first, TARGET).removeprefix('s3://models/')}decision.json", b"{}")
     with pytest.raises(InputError, match=r"cannot be compared with the one there \(.*decision.json is not the one that"):
         publish(better, TARGET, women)
     publish(better, TARGET, women, force=True)
     assert "decision.json" in forced(TARGET)[0]
-
-
-def test_an_interrupted_forced_publishing_needs_force_again(
-    first: str, better: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publish(first, TARGET)
-
-    def stop(uri: str) -> None:
-        if uri == f"{TARGET}/{MANIFEST_FILE}":
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        after_each_write(patched, stop)
-        with pytest.raises(KeyboardInterrupt):
-            publish(better, TARGET, force=True)
-    with pytest.raises(InputError, match="photos to compare them on were not named"):
-        publish(better, TARGET)
-    publish(better, TARGET, force=True)
-    assert forced(TARGET) == forced(f"{TARGET}/{revision(better, tmp_path)}") != []
-
-
-def test_manifests_of_before_are_still_manifests(first: str, tmp_path: Path) -> None:
-    publish(first, TARGET)
-    path = f"{TARGET}/{MANIFEST_FILE}"
-    storage.write_bytes(path, json.dumps({"files": json.loads(storage.read_bytes(path))["files"]}).encode())
-    assert revision(TARGET, tmp_path / "reader") == revision(first, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["decision.json", "metrics.json", "MODEL_CARD.md"])
@@ -304,10 +374,10 @@ async def test_a_running_model_is_exchanged_for_what_was_published(first: str, b
     assert resolve(old, tmp_path / "a replica that starts later").revision == revision(first, tmp_path)
 
 
-def test_the_manifest_names_every_file_and_is_written_last(first: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_manifests_name_every_file_and_are_written_last(first: str, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
     after_each_write(monkeypatch, written.append)
-    publish(first, TARGET)
-    assert written[-1] == f"{TARGET}/{MANIFEST_FILE}"
-    manifest = json.loads(storage.read_bytes(written[-1]))
-    assert set(manifest["files"]) == {path.name for path in Path(first).iterdir()}
+    uri = publish(first, TARGET)
+    assert written[-2:] == [f"{uri}{MANIFEST_FILE}", f"{TARGET}/{MANIFEST_FILE}"]
+    for each in written[-2:]:
+        assert set(json.loads(storage.read_bytes(each))["files"]) == {path.name for path in Path(first).iterdir()}

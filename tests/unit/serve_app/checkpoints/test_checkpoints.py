@@ -40,6 +40,7 @@ def test_public_names() -> None:
         "forget_unused",
         "is_taken",
         "pin_of",
+        "published_name",
         "resolve",
     }
 

@@ -17,6 +17,7 @@ from serve_app.settings import get_settings
 from tests.support.checkpoints import write_tiny_classifier
 from tests.support.drawn_photos import FigureFinder, columns, draw, save, write_portraits
 from tune_training.data.labelled_photos import read_labelled
+from tune_training.evaluate import answers
 from tune_training.evaluate import evaluation as module
 from tune_training.evaluate.answers import judge as judge_photos
 from tune_training.evaluate.evaluation import evaluate
@@ -108,6 +109,30 @@ def test_a_second_run_asks_the_models_nothing_and_a_stopped_one_goes_on(
     # In a smaller batch the last bits of the logits may differ.
     assert leaves(judge(model, table)) == pytest.approx(leaves(first), nan_ok=True)
     assert finder.photos < asked + 5
+
+
+def test_margins_are_of_the_logits_whatever_the_temperature(model: Path, table: Path) -> None:
+    """Divided by a small temperature, all logits become probabilities of 0 and 1."""
+    photos = read_labelled(str(table)).split("val")
+    margins = []
+    for temperature in (1.0, 1e-6):
+        ClassifierDecision(temperature=temperature).write(model)
+        teller = load_classifier(str(model))
+        margins.append(judge_photos(photos, FigureFinder().as_detector(), teller, model.parent / str(temperature)).margins)
+    np.testing.assert_allclose(margins[1], margins[0], atol=1e-5)
+    assert np.abs(margins[0]).min() > 1e-4
+
+
+def test_answers_are_asked_anew_when_what_decides_them_has_changed(
+    model: Path, table: Path, finder: FigureFinder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    for changed in (lambda: None, lambda: None, lambda: monkeypatch.setattr(answers, "decoding", lambda: "another decoder")):
+        changed()
+        before = finder.photos
+        judge_photos(read_labelled(str(table)).split("val"), finder.as_detector(), load_classifier(str(model)), model.parent)
+        asked.append(finder.photos - before)
+    assert asked == [32, 0, 32]
 
 
 def test_the_temperature_is_fitted_on_val_and_asked_for_nothing_again(model: Path, table: Path, finder: FigureFinder) -> None:

@@ -1,42 +1,20 @@
-"""The commands: `python -m tune_training COMMAND --help`."""
+"""The commands that train once: their options, and what they print. `__main__` lists all commands."""
 
-import logging
-import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
-from transformers.utils import logging as transformers_logging
 
-from serve_app.checkpoints import CheckpointError
-from serve_app.checkpoints.decision import DecisionError
 from tune_training.data.manifest import TRAIN, VAL, read_manifest
-from tune_training.data.prepare import prepare_command
-from tune_training.detector.evaluate import evaluate_detector
 from tune_training.detector.train import DetectorRecipe
 from tune_training.detector.train import train_detector as run_detector_training
-from tune_training.evaluate.card import model_card
-from tune_training.evaluate.evaluation import evaluate
-from tune_training.io import storage
 from tune_training.io.errors import InputError
 from tune_training.io.models import Threads, set_threads
-from tune_training.io.options import expanded
-from tune_training.label_noise import label_noise
-from tune_training.predict import predict_command
-from tune_training.publish import publish
-from tune_training.run import run_command
 from tune_training.train.crops import training_crops
 from tune_training.train.fine_tune import fine_tune, photos_of
 from tune_training.train.model import DEFAULT_START, check_start
 from tune_training.train.recipe import ClassifierRecipe
 from tune_training.train.teacher import read_teacher
-from tune_training.tune.options import TuneOptions
-from tune_training.tune.result import BEST
-from tune_training.tune.search import tune as run_search
-
-app = typer.Typer(help="Train and judge the models that the service runs.", no_args_is_help=True, pretty_exceptions_enable=False)
 
 HUB = "hf://"
 EMBEDDED_SIZE = 96  # of a head it shows all that a small ViT can use, and two views cost less than one of 160
@@ -44,15 +22,6 @@ EMBEDDED_SIZE = 96  # of a head it shows all that a small ViT can use, and two v
 Manifest = Annotated[str, typer.Argument(help="What `prepare` wrote: a file or s3://bucket/key.")]
 
 
-@app.callback()
-def setup() -> None:
-    """Train and judge the models that the service runs."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    if not sys.stderr.isatty():
-        transformers_logging.disable_progress_bar()
-
-
-@app.command()
 def train_detector(
     start: Annotated[str, typer.Option(help="Checkpoint to start from: a folder, or hf://org/name.")],
     people: Annotated[
@@ -78,8 +47,6 @@ def train_detector(
     typer.echo(f"Trained: {folder}. Next: python -m tune_training evaluate-detector --help")
 
 
-@app.command()
-@expanded
 def train(
     manifest: Manifest,
     recipe: ClassifierRecipe,
@@ -106,32 +73,6 @@ def train(
     typer.echo(f"Trained: {folder}. Next: python -m tune_training evaluate --help")
 
 
-@app.command()
-@expanded
-def tune(
-    manifest: Manifest,
-    options: TuneOptions,
-    run_dir: Annotated[str, typer.Option(help="Folder or s3:// prefix of all results; the same command resumes there.")] = "runs/tune",
-) -> None:
-    """Search hyper-parameters with Ray Tune, and retrain the winner on all photos. Result: RUN_DIR/best.
-
-    Killed at any moment, the same command resumes after the last finished epoch. It runs on the Ray cluster that RAY_ADDRESS names (`ray
-    job submit` sets it), or on one of its own. TensorBoard: tensorboard --logdir RUN_DIR/search.
-    """
-    result = run_search(manifest, run_dir, options)
-    typer.echo(f"{result.summary()}\nThe model: {storage.join(run_dir, BEST)}. Next: python -m tune_training evaluate --help")
-
-
-app.command("run")(expanded(run_command))
-app.command("prepare")(prepare_command)
-app.command("predict")(predict_command)
-app.command("label-noise")(label_noise)
-app.command()(evaluate)
-app.command()(evaluate_detector)
-app.command()(publish)
-app.command()(model_card)
-
-
 def _starting_point(uri: str) -> str:
     """What `from_pretrained` takes; it would look for a mistyped folder on the hub."""
     if uri.startswith(HUB):
@@ -139,23 +80,3 @@ def _starting_point(uri: str) -> str:
     if not Path(uri).is_dir():
         raise InputError(f"{uri}: there is no such folder. Write a folder with a checkpoint, or {HUB}org/name")
     return uri
-
-
-# What Typer makes of Ctrl-C, and Ray of SIGTERM, to the exit status that shells give.
-_INTERRUPTED = {130: 128 + signal.SIGINT, int(signal.SIGTERM): 128 + signal.SIGTERM}
-
-
-def main() -> None:
-    """Runs a command; an error that the user can mend is a line, not a traceback, and so is an interruption."""
-    try:
-        app()
-    except SystemExit as end:
-        if end.code not in _INTERRUPTED:
-            raise
-        typer.echo("interrupted: run the same command again to go on", err=True)
-        raise SystemExit(_INTERRUPTED[end.code]) from end
-    except ValidationError as error:  # of a recipe's numbers
-        reasons = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise SystemExit(f"error: {'; '.join(reasons)}") from error
-    except (CheckpointError, DecisionError, InputError, OSError) as error:
-        raise SystemExit(f"error: {' '.join(str(error).split())}") from error

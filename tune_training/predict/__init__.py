@@ -4,15 +4,11 @@ from tune_training.predict import predict_all_images_in_folder
 answers = predict_all_images_in_folder("photos")
 """
 
-import csv
-import io
-import json
+import hashlib
 import logging
 import time
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 import pyarrow as pa
@@ -21,7 +17,7 @@ import typer
 
 from serve_app.checkpoints import Checkpoint, resolve
 from serve_app.codes import Code, error_text
-from serve_app.runtimes.base import LABELS, RunOptions
+from serve_app.runtimes.base import RunOptions
 from serve_app.settings import get_settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.detector import Detector
@@ -30,55 +26,50 @@ from tune_training.data.labelling import is_photo, other_files
 from tune_training.io import storage
 from tune_training.io.batches import NAME_IS_NO_TEXT, BatchReader, Unread, describe_unread
 from tune_training.io.errors import Incomplete, InputError
-from tune_training.io.models import decode_limits
-from tune_training.io.parts import Parts, write_parquet
+from tune_training.io.models import decode_limits, decoding
+from tune_training.io.parts import Parts
 from tune_training.io.storage import StoredFile
 from tune_training.io.workers import Engine, work_on
+from tune_training.predict.given_models import checkpoint_of
+from tune_training.predict.table import FORMATS, SCHEMA, causes_of_unread, is_table, summary, write
+from tune_training.predict.unsure import UnsureFolder
 
 logger = logging.getLogger(__name__)
 
-FORMATS = (".parquet", ".csv", ".jsonl")
-
-_PERSON = pa.struct([("box", pa.list_(pa.float64())), ("score", pa.float64())])
-# The keys of the service's answers except the request's id, and the file and both models as name@revision.
-SCHEMA = pa.schema(
-    [
-        ("path", pa.string()),
-        ("code", pa.string()),
-        ("prediction", pa.string()),
-        ("confidence", pa.float64()),
-        ("probabilities", pa.struct([(label, pa.float64()) for label in LABELS])),
-        ("person_count", pa.int32()),
-        ("people", pa.list_(_PERSON)),
-        ("error", pa.string()),
-        ("detector", pa.string()),
-        ("classifier", pa.string()),
-    ]
-)
 _KEPT = SCHEMA.append(pa.field("version", pa.string()))  # of the file: a replaced one is answered anew
 
 
 def predict_all_images_in_folder(
     folder: str,
+    bucket: str | None = None,
+    model: Any = None,
+    processor: Any = None,
+    detector: Any = None,
+    *,
     out: str | None = None,
-    detector: str | None = None,
-    classifier: str | None = None,
     engine: Engine = Engine.AUTO,
 ) -> list[dict[str, Any]]:
     """Answers for all photos below a folder or s3:// prefix, ordered by path; the keys are those of `SCHEMA`.
 
     Args:
-        folder: of the photos.
+        folder: of the photos; with a bucket, the prefix in it.
+        bucket: in S3; None: `folder` says all.
+        model: the classifier: a URI, or a model or pipeline of transformers; None: the one that the service uses (CLASSIFIER_URI).
+        processor: image processor of a `model` that is no URI; None: that of what it was loaded from.
+        detector: likewise (DETECTOR_URI); a pipeline has its processor.
         out: file to write, .parquet, .csv or .jsonl, local or s3://. After a kill the same call resumes from the answers kept in
             OUT.parts/. None: nothing is written.
-        detector: URI of the detector; None: the one that the service uses (DETECTOR_URI). Likewise `classifier`.
         engine: what runs the models; auto is Ray Data on a Ray cluster, and processes of this machine otherwise.
 
     Raises:
         InputError: there are no photos, or nothing can be written.
         CheckpointError, DecisionError: a model cannot be loaded.
     """
-    answers: list[dict[str, Any]] = predict(folder, out, detector, classifier, engine).to_pylist()
+    if bucket and is_table(bucket):
+        raise InputError(f"{bucket!r}: this is taken for a bucket. Write out={bucket!r}")
+    source = f"{storage.S3}{bucket}/{folder}" if bucket else folder
+    with checkpoint_of(model, processor) as classifier_uri, checkpoint_of(detector) as detector_uri:
+        answers: list[dict[str, Any]] = predict(source, out, detector_uri, classifier_uri, engine).to_pylist()
     return answers
 
 
@@ -88,9 +79,14 @@ def predict(
     detector: str | None = None,
     classifier: str | None = None,
     engine: Engine = Engine.AUTO,
+    unsure: UnsureFolder | None = None,
 ) -> pa.Table:
-    """`predict_all_images_in_folder` as a table, for many photos."""
-    if out and PurePosixPath(out.lower()).suffix not in FORMATS:
+    """`predict_all_images_in_folder` as a table, for many photos; models are URIs.
+
+    Args:
+        unsure: takes the photos that the model is unsure of.
+    """
+    if out and not is_table(out):
         raise InputError(f"{out!r}: the name must end with {', '.join(FORMATS)}")
     settings = get_settings()
     source, out = storage.absolute(source), out and storage.absolute(out)
@@ -128,19 +124,15 @@ def predict(
         if parts:
             parts.add(table)
     result = pa.concat_tables(tables).drop_columns("version").sort_by("path")
+    if unsure:  # before the answers that are kept for the next try are deleted
+        unsure.add(source, result.filter(pc.equal(result["code"], Code.UNSURE)).to_pylist())
     if out and parts:
-        _write(result, out)
+        write(result, out)
         if causes_of_unread(result):  # the same call tries these again, and no others
             parts.flush()
         else:
             parts.delete()
     return result
-
-
-def causes_of_unread(table: pa.Table) -> list[str]:
-    """Why files were not read, for each that was not."""
-    causes: list[str] = table.filter(pc.equal(table["code"], Code.NOT_FOUND))["error"].to_pylist()
-    return causes
 
 
 class Predictor:
@@ -207,7 +199,12 @@ def _table(rows: Sequence[dict[str, Any]]) -> pa.Table:
 
 
 def _with_version(rows: Sequence[dict[str, Any]], files: dict[str, StoredFile]) -> pa.Table:
-    return pa.Table.from_pylist([row | {"version": files[row["path"]].version} for row in rows], _KEPT)
+    return pa.Table.from_pylist([row | {"version": _version(files[row["path"]])} for row in rows], _KEPT)
+
+
+def _version(file: StoredFile) -> str:
+    """Of the file and of all that decodes it: when either changes, it is answered anew."""
+    return f"{file.version} {hashlib.sha256(f'{decoding()} {get_settings().model_runtime}'.encode()).hexdigest()[:12]}"
 
 
 def _kept(parts: Parts, files: dict[str, StoredFile], models: Sequence[Checkpoint]) -> pa.Table:
@@ -219,38 +216,9 @@ def _kept(parts: Parts, files: dict[str, StoredFile], models: Sequence[Checkpoin
         if row["code"] != Code.NOT_FOUND
         and (row["detector"], row["classifier"]) == described
         and row["path"] in files
-        and files[row["path"]].version == row["version"]
+        and _version(files[row["path"]]) == row["version"]
     }
     return pa.Table.from_pylist(list(rows.values()), _KEPT)
-
-
-def _write(table: pa.Table, out: str) -> None:
-    if out.lower().endswith(".parquet"):
-        write_parquet(table, out)
-        return
-    text = io.StringIO(newline="")
-    rows = table.to_pylist()
-    if out.lower().endswith(".csv"):
-        writer = csv.DictWriter(text, SCHEMA.names, lineterminator="\n")
-        writer.writeheader()
-        nested = {field.name for field in SCHEMA if pa.types.is_nested(field.type)}
-        writer.writerows(
-            {key: json.dumps(value) if key in nested and value is not None else value for key, value in row.items()} for row in rows
-        )
-    else:
-        text.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    storage.write_bytes(out, text.getvalue().encode())
-
-
-def summary(table: pa.Table) -> str:
-    """The number of answers by code and by prediction."""
-    codes = Counter(table["code"].to_pylist())
-    predictions = Counter(each for each in table["prediction"].to_pylist() if each)
-    lines = [f"{len(table)} photos"]
-    for code, count in codes.most_common():
-        more = f" ({', '.join(f'{predictions[label]} {label}' for label in LABELS)})" if code == Code.OK else ""
-        lines.append(f"  {code}: {count}{more}")
-    return "\n".join(lines)
 
 
 def predict_command(
@@ -261,13 +229,25 @@ def predict_command(
     engine: Annotated[
         Engine, typer.Option(help="auto: Ray Data where RAY_ADDRESS names a cluster, processes of this machine otherwise.")
     ] = Engine.AUTO,
+    unsure_to: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder that photos which the model is unsure of are copied to, to be labelled, with a table for `prepare --labels`. It"
+            " holds photos of people: mind where it is."
+        ),
+    ] = None,
 ) -> None:
     """Answer for each photo as the service would. Result: OUT, a row for each photo; a broken photo has a row with its error code.
 
     After a kill the same command resumes: answers are kept in OUT.parts/ until OUT is written.
     """
     started = time.monotonic()
-    table = predict(source, out, detector, classifier, engine)
+    unsure = UnsureFolder(unsure_to) if unsure_to else None
+    table = predict(source, out, detector, classifier, engine, unsure)
     typer.echo(f"{summary(table)}\nWritten: {out}, after {time.monotonic() - started:.1f} s")
-    if causes := causes_of_unread(table):
+    causes = causes_of_unread(table)
+    if unsure:
+        causes += unsure.unread
+        typer.echo(unsure.summary())
+    if causes:
         raise Incomplete(describe_unread(causes))
