@@ -36,12 +36,12 @@ class Lean:
 
     Attributes:
         heard: the status and code of each answer from the first moment to the first of the graph.
-        processes: the head's.
+        process: the head.
     """
 
     url: str
     heard: set[str]
-    processes: list[psutil.Process]
+    process: psutil.Process
     address: str
     environment: dict[str, str]
 
@@ -80,11 +80,10 @@ def lean() -> Iterator[Lean]:
             written.write_text(yaml.safe_dump(config))
             dashboard = f"http://127.0.0.1:{ports['dashboard-port']}"
             _until_reachable(dashboard, head)
-            subprocess.run([*SERVE, "deploy", written, "--address", dashboard], env=environment, check=True, capture_output=True)
+            subprocess.run([*SERVE, "deploy", written, "--address", dashboard], env=environment, check=True, stdout=subprocess.DEVNULL)
             proxy = f"http://127.0.0.1:{config['http_options']['port']}"
             heard = _until_answered(proxy, head)
-            processes = psutil.Process(head.pid).children(recursive=True)
-            yield Lean(proxy, heard, processes, f"127.0.0.1:{ports['port']}", environment)
+            yield Lean(proxy, heard, psutil.Process(head.pid), f"127.0.0.1:{ports['port']}", environment)
         finally:
             _end(head)
 
@@ -95,12 +94,20 @@ def test_from_the_first_moment_clients_are_asked_to_try_again(lean: Lean) -> Non
 
 def test_haproxy_has_our_configuration(lean: Lean) -> None:
     """As KubeRay's pods run it: Ray starts it by itself, without `make serve`."""
-    commands = [process.cmdline() for process in lean.processes if process.is_running() and process.name() == "haproxy"]
-    assert commands
-    for command in commands:
-        config = Path(command[command.index("-f") + 1]).read_text()
+    while not (configs := _configs_of_haproxy(lean.process)):
+        pass  # until Ray has started the next one
+    for config in configs:
         assert f"timeout http-request {HEADERS_S}s" in config
         assert "bind 127.0.0.1:" in config  # as serve_config.yaml says, not for all addresses
+
+
+def _configs_of_haproxy(head: psutil.Process) -> list[str]:
+    found = []
+    for process in head.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # Ray starts another one for each change
+            if process.name() == "haproxy" and (command := process.cmdline()):
+                found.append(Path(command[command.index("-f") + 1]).read_text())
+    return found
 
 
 def test_the_ingress_answers_and_the_models_sleep(lean: Lean) -> None:
