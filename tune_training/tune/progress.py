@@ -48,18 +48,18 @@ class Progress(Callback):
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """The table; also of a trial that was stopped early."""
         if self._clock() - self._table_told >= TABLE_S:
-            self._tell(trials)
+            self._tell(trials, trial)
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
         """The table at the end."""
         self._tell(trials)
 
-    def _tell(self, trials: Sequence[Trial]) -> None:
+    def _tell(self, trials: Sequence[Trial], ended: Trial | None = None) -> None:
         self._table_told = self._clock()
         rows = [
             {
                 "trial": str(trial),
-                "status": trial.status.lower(),
+                "status": "terminated" if trial is ended else trial.status.lower(),  # Tune calls before it says so
                 **{name: (trial.last_result or {}).get(name, "") for name in (EPOCH, self._metric)},
                 **{name: trial.config.get(name, "") for name in self._varied},
             }

@@ -160,9 +160,9 @@ def read_search_space(path: Path) -> SearchSpace:
     except ValidationError as error:
         raise InputError(f"{path}: the search space is not valid: {_reasons(error)}") from error
     try:
-        ranges = {name: _checked_range(name, each) for name, each in file.search.items() if isinstance(each, _Range)}
-        fixed = {name: _checked(name, each) for name, each in file.search.items() if not isinstance(each, _Range)}
-        original = {name: _checked(name, each) for name, each in file.original.items()}
+        ranges: dict[str, _Range] = {name: _checked_range(name, each) for name, each in file.search.items() if isinstance(each, _Range)}
+        fixed: dict[str, Value] = {name: _checked(name, each) for name, each in file.search.items() if not isinstance(each, _Range)}
+        original: dict[str, Value] = {name: _checked(name, each) for name, each in file.original.items()}
     except ValueError as error:
         raise InputError(f"{path}: the search space is not valid: {error}") from error
     return SearchSpace({**_UNNAMED, **fixed, **original}, ranges, fixed)

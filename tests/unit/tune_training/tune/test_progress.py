@@ -59,12 +59,14 @@ def test_a_trial_has_a_line_at_most_every_ten_seconds(progress: Any, clock: Cloc
 
 
 def test_a_table_of_all_trials_is_told_when_one_ends_and_at_the_end(progress: Any, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    ended, waiting = FakeTrial("1", status="TERMINATED"), FakeTrial("2", status="PENDING")
+    ended, waiting = FakeTrial("1"), FakeTrial("2", status="PENDING")
     finish_epoch(progress, ended, 8)
     caplog.clear()
     progress.on_trial_complete(0, [ended, waiting], ended)
     progress.on_trial_complete(0, [ended, waiting], ended)
     assert len(caplog.messages) == 1
+    assert caplog.messages[0].splitlines()[2].split()[:2] == ["trial_1", "terminated"]
+    ended.status = "TERMINATED"
     clock.now += TABLE_S
     progress.on_trial_complete(0, [ended, waiting], ended)
     progress.on_experiment_end([ended, waiting])

@@ -42,9 +42,10 @@ class Search:
         """Runs each trial until it is stopped or at its end."""
         configs: list[dict[str, Any]] = [{"learning_rate": rate} for rate in learning_rates]
         trials = [Trial("trainable", config=config, stub=True) for config in configs]
+        controller: Any = None  # which ASHA does not use
         running = dict(zip(learning_rates, trials, strict=True))
         for trial in trials:
-            self.scheduler.on_trial_add(None, trial)
+            self.scheduler.on_trial_add(controller, trial)
         while running:
             for rate, trial in list(running.items()):
                 epochs = self.space.recipe(trial.config, 0).epochs
@@ -90,7 +91,8 @@ def test_the_first_proposal_is_the_original_and_the_default_space_suits_both_met
 def test_proposals_come_a_few_at_a_time_and_learn_from_the_results_of_others(space: SearchSpace) -> None:
     algorithm: Any = search_algorithm(Method.OPTUNA, space, trials=16, seed=0)
     algorithm.set_search_properties(METRIC, "max", space.domains(with_original=True))
-    running, given = [], Counter[bool]()
+    running: list[tuple[str, dict[str, float]]] = []
+    given = Counter[bool]()
     for number in range(16):
         if (config := algorithm.suggest(str(number))) is None:
             name, known = running.pop(0)
