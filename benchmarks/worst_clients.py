@@ -87,7 +87,8 @@ def measure(server: Server, clients: int, rate: float, seconds: float, warm_up: 
 
         alone = normal()
         _watch(running, [alone])
-        crowd = pool.submit(run_load, ClosedLoop(clients, patient), running.upload(), list(files.values()), 0, warm_up + seconds)
+        # For longer: the two clients do not start at the same moment.
+        crowd = pool.submit(run_load, ClosedLoop(clients, patient), running.upload(), list(files.values()), 0, 2 * warm_up + seconds)
         beside = normal()
         most = _watch(running, [crowd, beside])
     records = [crowd.result(), alone.result(), beside.result()]
