@@ -120,7 +120,7 @@ def main() -> None:
     except SystemExit as end:
         if end.code not in _INTERRUPTED:
             raise
-        typer.echo("interrupted; run the same command to go on", err=True)
+        typer.echo("interrupted: run the same command again to go on", err=True)
         raise SystemExit(_INTERRUPTED[end.code]) from end
     except Exception as error:
         line = _line_for(error)

@@ -116,7 +116,7 @@ def test_an_interrupted_search_is_neither_judged_nor_published(store: S3Server, 
         process.kill()
     # Of SIGTERM, Ray's own shutdown may make another status.
     assert process.returncode == 130 if number is signal.SIGINT else process.returncode, errors[-2000:]
-    assert "interrupted; run the same command to go on" in errors
+    assert "interrupted: run the same command again to go on" in errors
     assert "Traceback" not in errors
     assert "The model" not in output
     assert read_result(str(run)) is None

@@ -226,7 +226,7 @@ class TestBadInput:
             tune(tiny.manifest, "s3://nowhere/run", tiny.options())
 
     def test_not_enough_disk(self, tiny: TinySearch, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+        monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000, "total": 10**12}))
         with pytest.raises(InputError, match="are free on that disk"):
             tune(tiny.manifest, run, tiny.options())
 

@@ -140,6 +140,6 @@ def test_a_photo_that_is_gone_is_named(photos: list[Photo], tmp_path: Path) -> N
 
 
 def test_too_little_disk_is_told_before_photos_are_read(photos: list[Photo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 6 * 2 * 40 * 40 * 3 - 1}))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 6 * 2 * 40 * 40 * 3 - 1, "total": 10**12}))
     with pytest.raises(InputError, match="are free on that disk"):
         cached_crops(photos, SPEC, tmp_path / "crops")
