@@ -24,21 +24,24 @@ async def predict(client: httpx.AsyncClient, image: bytes) -> dict[str, Any]:
 
 
 async def test_one_person(client: httpx.AsyncClient) -> None:
-    body = await predict(client, photos.astronaut())
+    body = await predict(client, photos.cameraman())
     assert (body["code"], body["person_count"], body["error"]) == ("ok", 1, None)
     assert body["confidence"] == body["probabilities"][body["prediction"]] == max(body["probabilities"].values())
     assert body["probabilities"].keys() == {"male", "female"}
     assert sum(body["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     (person,) = body["people"]
     x0, y0, x1, y1 = person["box"]
-    assert 0 <= x0 < 0.45 < x1 <= 1  # her face is at 0.44, 0.23
+    assert 0 <= x0 < 0.45 < x1 <= 1  # his face is at 0.44, 0.23
     assert 0 <= y0 < 0.23 < y1 <= 1
     assert all("@" in name for name in body["model"].values())
 
 
-@pytest.mark.xfail(strict=True, reason="the embedded classifier takes the astronaut for a man: see the limits in its card")
-async def test_one_woman(client: httpx.AsyncClient) -> None:
-    assert (await predict(client, photos.astronaut()))["prediction"] == "female"
+async def test_a_hard_photo_of_a_woman_is_answered_rightly_or_not_at_all(client: httpx.AsyncClient) -> None:
+    """The first photo that many try; version 1.0.0 was confident that it shows a man."""
+    body = await predict(client, photos.astronaut())
+    assert (body["code"], body["prediction"]) in [("ok", "female"), ("unsure", None)]
+    assert body["person_count"] == 1
+    assert body["probabilities"].keys() == {"male", "female"}
 
 
 @pytest.mark.parametrize("photo", [photos.cat, photos.coffee], ids=["cat", "coffee"])
@@ -55,14 +58,14 @@ async def test_several_people(client: httpx.AsyncClient) -> None:
 
 
 async def test_the_image_may_be_the_body_and_the_answer_is_the_same(client: httpx.AsyncClient) -> None:
-    response = await client.post("/predict", content=photos.astronaut(), headers={"content-type": "image/jpeg"})
-    form = await predict(client, photos.astronaut())
+    response = await client.post("/predict", content=photos.cameraman(), headers={"content-type": "image/jpeg"})
+    form = await predict(client, photos.cameraman())
     assert response.json() | {"request_id": ""} == form | {"request_id": ""}
 
 
 async def test_a_photo_gets_the_same_answer_alone_and_in_any_company(client: httpx.AsyncClient) -> None:
-    alone = await predict(client, photos.astronaut())
-    crowd = [photos.astronaut(), photos.cat(), photos.two_people(), photos.coffee()] * 5
+    alone = await predict(client, photos.cameraman())
+    crowd = [photos.cameraman(), photos.cat(), photos.two_people(), photos.coffee()] * 5
     answers = await asyncio.gather(*(predict(client, image) for image in crowd))
     for answer in answers[::4]:
         assert answer["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-3)
@@ -71,10 +74,10 @@ async def test_a_photo_gets_the_same_answer_alone_and_in_any_company(client: htt
 
 async def test_a_batch_answers_in_order_and_isolates_faults(client: httpx.AsyncClient) -> None:
     files = [
-        ("files", ("a.jpg", photos.astronaut(), "image/jpeg")),
+        ("files", ("a.jpg", photos.cameraman(), "image/jpeg")),
         ("files", ("b.jpg", b"not an image", "image/jpeg")),
         ("files", ("c.jpg", photos.cat(), "image/jpeg")),
-        ("files", ("d.jpg", photos.astronaut()[:5000], "image/jpeg")),
+        ("files", ("d.jpg", photos.cameraman()[:5000], "image/jpeg")),
     ]
     response = await client.post("/predict-batch", files=files)
     assert response.status_code == 200

@@ -39,8 +39,8 @@ async def test_a_photo_that_kills_its_decoder_is_refused_and_its_neighbours_are_
 
     async with httpx.AsyncClient(base_url=url, timeout=150) as client:
         await until_healthy(client)
-        images = [photos.astronaut(), photos.cat(), KILLER, photos.astronaut(), photos.coffee()]
+        images = [photos.cameraman(), photos.cat(), KILLER, photos.cameraman(), photos.coffee()]
         codes = await asyncio.gather(*(code(client, image) for image in images))
         assert codes == ["ok", "no_person", "corrupt_image", "ok", "no_person"]
         await until_healthy(client)
-        assert await code(client, photos.astronaut()) == "ok"
+        assert await code(client, photos.cameraman()) == "ok"

@@ -33,7 +33,7 @@ async def deploy(service: RunningService, client: httpx.AsyncClient) -> AsyncIte
 
 
 async def ask(client: httpx.AsyncClient) -> Answer:
-    response = await client.post("/predict", content=photos.astronaut(), headers={"content-type": "image/jpeg"})
+    response = await client.post("/predict", content=photos.cameraman(), headers={"content-type": "image/jpeg"})
     assert response.status_code == 200, response.text
     body: Answer = response.json()
     return body

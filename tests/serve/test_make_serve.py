@@ -37,7 +37,7 @@ def test_it_says_when_it_is_ready_and_how_to_go_on(service: RunningService) -> N
 def test_it_logs_codes_and_times_but_no_names(service: RunningService) -> None:
     headers = {"x-request-id": "told-by-the-client"}
     with httpx.Client(base_url=service.url, timeout=60) as client:
-        answer = client.post("/predict", files={"file": (FILE_NAME, photos.astronaut(), "image/jpeg")}, headers=headers)
+        answer = client.post("/predict", files={"file": (FILE_NAME, photos.cameraman(), "image/jpeg")}, headers=headers)
         assert answer.json()["code"] == "ok"
     lines = service.log_lines()
     (line,) = [line for line in lines if line.get("photo_request_id") == "told-by-the-client"]
@@ -64,7 +64,7 @@ def test_a_malformed_request_id_is_replaced(service: RunningService) -> None:
     ],
 )
 def test_it_counts(service: RunningService, metric: str) -> None:
-    httpx.post(f"{service.url}/predict", content=photos.astronaut(), headers={"content-type": "image/jpeg"}, timeout=60)
+    httpx.post(f"{service.url}/predict", content=photos.cameraman(), headers={"content-type": "image/jpeg"}, timeout=60)
     while not re.search(metric, metrics(service)):
         pass  # Ray reports every few seconds; the test's time limit bounds the wait
 
@@ -109,7 +109,7 @@ def stoppable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServi
 @contextlib.contextmanager
 def half_an_upload(service: RunningService) -> Iterator[http.client.HTTPConnection]:
     """A request whose last byte is missing."""
-    body = photos.astronaut()
+    body = photos.cameraman()
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)
     connection.putrequest("POST", "/predict")
     connection.putheader("Content-Type", "image/jpeg")
@@ -182,7 +182,7 @@ def test_told_to_stop_it_answers_what_is_in_flight_admits_no_more_and_leaves_no_
             pass  # each poll is a request
         refused = httpx.post(f"{stoppable.url}/predict", content=photos.cat(), headers={"content-type": "image/jpeg"})
         assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (503, "overloaded", "1")
-        connection.send(photos.astronaut()[-1:])
+        connection.send(photos.cameraman()[-1:])
         answer = connection.getresponse()
         assert (answer.status, json.loads(answer.read())["code"]) == (200, "ok")
     assert stoppable.process.wait(15) == 0

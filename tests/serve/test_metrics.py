@@ -32,7 +32,7 @@ async def exported(service: RunningService) -> str:
 
 
 async def test_what_is_watched_is_exported(service: RunningService, client: httpx.AsyncClient) -> None:
-    assert (await client.post("/predict", content=photos.astronaut(), headers={"content-type": "image/jpeg"})).json()["code"] == "ok"
+    assert (await client.post("/predict", content=photos.cameraman(), headers={"content-type": "image/jpeg"})).json()["code"] == "ok"
     missing = NAMED
     async with asyncio.timeout(WAIT_S):
         while missing:

@@ -38,6 +38,6 @@ async def test_a_missing_detector(cluster: str, deploy: Callable[..., str], tmp_
         health = await client.get("/health")
         assert health.status_code == 503
         assert (health.json()["status"], health.json()["detector_loaded"]) == ("unavailable", False)
-        answer = await client.post("/predict", content=photos.astronaut(), headers={"content-type": "image/jpeg"})
+        answer = await client.post("/predict", content=photos.cameraman(), headers={"content-type": "image/jpeg"})
         assert answer.status_code in (503, 504)
         assert answer.json()["code"] in ("overloaded", "timeout")

@@ -20,7 +20,7 @@ ADDRESS = re.compile(r"(http://)?localhost:8000")
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for name in ("photo.jpg", "a.jpg", "b.jpg"):
-        (tmp_path / name).write_bytes(photos.astronaut())
+        (tmp_path / name).write_bytes(photos.cameraman())
     return tmp_path
 
 
@@ -56,5 +56,5 @@ def test_curl(service: RunningService, folder: Path, command: str) -> None:
 
 def test_the_answer_shown_has_the_keys_of_an_answer(service: RunningService) -> None:
     (shown,) = re.findall(r"^```json\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-    answer = httpx.post(f"{service.url}/predict", content=photos.astronaut(), headers={"content-type": "image/jpeg"}, timeout=60)
+    answer = httpx.post(f"{service.url}/predict", content=photos.cameraman(), headers={"content-type": "image/jpeg"}, timeout=60)
     assert json.loads(shown).keys() == answer.json().keys()

@@ -17,8 +17,14 @@ def jpeg(pixels: np.ndarray | Image.Image, quality: int = 90) -> bytes:
 
 @cache
 def astronaut() -> bytes:
-    """One woman, head to waist, with a flag and a model of a shuttle behind her (NASA, public domain)."""
+    """One woman, head to waist, with a flag and a model of a shuttle behind her (NASA, public domain): a hard case, with her hair up."""
     return jpeg(skimage.data.astronaut())
+
+
+@cache
+def cameraman() -> bytes:
+    """One man behind a camera, in grey (Lav Varshney, CC0): unlike the astronaut, an easy case."""
+    return jpeg(np.stack([skimage.data.camera()] * 3, axis=-1))
 
 
 @cache
