@@ -7,8 +7,8 @@ Ray has no setting for any of these:
                                 lost, and trying again helps. So do Serve's own refusals, which are text, as no answer of the app is.
     time limit for headers      Without one, clients that send half a header each hold a connection for an hour.
     400 in our words            For clients that close their side of the connection before the answer. What is no valid HTTP gets no
-                                further than HAProxy's parser, which has its answers (400, 408 and 422, in HTML) compiled in: neither
-                                `http-error` nor `errorfile` reaches it, not even behind a frontend in TCP mode. README.md lists them.
+                                further than HAProxy's parser, which has its answers (400, 408 and 422, in HTML) compiled in:
+                                `http-error` does not reach it, not even behind a frontend in TCP mode. README.md lists them.
     control headers             A client could lengthen or switch off Serve's time limit by them, or choose a replica.
     admin socket                Other users of the machine could stop the service through it.
     addresses                   With `HOST_VARIABLE` set, requests come in at that address, and statistics and metrics stay on this
