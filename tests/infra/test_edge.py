@@ -88,14 +88,14 @@ def public(aws: Planned, page: Path, service: RunningService, tmp_path_factory: 
 
 def test_a_browser_uploads_photos_and_opens_deep_links(public: Edge, tmp_path: Path) -> None:
     chromium = chromium_or_skip()
-    (tmp_path / "person.jpg").write_bytes(photos.astronaut())
+    (tmp_path / "person.jpg").write_bytes(photos.cameraman())
     arguments = ("npx", "playwright", "test", "--config", "playwright.edge.config.ts")
     run(*arguments, CHROMIUM=chromium, SERVICE_URL=public.url, PHOTOS=str(tmp_path))
 
 
 def test_a_photo_above_what_a_firewall_reads_passes(public: Edge) -> None:
-    reply = public.ask("/api/predict", "POST", photos.astronaut(), Content_Type="image/jpeg")
-    assert len(photos.astronaut()) > 16_384
+    reply = public.ask("/api/predict", "POST", photos.cameraman(), Content_Type="image/jpeg")
+    assert len(photos.cameraman()) > 16_384
     assert (reply.status, json.loads(reply.body)["code"]) == (200, "ok")
 
 

@@ -80,9 +80,10 @@ def lean() -> Iterator[Lean]:
             written.write_text(yaml.safe_dump(config))
             dashboard = f"http://127.0.0.1:{ports['dashboard-port']}"
             _until_reachable(dashboard, head)
-            subprocess.run([*SERVE, "deploy", written, "--address", dashboard], env=environment, check=True, stdout=subprocess.DEVNULL)
+            deploy = subprocess.Popen([*SERVE, "deploy", written, "--address", dashboard], env=environment, stdout=subprocess.DEVNULL)
             proxy = f"http://127.0.0.1:{config['http_options']['port']}"
-            heard = _until_answered(proxy, head)
+            heard = _until_answered(proxy, head)  # from the first moment, which is before the command ends
+            assert deploy.wait() == 0
             yield Lean(proxy, heard, psutil.Process(head.pid), f"127.0.0.1:{ports['port']}", environment)
         finally:
             _end(head)
@@ -94,11 +95,10 @@ def test_from_the_first_moment_clients_are_asked_to_try_again(lean: Lean) -> Non
 
 def test_haproxy_has_our_configuration(lean: Lean) -> None:
     """As KubeRay's pods run it: Ray starts it by itself, without `make serve`."""
-    while not (configs := _configs_of_haproxy(lean.process)):
-        pass  # until Ray has started the next one
-    for config in configs:
-        assert f"timeout http-request {HEADERS_S}s" in config
-        assert "bind 127.0.0.1:" in config  # as serve_config.yaml says, not for all addresses
+    ours = f"timeout http-request {HEADERS_S}s"
+    while not (configs := _configs_of_haproxy(lean.process)) or not all(ours in config for config in configs):
+        pass  # for each change Ray writes the file, and then starts the program that adapts it
+    assert all("bind 127.0.0.1:" in config for config in configs)  # as serve_config.yaml says, not for all addresses
 
 
 def _configs_of_haproxy(head: psutil.Process) -> list[str]:

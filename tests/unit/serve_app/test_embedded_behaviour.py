@@ -33,15 +33,16 @@ IN_OTHER_BATCHES = 36  # photos
 JITTER = 0.03  # of a box's sides
 
 # The largest share of answers (code and label) that may change: three photos more than with the weights for which it was measured, because
-# each processor rounds in its own way.
+# each processor rounds in its own way. Most of these changes are between an answer and `unsure`.
 BOUNDS = {
-    "mirror image": 0.056,  # measured 3.5 %
-    "brightness by 25 %": 0.056,  # 3.5 %
-    "JPEG of quality 60": 0.056,  # 3.5 %
-    "half the size": 0.063,  # 4.2 %
+    "mirror image": 0.084,  # measured 6.2 %
+    "brightness by 25 %": 0.077,  # 5.6 %
+    "JPEG of quality 60": 0.070,  # 4.9 %
+    "half the size": 0.091,  # 6.9 %
     "boxes moved by 3 %": 0.045,  # 2.2 %
     "other photos in the batch": 0.0,  # 0.0 %
 }
+OTHER_LABEL = 0.007  # the largest share of answers that may turn into the other label, sure both times: one photo; measured 0.0 %
 
 Answer = tuple[Code, str | None]
 
@@ -112,7 +113,10 @@ def test_most_photos_are_answered(embedded: Embedded) -> None:
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_photo_that_shows_the_same_person_gets_the_same_answer(name: str, embedded: Embedded) -> None:
     changed = [CHANGES[name](Image.open(io.BytesIO(image)).convert("RGB"), number) for number, image in enumerate(embedded.images)]
-    check(name, answers(embedded.outcomes), answers(embedded.ask([encode(photo, "PNG", compress_level=1) for photo in changed])))
+    before, after = answers(embedded.outcomes), answers(embedded.ask([encode(photo, "PNG", compress_level=1) for photo in changed]))
+    check(name, before, after)
+    sure = [(one, other) for (_, one), (_, other) in zip(before, after, strict=True) if one and other]
+    assert sum(one != other for one, other in sure) / len(before) <= OTHER_LABEL
 
 
 def moved(box: Box, rng: np.random.Generator) -> Box:

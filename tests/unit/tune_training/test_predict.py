@@ -27,7 +27,7 @@ from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, Settings,
 from serve_app.vision.pipeline import Outcome
 from tests.support.checkpoints import ON_TORCH, write_tiny_classifier, write_tiny_detector
 from tests.support.data_sets import write_photo
-from tests.support.photos import astronaut, cat, two_people
+from tests.support.photos import cameraman, cat, two_people
 from tests.support.s3 import S3Server, s3_server
 from tests.support.service import ROOT
 from tune_training import predict as predicting
@@ -53,9 +53,9 @@ CODES = {
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photos")
-    write_photo(folder / "a" / "one.jpg", astronaut())
+    write_photo(folder / "a" / "one.jpg", cameraman())
     write_photo(folder / "a" / "two.jpg", two_people())
-    write_photo(folder / "broken.jpg", astronaut()[:9000])
+    write_photo(folder / "broken.jpg", cameraman()[:9000])
     write_photo(folder / "cat", cat())
     write_photo(folder / "large.jpg", bytes(Settings.model_fields["max_image_bytes"].default + 1))
     write_photo(folder / "text.png", b"no image")
@@ -185,7 +185,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
 
 
 def test_it_works_from_s3_to_s3(s3: S3Server) -> None:
-    s3.put("data", "photos/one.jpg", astronaut())
+    s3.put("data", "photos/one.jpg", cameraman())
     predict("s3://data/photos/", "s3://data/answers.jsonl")
     row = json.loads(s3.client.get_object(Bucket="data", Key="answers.jsonl")["Body"].read())
     assert (row["path"], row["code"]) == ("one.jpg", "ok")
@@ -213,7 +213,7 @@ def test_a_fault_and_a_missing_file_take_nothing_from_other_photos(tmp_path: Pat
 
 def test_an_unsure_answer_has_probabilities_and_no_prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predicting, "RunOptions", SimpleNamespace(of=lambda *_, **__: ON_TORCH))  # see tests/conftest.py
-    write_photo(tmp_path / "photos" / "one.jpg", astronaut())
+    write_photo(tmp_path / "photos" / "one.jpg", cameraman())
     teller = write_tiny_classifier(tmp_path / "teller")
     ClassifierDecision(min_confidence=1.0).write(teller)
     table = predicting.Predictor(str(tmp_path / "photos"), EMBEDDED_DETECTOR, str(teller))(["one.jpg"])
@@ -309,7 +309,7 @@ def test_photos_that_the_model_is_unsure_of_are_collected_to_be_labelled(
     cat_row, one = collected(folder)
     assert (cat_row["original"], one["original"]) == (str(photos / "cat"), str(photos / "a/one.jpg"))
     assert (cat_row["label"], cat_row["probability_female"], one["probability_male"]) == ("", "0.5500", "0.7000")
-    assert (folder / cat_row["path"]).read_bytes() == cat() and (folder / one["path"]).read_bytes() == astronaut()
+    assert (folder / cat_row["path"]).read_bytes() == cat() and (folder / one["path"]).read_bytes() == cameraman()
     table = folder / "labels.csv"
     table.write_text(table.read_text().replace(",,0.5500", ",female,0.5500"))
     kept, rejects = by_table(str(folder), find_files(str(folder)), str(table))
