@@ -38,8 +38,10 @@ def test_the_metrics_are_of_these_weights(folder: Path) -> None:
 
 
 def test_the_classifiers_confidence_is_calibrated_and_its_groups_are_told_of() -> None:
-    """The goal is a calibration error of at most 2 % on the faces of the test split. One temperature for all framings leaves 2.9 %: on faces the
-    model is more often right than it says."""
+    """The goal is a calibration error of at most 2 % on the faces of the test split.
+
+    One temperature for all framings leaves 2.9 %: about faces the model is more often right than it says.
+    """
     test = json.loads((CLASSIFIER / "metrics.json").read_text(encoding="utf-8"))["splits"]["test"]
     assert test["by"]["source"]["groups"]["utkface"]["ece"]["value"] <= 0.03
     assert {"age", "race"} <= test["by"].keys()
