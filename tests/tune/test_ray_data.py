@@ -7,7 +7,7 @@ import pytest
 
 from serve_app.codes import Code
 from tests.support.data_sets import ROW, load_names_work
-from tests.support.photos import astronaut, cat, two_people
+from tests.support.photos import cameraman, cat, two_people
 from tests.support.s3 import S3Server
 from tune_training.data import examine
 from tune_training.data.prepare import PrepareOptions, prepare
@@ -17,7 +17,7 @@ from tune_training.predict import predict
 
 @pytest.fixture
 def photos(cluster: S3Server) -> str:
-    names = {"female/one.jpg": astronaut(), "female/two.jpg": two_people(), "male/close/cat.jpg": cat(), "male/broken.jpg": b"\xff\xd8\xff"}
+    names = {"female/one.jpg": cameraman(), "female/two.jpg": two_people(), "male/close/cat.jpg": cat(), "male/broken.jpg": b"\xff\xd8\xff"}
     cluster.client.create_bucket(Bucket="filter")
     for name, content in names.items():
         cluster.put("filter", f"photos/{name}", content)
