@@ -130,7 +130,7 @@ async def test_the_line_that_publishing_prints_makes_the_service_take_the_model_
     for temperature in (1.0, 3.0):
         uri = publish(write_judgement(judged, temperature), str(tmp_path / "published" / "vit"), force=True)
         await asyncio.to_thread(service.run_in_checkout, deploy_command(uri))
-        wanted = f"vit@{Path(uri).name}"
+        wanted = f"vit@{Path(uri).name.partition('-')[0]}"  # behind the revision are digits over files that do not change answers
         while (answer := await ask(client))["model"]["classifier"] != wanted:
             pass  # each poll is a request
         assert answer["code"] == "ok"
