@@ -152,8 +152,10 @@ def prepare(source: str, out: str, options: PrepareOptions | None = None) -> Pre
     storage.write_bytes(storage.join(out, REJECTS), rejects_csv(rejects))
     storage.write_bytes(storage.join(out, REPORT), write_report(manifest, rejects).encode())
     for label in LABELS:
-        if not any(photo.label == label and photo.split == TRAIN for photo in photos):
-            raise InputError(f"{source!r}: no photo of {label!r} is left to train on; {storage.join(out, REJECTS)} says why")
+        splits = Counter(photo.split for photo in photos if photo.label == label)
+        if TRAIN not in splits:
+            elsewhere = "".join(f". In the split {split} there is {count}" for split, count in sorted(splits.items()))
+            raise InputError(f"{source!r}: no photo of {label!r} is left to train on; {storage.join(out, REJECTS)} says why{elsewhere}")
     write_manifest(manifest, storage.join(out, MANIFEST))  # last: once it exists, everything does
     if causes := [each.unread for each in examined if each.unread]:
         logger.info("%s", prepared.summary())

@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from serve_app.checkpoints import MANIFEST_FILE
+from serve_app.checkpoints import MANIFEST_FILE, resolve
 from serve_app.checkpoints.decision import DECISION_FILE, ClassifierDecision
 from serve_app.codes import Code
-from serve_app.settings import EMBEDDED_DETECTOR
+from serve_app.settings import EMBEDDED_DETECTOR, get_settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.detector import Detector
 from tune_training.data.labelled_photos import read_labelled, sample_by_source
@@ -162,6 +162,8 @@ def _adopt(decision: ClassifierDecision, model: str, threads: int) -> Classifier
 
 def _is_unpublished(model: str) -> bool:
     there = storage.is_s3(model) or Path(model).is_dir()
+    if not there and "://" not in model:
+        resolve(model, get_settings().model_cache_dir)  # raises: a folder that is missing is told as such, not as one that was published
     return there and not storage.exists(storage.join(model, MANIFEST_FILE))
 
 

@@ -348,6 +348,13 @@ def test_a_label_of_which_nothing_is_left_is_named_and_the_rejects_say_why(tmp_p
     assert not (tmp_path / "out" / "manifest.parquet").exists()
 
 
+def test_a_label_whose_only_photo_is_not_for_training_is_told_where_it_is(tmp_path: Path) -> None:
+    for label in ("female", "male"):
+        write_photo(tmp_path / "photos" / label / "1.jpg", blots(len(label)))
+    with pytest.raises(InputError, match=r"no photo of 'female' is left to train on; .*\. In the split (val|test) there is 1$"):
+        prepare(str(tmp_path / "photos"), str(tmp_path / "out"), replace(UNFILTERED, val_share=0.5, test_share=0.499))
+
+
 def test_shares_must_leave_something_to_train_on() -> None:
     with pytest.raises(InputError, match="must leave something to train on"):
         PrepareOptions(val_share=0.5, test_share=0.5)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from serve_app.checkpoints import CheckpointError
 from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.settings import get_settings
 from tests.support.checkpoints import write_tiny_classifier
@@ -248,3 +249,8 @@ def test_a_split_and_a_column_that_are_not_there_are_named(model: Path, table: P
         judge(model, table, split=["holdout"])
     with pytest.raises(InputError, match="there is no column hair, only source, age"):
         judge(model, table, by=["hair"])
+
+
+def test_a_model_that_is_nowhere_is_told_as_such(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="there is no folder .*nowhere"):
+        evaluate(str(tmp_path / "nowhere"), str(tmp_path / "table.csv"))
