@@ -148,8 +148,13 @@ def _gender_network(checkpoint: Checkpoint, input_size: int | None, device: torc
 
 def position_options(config: PretrainedConfig, height: int, width: int) -> dict[str, bool]:
     """Arguments of a classifier's forward: position embeddings are interpolated for an input size other than the checkpoint's own."""
-    of_network = getattr(getattr(config, "vision_config", config), "image_size", None)  # SigLIP and CLIP have a config within the config
+    of_network = image_setting(config, "image_size")
     return {"interpolate_pos_encoding": True} if isinstance(of_network, int) and (height, width) != (of_network, of_network) else {}
+
+
+def image_setting(config: PretrainedConfig, name: str) -> Any:
+    """What a configuration says of the images, None if nothing; SigLIP and CLIP have a configuration for them within the configuration."""
+    return getattr(getattr(config, "vision_config", config), name, None)
 
 
 def resize_of_classifier(checkpoint: Checkpoint, processor: BaseImageProcessor, height: int, width: int) -> ResizeSpec:

@@ -25,6 +25,7 @@ from serve_app.checkpoints import Checkpoint, CheckpointError, resolve
 from serve_app.runtimes.base import LABELS
 from serve_app.runtimes.networks import (
     cannot_load,
+    image_setting,
     load_processor,
     normalisation,
     position_options,
@@ -111,7 +112,7 @@ def _outline(start: str, image_size: int) -> _Outline:
         raise
     except Exception as error:
         raise cannot_load(start, error) from error
-    patch_size = getattr(getattr(config, "vision_config", config), "patch_size", 1)
+    patch_size = image_setting(config, "patch_size")
     if isinstance(patch_size, int) and size % patch_size:
         raise InputError(f"views of {size} pixels are not a multiple of {patch_size}, the patch size of {start}")
     if (folder / PROCESSOR_FILE).is_file():
@@ -144,7 +145,7 @@ def _own_size(start: str, folder: Path, config: PretrainedConfig) -> int:
     """Side of a view that the checkpoint was trained on, pixels."""
     if (folder / PROCESSOR_FILE).is_file():
         return trained_size(load_processor(Checkpoint(start, folder, folder.name, revision="")))[1]
-    size = getattr(getattr(config, "vision_config", config), "image_size", None)
+    size = image_setting(config, "image_size")
     if size is None:
         raise InputError(f"{start}: nothing says which image size it was trained on. Use --image-size")
     return _sides(size)[1]
