@@ -22,6 +22,7 @@ from serve_app.graph import haproxy
 from serve_app.graph.ray_internals import IMAGE_FOLDER, IN_PODS, free_port
 from serve_app.settings import Settings
 from serve_app.supervisor.stop import STOP_S
+from tests.support.processes import of_each
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -133,14 +134,14 @@ def test_the_image_answers_as_user_1000(image: str) -> None:
         wait_until_healthy(f"http://127.0.0.1:{port}", process)
         reply = Service(f"http://127.0.0.1:{port}").post("/predict", drawn_image(), "image/png")
         assert (reply.status, reply.body["code"]) == (200, "no_person")
-        assert {child.uids().real for child in psutil.Process(process.pid).children(recursive=True) if "serve_app" in child.cmdline()} == {
-            1000
-        }
+        family = psutil.Process(process.pid).children(recursive=True)
+        users = of_each(family, lambda child: (child.cmdline(), child.uids().real)).values()
+        assert {user for command, user in users if "serve_app" in command} == {1000}
     finally:
         if process.poll() is None:
             family = psutil.Process(process.pid).children(recursive=True)
-            for child in family:
-                if child.is_running() and "serve_app" in child.cmdline():
+            for child, command in of_each(family, psutil.Process.cmdline).items():
+                if "serve_app" in command:
                     child.terminate()
             psutil.wait_procs(family, timeout=30)
         process.wait(30)

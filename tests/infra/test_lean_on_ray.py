@@ -25,6 +25,7 @@ from serve_app.commands.smoke import Service, drawn_image
 from serve_app.graph.haproxy import HEADERS_S
 from serve_app.graph.ray_internals import IMAGE_FOLDER, IN_PODS, free_port, on_this_machine
 from tests.infra.manifests import K8S, ROOT, ray_cluster, render, serve_config_of
+from tests.support.processes import kill, named, of_each
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 SERVE = [sys.executable, "-m", "ray.serve.scripts"]
@@ -102,12 +103,8 @@ def test_haproxy_has_our_configuration(lean: Lean) -> None:
 
 
 def _configs_of_haproxy(head: psutil.Process) -> list[str]:
-    found = []
-    for process in head.children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):  # Ray starts another one for each change
-            if process.name() == "haproxy" and (command := process.cmdline()):
-                found.append(Path(command[command.index("-f") + 1]).read_text())
-    return found
+    commands = of_each(named(head.children(recursive=True), "haproxy"), psutil.Process.cmdline)  # Ray starts another one for each change
+    return [Path(command[command.index("-f") + 1]).read_text() for command in commands.values() if command]
 
 
 def test_the_ingress_answers_and_the_models_sleep(lean: Lean) -> None:
@@ -150,9 +147,7 @@ def test_a_photo_wakes_the_models_once_there_is_a_worker(lean: Lean) -> None:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
-        for each in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                each.kill()
+        kill([psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)])
     process.wait()
 
 

@@ -17,6 +17,7 @@ import pytest
 from serve_app.graph.ray_internals import free_port
 from serve_app.http.draining import REQUESTS
 from tests.support import photos
+from tests.support.processes import kill, named, of_each
 from tests.support.service import RunningService
 
 FILE_NAME = "a-very-private-name.jpg"
@@ -76,9 +77,9 @@ def test_the_dashboard_asks_for_the_token(service: RunningService) -> None:
 def test_nothing_listens_to_other_machines_but_the_calls_between_replicas(service: RunningService) -> None:
     """Those ask for the token; README.md has the line that closes them."""
     listening = [
-        (" ".join(process.cmdline()), connection.laddr)
-        for process in service.family
-        for connection in process.net_connections("inet")
+        (" ".join(command), connection.laddr)
+        for command, connections in of_each(service.family, lambda process: (process.cmdline(), process.net_connections("inet"))).values()
+        for connection in connections
         if connection.status == psutil.CONN_LISTEN
     ]
     assert ("127.0.0.1", service.port) in [address for _, address in listening]
@@ -124,7 +125,7 @@ def half_an_upload(service: RunningService) -> Iterator[http.client.HTTPConnecti
 
 def shown_in_flight(service: RunningService) -> bool:
     """Whether an ingress replica reports a request in flight (see serve_app.http.draining)."""
-    paths = {file.path for process in service.family if process.is_running() for file in process.open_files()}
+    paths = {file.path for files in of_each(service.family, psutil.Process.open_files).values() for file in files}
     return any(path.endswith(f"/{REQUESTS}") for path in paths)
 
 
@@ -151,9 +152,7 @@ def test_from_its_first_moment_it_answers_and_when_it_is_killed_nothing_is_left(
         assert heard <= {"no connection", "503 overloaded", "200 multiple_people", "200 no_person", "200 ok"}
         assert "503 overloaded" in heard
         service.wait_until_ready()
-        for process in service.family:
-            if process.name() == "haproxy":
-                process.kill()
+        kill(named(service.family, "haproxy"))
         again: set[str] = set()
         while not any(each.startswith("200") for each in again):
             again.add(said(service.port))
@@ -167,7 +166,7 @@ def test_from_its_first_moment_it_answers_and_when_it_is_killed_nothing_is_left(
 
 
 def test_when_rays_control_service_dies_it_says_so_and_ends(stoppable: RunningService) -> None:
-    (control,) = [process for process in stoppable.family if process.name() == "gcs_server"]
+    (control,) = named(stoppable.family, "gcs_server")
     control.kill()
     assert stoppable.process.wait(30) == 1
     assert "gcs_server) has ended" in stoppable.output

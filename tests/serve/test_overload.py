@@ -16,6 +16,7 @@ from ray import serve
 from serve_app.settings import Settings
 from tests.serve.conftest import until_healthy
 from tests.support import photos, simulated
+from tests.support.processes import of_each
 from tests.support.service import RunningService
 
 IDLE_CONNECTIONS = 1000
@@ -112,7 +113,7 @@ def answer_to_endless(sock: socket.socket, *, chunked: bool = False) -> bytes:
 
 def pss(service: RunningService) -> int:
     """Memory of all the service's processes in bytes, shared pages counted once."""
-    return sum(process.memory_full_info().pss for process in service.family if process.is_running())
+    return sum(of_each(service.family, lambda process: process.memory_full_info().pss).values())
 
 
 @pytest.mark.parametrize("abuse", [slow_upload, slow_headers, idle_connections, flood_of_headers, declared_endless, undeclared_endless])

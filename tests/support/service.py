@@ -14,6 +14,7 @@ import psutil
 import yaml
 
 from serve_app.settings import Settings
+from tests.support.processes import kill, of_each
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "serve_config.yaml"
@@ -68,7 +69,8 @@ class RunningService:
     @property
     def session_dir(self) -> Path:
         """Ray's session folder."""
-        arguments = [argument for child in self.family if child.is_running() for argument in child.cmdline()]
+        commands = of_each(self.family, psutil.Process.cmdline).values()
+        arguments = [argument for command in commands for argument in command]
         return next(Path(each.removeprefix("--session-dir=")) for each in arguments if each.startswith("--session-dir="))
 
     def log_lines(self) -> list[dict[str, Any]]:
@@ -105,9 +107,7 @@ class RunningService:
 
     def kill(self) -> None:
         """Kills the remaining processes."""
-        for process in [*self.family, *self._self()]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        kill([*self.family, *self._self()])
 
     def _self(self) -> list[psutil.Process]:
         if self.process.poll() is not None:

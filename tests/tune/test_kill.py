@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from tests.support.processes import of_each
 from tests.support.s3 import S3Server
 from tests.support.tuning import TinySearch
 from tune_training.tune.result import BEST, read_result
@@ -75,15 +75,14 @@ def cpu_seconds(process: subprocess.Popen[Any]) -> float:
 
 def workers(process: subprocess.Popen[Any]) -> list[psutil.Process]:
     """The worker processes that train."""
-    found = [each for each in psutil.Process(process.pid).children(recursive=True) if "ray::" in "".join(each.cmdline()) and _trains(each)]
+    family = psutil.Process(process.pid).children(recursive=True)
+    found = [each for each, command in of_each(family, psutil.Process.cmdline).items() if command and _trains(command[0])]
     assert found
     return found
 
 
 def kill(processes: list[psutil.Process]) -> None:
-    for each in processes:
-        with suppress(psutil.NoSuchProcess):
-            each.kill()
+    of_each(processes, psutil.Process.kill)
     deadline = time.monotonic() + PATIENCE_S
     while not all(_is_gone(each) for each in processes):
         assert time.monotonic() < deadline
@@ -97,8 +96,8 @@ def _is_gone(process: psutil.Process) -> bool:
         return True
 
 
-def _trains(process: psutil.Process) -> bool:
-    return "ImplicitFunc" in process.cmdline()[0] or "run_trial" in process.cmdline()[0]
+def _trains(title: str) -> bool:
+    return title.startswith("ray::") and ("ImplicitFunc" in title or "run_trial" in title)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
