@@ -12,6 +12,7 @@ from rich.console import Console
 from tqdm import tqdm
 from transformers.utils import logging as transformers_logging
 
+from benchmarks import cpu_time as cpu
 from benchmarks import run as runs
 from benchmarks import service
 from benchmarks import soak as soaking
@@ -21,7 +22,7 @@ from benchmarks.checkpoints import Size, model_set
 from benchmarks.peers import peers
 from benchmarks.photos import benchmark_photos
 from benchmarks.predict import predict
-from benchmarks.report import print_report, print_soak, print_worst_clients
+from benchmarks.report import print_cpu_time, print_report, print_soak, print_worst_clients
 from benchmarks.results import SCHEMA, Results, SetResult, this_machine
 from benchmarks.training_loop import training_loop
 
@@ -54,6 +55,7 @@ def run(
     scale_up: Annotated[float, typer.Option(help="Seconds of load before the first that is for several replicas.")] = 45,
     clients: Annotated[list[int], typer.Option(help="Clients of the closed loops.")] = [1, 4, 16, 64],  # noqa: B006
     overload: Annotated[list[float], typer.Option(help="Rates of the open loops, times the most in a closed one.")] = [0.5, 1, 2, 4],  # noqa: B006
+    rounds: Annotated[int, typer.Option(help="How often each server and the bare loops are measured in turn.")] = 3,
     batch_size: Annotated[list[int], typer.Option(help="Batch sizes that the bare loop tries.")] = [1, 2, 4, 8, 16],  # noqa: B006
     raw: Annotated[bool, typer.Option(help="Send the service photos as the body instead of in a form.")] = False,
     with_peers: Annotated[bool, typer.Option("--peers", help="Measure the peers too.")] = False,
@@ -79,6 +81,7 @@ def run(
             scale_up=scale_up,
             clients=clients,
             overloads=overload,
+            rounds=rounds,
             batch_sizes=batch_size,
             raw=raw,
             settings=_settings(setting),
@@ -123,6 +126,19 @@ def worst_clients(
     result = worst.measure(server, clients, rate, seconds, warm_up, patient=not impatient)
     print_worst_clients(result, Console(width=None if sys.stdout.isatty() else WIDTH))
     raise typer.Exit(1 if result.unexpected else 0)
+
+
+@app.command("cpu-time")
+def cpu_time(
+    seconds: Annotated[float, typer.Option(help="Of the load.")] = 20,
+    warm_up: Annotated[float, typer.Option(help="Seconds of load before it.")] = 20,
+    clients: Annotated[int, typer.Option(help="Clients of the load.")] = 16,
+    setting: Settings = [],  # noqa: B006
+) -> None:
+    """Measure the CPU time that each process and thread spends on a photo."""
+    server = service.service(model_set(Size.EMBEDDED, BUILD), _settings(setting))
+    result = cpu.measure(server, benchmark_photos().photos, clients, seconds, warm_up)
+    print_cpu_time(result, Console(width=None if sys.stdout.isatty() else WIDTH))
 
 
 app.command()(training_loop)

@@ -1,12 +1,14 @@
 """The tables on the terminal."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.results import Point, Results, ServerResult, SetResult
+from benchmarks.cpu_time import CpuTime
+from benchmarks.other_work import QUIET_CORES
+from benchmarks.results import Point, Ratio, Results, ServerResult, SetResult
 from benchmarks.soak import SoakResult
 from benchmarks.worst_clients import WorstClients
 
@@ -17,6 +19,8 @@ def print_report(results: Results, console: Console) -> None:
     console.print(f"\n{machine.cores} cores of {machine.processor}; {results.photos}; revision {machine.revision}, {machine.date}")
     for each in results.sets:
         console.print(_bare_table(each), _load_table(each), _figures_table(each))
+        if (cores := each.other_cores()) > QUIET_CORES:
+            console.print(f"[red]The machine was not quiet:[/red] other programs kept up to {cores:.2f} cores busy in the rounds")
         for error in each.errors:
             console.print(f"[red]failed:[/red] {error}", highlight=False)
 
@@ -53,13 +57,31 @@ def _outcomes(counts: Counter[str]) -> str:
 
 
 def _bare_table(each: SetResult) -> Table:
-    table = _table(f"{each.models}: bare loop", "runtime", "best way", "photos/s", "before", "after", "one photo, ms", "other answers")
+    table = _table(f"{each.models}: bare loop", "runtime", "best way", "photos/s", "lowest", "highest", "one photo, ms", "other answers")
     for bare in each.bare:
-        before, after = ([*(_number(speed.photos_per_s, 2) for speed in bare.best), "", ""])[:2]
+        rates = [speed.photos_per_s for speed in bare.best]
+        lowest, highest = _number(min(rates, default=None), 2), _number(max(rates, default=None), 2)
         way = str(bare.best[0].way) if bare.best else ""
         total, alone = _number(bare.photos_per_s(), 2), _number(bare.one_by_one_p50_ms, 1)
-        table.add_row(bare.runtime, way, total, before, after, alone, str(len(bare.disagreements)))
+        table.add_row(bare.runtime, way, total, lowest, highest, alone, str(len(bare.disagreements)))
     return table
+
+
+def print_cpu_time(result: CpuTime, console: Console) -> None:
+    """The table of a photo's CPU time."""
+    console.print(f"{result.photos} photos, {result.photos_per_s:.1f}/s")
+    table = _table("CPU time of a photo, ms", "process", "thread", "ms")
+    by_process: defaultdict[str, float] = defaultdict(float)
+    for place, milliseconds in result.milliseconds.items():
+        by_process[place.process] += milliseconds
+    for process, milliseconds in sorted(by_process.items(), key=lambda item: -item[1]):
+        table.add_row(process, "", _number(milliseconds, 2))
+        threads = {place.thread: spent for place, spent in result.milliseconds.items() if place.process == process}
+        if len(threads) > 1:
+            for thread, spent in sorted(threads.items(), key=lambda item: -item[1]):
+                table.add_row("", thread, _number(spent, 2))
+    table.add_row("all", "", _number(sum(by_process.values()), 2))
+    console.print(table)
 
 
 def _load_table(each: SetResult) -> Table:
@@ -100,13 +122,17 @@ def _figures(each: SetResult, server: ServerResult) -> dict[str, str]:
     return {
         "first right answer, s": _number(server.first_answer_s, 1),
         "most answers/s in a closed loop": _number(server.saturated(), 2),
-        **{f"share of the bare loop, {bare.runtime}": _number(each.ratio(server, bare), 3) for bare in each.bare},
+        **{f"share of the bare loop, {bare.runtime} (lowest to highest)": _ratio(each.ratio(server, bare)) for bare in each.bare},
         **{f"added latency at one client, {bare.runtime}, ms": _number(each.added_latency_ms(server, bare), 1) for bare in each.bare},
         "goodput at the highest open load, of the most": _number(overload.summary.answers_per_s / peak, 2) if overload and peak else "",
         "p99 of refusals there, ms": _number(overload.summary.refusal_p99_ms) if overload else "",
         "most memory (PSS), MB": _number(server.memory_mb()),
         "answers unlike the bare loop's": str(len(server.disagreements)),
     }
+
+
+def _ratio(ratio: Ratio | None) -> str:
+    return f"{ratio.median:.3f} ({ratio.low:.3f} to {ratio.high:.3f})" if ratio else ""
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import platform
+import statistics
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from benchmarks.bare import Speed, cores
 from benchmarks.samples import LoadSummary
 from benchmarks.servers import ROOT
 
-SCHEMA = 1
+SCHEMA = 2
 PACKAGES = ("torch", "transformers", "ray", "pillow", "aiohttp")
 
 
@@ -65,14 +66,46 @@ def mean_batches(photos: Mapping[str, int], before: Mapping[str, int], after: Ma
     return {model: photos[model] / count for model, count in batches.items() if count > 0 and photos.get(model)}
 
 
+@dataclass(frozen=True)
+class Round:
+    """The bare loops, and at once after them a server under the closed loop that got most from it.
+
+    Attributes:
+        bare: photos per second of each runtime in its fastest configuration.
+        served: answers per second.
+        other_cores: cores that other programs kept busy meanwhile.
+    """
+
+    bare: Mapping[str, float]
+    served: float
+    other_cores: float
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Of a server's to a bare loop's photos per second: the median of the rounds, the lowest and the highest."""
+
+    median: float
+    low: float
+    high: float
+
+
 @dataclass
 class ServerResult:
-    """One server: seconds to the first correct answer, photos answered differently from the bare loop, and its loads."""
+    """One server.
+
+    Attributes:
+        first_answer_s: seconds to the first correct answer.
+        disagreements: photos answered differently from the bare loop.
+        points: its loads.
+        rounds: in turn with the bare loops, so that a machine that changes its speed changes both.
+    """
 
     name: str
     first_answer_s: float | None = None
     disagreements: list[int] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
+    rounds: list[Round] = field(default_factory=list)
 
     def peak(self) -> float | None:
         """Highest answers per second of all loads."""
@@ -81,6 +114,11 @@ class ServerResult:
     def saturated(self) -> float | None:
         """Highest answers per second of the closed loops."""
         return max((point.summary.answers_per_s for point in self.points if point.clients), default=None)
+
+    def most_clients(self) -> int | None:
+        """Clients of the closed loop with the most answers per second."""
+        closed = [point for point in self.points if point.clients]
+        return max(closed, key=lambda point: point.summary.answers_per_s).clients if closed else None
 
     def point(self, clients: int) -> Point | None:
         """The closed loop with this number of clients."""
@@ -101,7 +139,7 @@ class BareResult:
 
     Attributes:
         tried: each way to run it, measured briefly.
-        best: the best of them, measured before the servers and after: the difference is the machine's drift.
+        best: the best of them, measured again before the servers and in each round: the differences are the machine's.
         one_by_one_p50_ms: one photo at a time in one process with the service's threads.
         disagreements: photos that it answers differently than the eager loop.
     """
@@ -128,10 +166,14 @@ class SetResult:
     servers: list[ServerResult] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
-    def ratio(self, server: ServerResult, bare: BareResult) -> float | None:
+    def ratio(self, server: ServerResult, bare: BareResult) -> Ratio | None:
         """Ratio of served to bare throughput."""
-        served, alone = server.saturated(), bare.photos_per_s()
-        return served / alone if served and alone else None
+        ratios = [each.served / each.bare[bare.runtime] for each in server.rounds if each.bare.get(bare.runtime)]
+        return Ratio(statistics.median(ratios), min(ratios), max(ratios)) if ratios else None
+
+    def other_cores(self) -> float:
+        """The most cores that other programs kept busy in a round."""
+        return max((each.other_cores for server in self.servers for each in server.rounds), default=0.0)
 
     def added_latency_ms(self, server: ServerResult, bare: BareResult) -> float | None:
         """The latency that the server adds to a single photo."""

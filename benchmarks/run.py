@@ -1,4 +1,6 @@
-"""The order of a run: for each pair of models the bare loops, the service, its peers, and the bare loops again.
+"""The order of a run: for each pair of models the bare loops, then the service and its peers.
+
+Each server is loaded in all ways, and then in turn with the bare loops, so that their ratio is of neighbouring moments.
 
 What fails is written down and does not stop the rest, and the results are written after each step.
 """
@@ -15,7 +17,8 @@ from benchmarks.answers import GivenAnswer, disagreements
 from benchmarks.bare import Runtime
 from benchmarks.checkpoints import ModelSet
 from benchmarks.load import ClosedLoop, LoadRecord, OpenLoop, run_load
-from benchmarks.results import BareResult, Point, ServerResult, SetResult, mean_batches
+from benchmarks.other_work import OtherWork
+from benchmarks.results import BareResult, Point, Round, ServerResult, SetResult, mean_batches
 from benchmarks.samples import ANSWERED, summarise
 from benchmarks.servers import RunningServer, Server
 from serve_app.codes import Code
@@ -33,6 +36,7 @@ class Plan:
         warm_up: before each load.
         scale_up: a load of the most clients before the first of `MANY`, in which the service starts its further replicas.
         overloads: rates of the open loops, as multiples of what was most in a closed one.
+        rounds: of the bare loops and the closed loop with the most answers, in turn.
         raw: photos are sent as the body, not in a form; peers get forms always.
     """
 
@@ -42,6 +46,7 @@ class Plan:
     scale_up: float
     clients: Sequence[int] = (1, 4, 16, 64)
     overloads: Sequence[float] = (0.5, 1, 2, 4)
+    rounds: int = 3
     batch_sizes: Sequence[int] = bare.BATCH_SIZES
     raw: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -63,8 +68,6 @@ def measure_set(models: ModelSet, photos: Sequence[bytes], peers: Sequence[Serve
         for server in [ours, *peers]:
             with run.noting_failure(server.name):
                 run.measure_server(server)
-    for bare_result in result.bare:
-        run.measure_best_again(bare_result)
 
 
 class _SetRun:
@@ -107,16 +110,17 @@ class _SetRun:
                 for speed in ways:
                     log.info("bare loop, %s, %s: %.2f photos/s", runtime, speed.way, speed.photos_per_s)
                 bare_result.tried += ways
-        self.measure_best_again(bare_result)
-
-    def measure_best_again(self, bare_result: BareResult) -> None:
-        """Measures the fastest configuration for as long as a load."""
-        runtime = Runtime(bare_result.runtime)
         with self.noting_failure(f"bare loop, {runtime}, the best way"):
-            way = max(bare_result.tried, key=lambda speed: speed.photos_per_s).way
-            best = bare.try_ways(runtime, self._models, self._photos, self._plan.seconds, [way.batch_size], [(way.processes, way.threads)])
-            bare_result.best += best
-            log.info("bare loop, %s, %s: %.2f photos/s", runtime, way, best[0].photos_per_s)
+            self._measure_best(bare_result)
+
+    def _measure_best(self, bare_result: BareResult) -> float:
+        """Measures the fastest configuration for as long as a load; returns photos per second."""
+        runtime = Runtime(bare_result.runtime)
+        way = max(bare_result.tried, key=lambda speed: speed.photos_per_s).way
+        (best,) = bare.try_ways(runtime, self._models, self._photos, self._plan.seconds, [way.batch_size], [(way.processes, way.threads)])
+        bare_result.best.append(best)
+        log.info("bare loop, %s, %s: %.2f photos/s", runtime, way, best.photos_per_s)
+        return best.photos_per_s
 
     def measure_server(self, server: Server) -> None:
         """Starts a server, compares its answers, and loads it."""
@@ -143,6 +147,19 @@ class _SetRun:
             for factor in plan.overloads if saturated else []:
                 with self.noting_failure(f"{server.name}, {factor} times what was most"):
                     self._measure_point(running, outcome, OpenLoop(factor * (saturated or 0)))
+
+            most = outcome.most_clients()
+            for number in range(plan.rounds if most else 0):
+                with self.noting_failure(f"{server.name}, round {number + 1}"):
+                    self._measure_round(running, outcome, ClosedLoop(most or 1))
+
+    def _measure_round(self, running: RunningServer, outcome: ServerResult, load: ClosedLoop) -> None:
+        plan, others = self._plan, OtherWork(running.cpu_seconds)
+        alone = {each.runtime: self._measure_best(each) for each in self._result.bare if each.tried}
+        record = run_load(load, running.upload(), self._photos, plan.warm_up, plan.seconds)
+        served = summarise(record.samples, record.start, record.seconds).answers_per_s
+        outcome.rounds.append(Round(alone, served, others.cores()))
+        log.info("%s, %s: %.1f answers/s; others used %.2f cores", outcome.name, load, served, outcome.rounds[-1].other_cores)
 
     def _measure_point(self, running: RunningServer, outcome: ServerResult, load: ClosedLoop | OpenLoop) -> None:
         plan = self._plan

@@ -1,28 +1,31 @@
 """Other ways to serve the same two models, in an environment of their own (`make bench PEERS=1`), because their locks and ours conflict.
 
-Each runs the eager loop of `bare_loop` on the bytes of a form, as the bare loop does, and answers with the original's fields. FastAPI is
-one process with all cores as torch threads, as the original was. The other two have a worker with one thread for each core, and batch:
-LitServe with the best of the sizes and waits that were tried (4 and 8; 0 and 50 ms), BentoML as it adapts itself.
+Each runs a bare loop on the bytes of a form and answers with the original's fields. FastAPI is one process with all cores as torch
+threads, as the original was. The other two have a worker with one thread for each core, and batch: LitServe with the best of the sizes
+and waits that were tried (4 and 8; 0 and 50 ms), BentoML as it adapts itself. They are measured as they come, with the eager loop, and on
+the service's own runtime: then it is the servers that are compared, and not the runtimes.
 """
 
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.bare import Runtime
 from benchmarks.checkpoints import ModelSet
 from benchmarks.servers import ROOT, Server
 from serve_app.settings import Settings
 
 PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 
-# The required module, and the command of the server.
+_LITSERVE = ("litserve", ["-m", "benchmarks.peers.litserve_app", "{port}"])
+_BENTOML = ("bentoml", ["-m", "bentoml", "serve", "benchmarks.peers.bentoml_service:Predictor", "--host", "127.0.0.1", "--port", "{port}"])
+# The required module, the command of the server, and the runtime of the models.
 PEERS = {
-    "FastAPI, serial": ("fastapi", ["-m", "benchmarks.peers.fastapi_serial", "{port}"]),
-    "LitServe": ("litserve", ["-m", "benchmarks.peers.litserve_app", "{port}"]),
-    "BentoML": (
-        "bentoml",
-        ["-m", "bentoml", "serve", "benchmarks.peers.bentoml_service:Predictor", "--host", "127.0.0.1", "--port", "{port}"],
-    ),
+    "FastAPI, serial": ("fastapi", ["-m", "benchmarks.peers.fastapi_serial", "{port}"], Runtime.EAGER),
+    "LitServe": (*_LITSERVE, Runtime.EAGER),
+    "BentoML": (*_BENTOML, Runtime.EAGER),
+    "LitServe, our runtime": (*_LITSERVE, Runtime.AS_SERVED),
+    "BentoML, our runtime": (*_BENTOML, Runtime.AS_SERVED),
 }
 
 
@@ -47,14 +50,17 @@ def peer(name: str, models: ModelSet, cores: int, python: Path = PYTHON) -> Serv
     Raises:
         MissingPeer: it cannot be imported there.
     """
-    module, arguments = PEERS[name]
+    module, arguments, runtime = PEERS[name]
     _check(python, module)
+    settings = Settings(_env_file=None)
     environment = {
         "PYTHONPATH": str(ROOT),
         "PEER_DETECTOR": str(models.detector.resolve()),
         "PEER_CLASSIFIER": str(models.classifier.resolve()),
+        "PEER_RUNTIME": runtime,
         "PEER_CORES": str(cores),
-        "PEER_TIMEOUT_S": models.settings.get("REQUEST_DEADLINE_S") or str(Settings(_env_file=None).request_deadline_s),
+        "PEER_TIMEOUT_S": models.settings.get("REQUEST_DEADLINE_S") or str(settings.request_deadline_s),
+        "MODEL_CACHE_DIR": str(settings.model_cache_dir.expanduser()),  # not in the home folder that it gets
         "BENTOML_DO_NOT_TRACK": "True",
     }
     return Server(name, [str(python), *arguments], environment)

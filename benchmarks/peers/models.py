@@ -4,12 +4,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from benchmarks.bare_loop import BareLoop
+from benchmarks.bare import Loop, Runtime, load_loop
+from benchmarks.checkpoints import ModelSet
 from serve_app.codes import error_text
-from serve_app.settings import Settings
-from serve_app.vision.decoding import DecodeLimits
 from serve_app.vision.pipeline import Outcome
 
 
@@ -23,12 +20,10 @@ def timeout_s() -> float:
     return float(os.environ["PEER_TIMEOUT_S"])
 
 
-def load_models(threads: int) -> BareLoop:
+def load_models(threads: int) -> Loop:
     """Loads both models, to run in this process with `threads` threads."""
-    torch.set_num_threads(threads)
-    settings = Settings(_env_file=None)
-    limits = DecodeLimits.of(settings)
-    return BareLoop(Path(os.environ["PEER_DETECTOR"]), Path(os.environ["PEER_CLASSIFIER"]), limits)
+    models = ModelSet("of the environment", Path(os.environ["PEER_DETECTOR"]), Path(os.environ["PEER_CLASSIFIER"]), {})
+    return load_loop(Runtime(os.environ["PEER_RUNTIME"]), models, threads)
 
 
 def body(outcome: Outcome) -> dict[str, Any]:

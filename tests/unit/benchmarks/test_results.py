@@ -9,7 +9,7 @@ from rich.console import Console
 from benchmarks.bare import Speed, Way, core_splits, total_rate
 from benchmarks.plot import write_plots
 from benchmarks.report import print_report
-from benchmarks.results import SCHEMA, BareResult, Machine, Point, Results, ServerResult, SetResult, mean_batches
+from benchmarks.results import SCHEMA, BareResult, Machine, Point, Ratio, Results, Round, ServerResult, SetResult, mean_batches
 from benchmarks.samples import LoadSummary
 
 MACHINE = Machine(2, "a processor", 8.0, "3.11", {"torch": "2"}, "abc", "2026-01-01")
@@ -27,11 +27,20 @@ def result() -> SetResult:
     eager = BareResult("eager", [Speed(WAY, 61)], [Speed(WAY, 60), Speed(WAY, 40)], one_by_one_p50_ms=25.0)
     served = BareResult("as served", [], [], None)
     points = [point(20, clients=1), point(45, clients=16), point(44, clients=64), point(22, rate=22.5), point(36, rate=180)]
-    return SetResult("embedded", {}, [eager, served], [ServerResult("service", 12.5, [], points)], ["a step: it failed"])
+    rounds = [Round({"eager": 50, "as served": 90}, 45, 0.0), Round({"eager": 40}, 44, 0.3), Round({"eager": 48}, 24, 0.05)]
+    return SetResult("embedded", {}, [eager, served], [ServerResult("service", 12.5, [], points, rounds)], ["a step: it failed"])
 
 
-def test_the_ratio_is_of_the_best_closed_loop_and_the_mean_of_the_bare_measurements(result: SetResult) -> None:
-    assert result.ratio(result.servers[0], result.bare[0]) == pytest.approx(45 / 50)
+def test_the_ratio_is_the_median_of_rounds_in_which_both_were_measured(result: SetResult) -> None:
+    service, (eager, served) = result.servers[0], result.bare
+    assert result.ratio(service, eager) == Ratio(median=0.9, low=0.5, high=1.1)
+    assert result.ratio(service, served) == Ratio(median=0.5, low=0.5, high=0.5)
+    assert service.most_clients() == 16
+
+
+def test_a_machine_that_was_not_quiet_is_told(result: SetResult) -> None:
+    assert result.other_cores() == 0.3
+    assert SetResult("empty", {}).other_cores() == 0.0
 
 
 def test_the_added_latency_is_that_of_one_client(result: SetResult) -> None:
@@ -47,9 +56,15 @@ def test_the_overload_is_the_open_loop_with_the_highest_rate(result: SetResult) 
 def test_what_was_not_measured_has_no_figures(result: SetResult) -> None:
     nothing = ServerResult("failed")
     assert result.ratio(nothing, result.bare[0]) is None
-    assert result.ratio(result.servers[0], result.bare[1]) is None
+    assert result.ratio(result.servers[0], BareResult("another")) is None
     assert result.added_latency_ms(nothing, result.bare[0]) is None
-    assert (nothing.saturated(), nothing.peak(), nothing.overload(), nothing.memory_mb()) == (None, None, None, None)
+    assert (nothing.saturated(), nothing.most_clients(), nothing.peak(), nothing.overload(), nothing.memory_mb()) == (
+        None,
+        None,
+        None,
+        None,
+        None,
+    )
 
 
 def test_results_survive_being_written(result: SetResult, tmp_path: Path) -> None:
@@ -62,7 +77,8 @@ def test_the_report_shows_loads_figures_and_failures(result: SetResult) -> None:
     console = Console(width=250, record=True, file=io.StringIO())
     print_report(Results(SCHEMA, MACHINE, "48 photos", [result, SetResult("empty", {})]), console)
     text = console.export_text()
-    for shown in ("a processor", "48 photos", "0.900", "504 timeout: 1", "failed: a step: it failed"):
+    quiet = "not quiet: other programs kept up to 0.30 cores"
+    for shown in ("a processor", "48 photos", "0.900 (0.500 to 1.100)", quiet, "504 timeout: 1", "failed: a step: it failed"):
         assert shown in text
 
 

@@ -1,0 +1,52 @@
+"""CPU time is counted by process and by thread."""
+
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+
+from benchmarks.cpu_time import cpu_seconds
+
+
+def test_the_time_of_all_threads_is_that_of_the_process() -> None:
+    me = psutil.Process()
+    worker = threading.Thread(target=lambda: sum(range(5_000_000)))
+    worker.start()
+    worker.join()
+    before = sum(me.cpu_times()[:2])
+    counted = sum(cpu_seconds([me]).values())
+    assert before - 1 < counted <= sum(me.cpu_times()[:2]) + 1  # the clocks tick a hundred times a second
+
+
+def test_processes_are_named_after_what_they_run() -> None:
+    titles = {
+        "ray::ServeReplica:gender:PersonDetector": "PersonDetector",
+        "ray::ServeController.run_control_loop": "ServeController",
+    }
+    for title, name in titles.items():
+        with subprocess.Popen(["bash", "-c", f"exec -a {title!r} sleep 60"]) as process:
+            try:
+                while title not in psutil.Process(process.pid).cmdline():
+                    pass  # until it has become `sleep`
+                assert {place.process for place in cpu_seconds([psutil.Process(process.pid)])} == {name}
+            finally:
+                process.kill()
+
+
+def test_a_module_and_a_script_are_their_names() -> None:
+    program = "import time; time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", program, "dashboard.py"]) as process:
+        try:
+            while len(psutil.Process(process.pid).cmdline()) < 4:
+                time.sleep(0)
+            assert {place.process for place in cpu_seconds([psutil.Process(process.pid)])} == {"dashboard.py"}
+        finally:
+            process.kill()
+
+
+def test_a_process_that_has_ended_counts_for_nothing() -> None:
+    with subprocess.Popen(["true"]) as ended:
+        process = psutil.Process(ended.pid)
+    assert not cpu_seconds([process])
