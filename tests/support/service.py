@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import yaml
 
 from serve_app.settings import Settings
+from tests.support import photos
 from tests.support.processes import kill, of_each
 
 ROOT = Path(__file__).parents[2]
@@ -45,14 +47,27 @@ class RunningService:
                 [sys.executable, "-m", "serve_app"], cwd=ROOT, env=self._environment, stdout=output, stderr=subprocess.STDOUT
             )
         self.family: list[psutil.Process] = []
+        self.heard_while_starting: set[str] = set()
 
     def wait_until_ready(self) -> None:
-        """Waits for the last line of the start message."""
+        """Waits for the last line of the start message, and asks for answers meanwhile."""
         while "\nStop:" not in self.output:
+            self.heard_while_starting.add(self.hear())
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(0.2)
                 raise AssertionError(self.output)
         self.family = psutil.Process(self.process.pid).children(recursive=True)
+
+    def hear(self) -> str:
+        """What a client hears: the status and code of an answer about a photo, or that there was none."""
+        try:
+            answer = httpx.post(f"{self.url}/predict", content=photos.cat(), headers={"content-type": "image/jpeg"}, timeout=60)
+        except httpx.TransportError:
+            return "no connection"
+        if answer.headers["content-type"] != "application/json":
+            return f"{answer.status_code} {answer.text}"
+        assert answer.status_code != 503 or answer.headers["retry-after"]
+        return f"{answer.status_code} {answer.json()['code']}"
 
     @property
     def output(self) -> str:
@@ -79,15 +94,14 @@ class RunningService:
         return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
     def deploy(self, user_configs: UserConfigs) -> None:
-        """Runs `serve deploy` on serve_config.yaml with these values instead of its nulls."""
+        """Does what `serve deploy` does (a start of Python sooner) with serve_config.yaml and these values instead of its nulls."""
         config = yaml.safe_load(CONFIG.read_text())
         config["http_options"]["port"] = self.port
         for deployment in config["applications"][0]["deployments"]:
             deployment.get("user_config", {}).update(user_configs.get(deployment["name"], {}))
-        path = self._folder / "changed.yaml"
-        path.write_text(yaml.safe_dump(config))
-        command = [sys.executable, "-m", "ray.serve.scripts", "deploy", str(path), "--address", self.dashboard]
-        subprocess.run(command, env=self._environment | {"RAY_AUTH_MODE": "token"}, check=True, capture_output=True, timeout=60)
+        token = (self._folder / ".ray" / "auth_token").read_text().strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        httpx.put(f"{self.dashboard}/api/serve/applications/", json=config, headers=headers, timeout=60).raise_for_status()
 
     def run_in_checkout(self, line: str) -> None:
         """Runs a shell command as in a checkout with this service's serve_config.yaml."""

@@ -15,9 +15,10 @@ CPUS = len(os.sched_getaffinity(0)) + 1
 
 @pytest.fixture(scope="package")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """An S3 server and an empty model cache."""
+    """An S3 server, and an empty model cache that needs no exports."""
     with pytest.MonkeyPatch.context() as patch, s3_server(patch) as server:
         patch.setenv("MODEL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("MODEL_RUNTIME", "torch")  # the export of a model takes longer than what is asked of it here
         get_settings.cache_clear()
         yield server
     get_settings.cache_clear()
