@@ -266,6 +266,7 @@ def test_few_photos_are_told_of_and_trained_on_in_folds(
     told = capsys.readouterr().out
     assert "Out of fold, on 16 photos: balanced accuracy" in told
     assert str(tmp_path / "folds" / "checkpoint") in told
+    assert "one worker trains them" in error_of(monkeypatch, *command, "--folds", "2", "--workers", "2")
 
 
 def test_suspicious_labels_are_proposed_once(
