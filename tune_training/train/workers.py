@@ -55,13 +55,13 @@ def run_workers(asked: Training, workers: int) -> Path:
             training_crops(photos, asked.image_size)  # with a progress bar; the workers find them in the cache
         lines = Queue(actor_options={"num_cpus": 0})
         trainer = TorchTrainer(
-            train_worker,
+            train_worker,  # type: ignore[arg-type] # Ray Train is typed as its first version, and is the second
             train_loop_config={"asked": asked, "lines": lines},
             scaling_config=scaling,
             run_config=RunConfig(storage_path=records, failure_config=FailureConfig(max_failures=MAX_FAILURES)),
         )
         try:
-            refusal = _result(trainer, lines).return_value
+            refusal = _result(trainer, lines).return_value  # type: ignore[attr-defined] # likewise
         except TrainingFailedError as error:
             reason = str(error).strip().splitlines()[-1]
             raise InputError(
@@ -96,7 +96,7 @@ def _scaling(workers: int) -> ScalingConfig:
     kind = "GPU" if resources.get("GPU") else "CPU"
     if workers > resources.get(kind, 0):
         raise InputError(f"{workers} workers need as many {kind}s, and this machine has {resources.get(kind, 0):g}")
-    return ScalingConfig(num_workers=workers, use_gpu=kind == "GPU", label_selector={"ray.io/node-id": here})
+    return ScalingConfig(num_workers=workers, use_gpu=kind == "GPU", label_selector={"ray.io/node-id": here})  # type: ignore[call-arg] # likewise
 
 
 def _result(trainer: TorchTrainer, lines: Queue) -> Result:

@@ -16,10 +16,14 @@ from tune_training.train.loop import LoopConfig, fit, seed_everything
 DEVICE = torch.device("cpu")
 
 
+def begin_group(file: Path) -> None:
+    distributed.init_process_group("gloo", init_method=f"file://{file}", rank=0, world_size=1)
+
+
 @pytest.fixture
-def group() -> Iterator[None]:
+def group(tmp_path: Path) -> Iterator[None]:
     """A process group of this process."""
-    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    begin_group(tmp_path / "first")
     yield
     distributed.destroy_process_group()
 
@@ -60,7 +64,7 @@ def test_gradients_of_parts_and_of_unused_parameters_are_exchanged_whole(tmp_pat
     together = trained(copy.deepcopy(start), tmp_path / "together")
     distributed.destroy_process_group()
     alone = trained(copy.deepcopy(start), tmp_path / "alone")
-    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)  # for the fixture to end
+    begin_group(tmp_path / "second")  # for the fixture to end
     torch.testing.assert_close(dict(together.state_dict()), dict(alone.state_dict()))
     assert not torch.equal(alone.used.weight, start.used.weight)
 
