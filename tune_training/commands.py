@@ -1,5 +1,6 @@
 """The commands that train once: their options, and what they print. `__main__` lists all commands."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +11,13 @@ from tune_training.detector.train import DetectorRecipe
 from tune_training.detector.train import train_detector as run_detector_training
 from tune_training.io.errors import InputError
 from tune_training.io.models import Threads, set_threads
-from tune_training.train.crops import training_crops
-from tune_training.train.fine_tune import fine_tune, photos_of
+from tune_training.train.cross_validation import FOLDS_FILE, cross_validate, hint_for, summary
+from tune_training.train.fine_tune import CHECKPOINT_FOLDER, photos_of
 from tune_training.train.model import DEFAULT_START, check_start
 from tune_training.train.recipe import ClassifierRecipe
-from tune_training.train.teacher import read_teacher
+from tune_training.train.training import Training, run_training
+
+logger = logging.getLogger(__name__)
 
 HUB = "hf://"
 EMBEDDED_SIZE = 96  # of a head it shows all that a small ViT can use, and two views cost less than one of 160
@@ -60,16 +63,42 @@ def train(
     teacher: Annotated[
         Path | None, typer.Option(help="What a stronger model says of the photos: Parquet with the columns sha256, female, features.")
     ] = None,
+    folds: Annotated[
+        int,
+        typer.Option(
+            help="For few photos, 5 or 10: leaves out so many parts of `train` and `val` in turn, estimates from all of these photos how"
+            " good the recipe is, and trains the model on all of them; 0: trains once, on `train`.",
+            min=0,
+        ),
+    ] = 0,
+    workers: Annotated[
+        int, typer.Option(help="Processes of this machine that share out every batch, with Ray Train; of GPUs, one each.", min=1)
+    ] = 1,
     threads: Threads = 0,
 ) -> None:
     """Fine-tune an image classifier once, on `train`; metrics after each epoch are of `val`, if that exists. Result: RUN_DIR/checkpoint."""
     set_threads(threads)
     table = read_manifest(manifest)
     size, _ = check_start(start, image_size, recipe.frozen_layers)
-    training = training_crops(photos_of(table, TRAIN), size)
-    validation = training_crops(photos_of(table, VAL), size) if VAL in table.splits else None
-    taught = read_teacher(teacher, training.photos) if teacher else None
-    folder = fine_tune(start, training, run_dir, recipe, validation=validation, teacher=taught)
+    if folds and workers > 1:
+        raise InputError("folds are for few photos, and one worker trains them")
+    if folds:
+        found = cross_validate(start, table, folds, size, run_dir, recipe, teacher)
+        typer.echo(f"{summary(found)}. All numbers: {run_dir / FOLDS_FILE}")
+        folder = run_dir / CHECKPOINT_FOLDER
+        typer.echo(f"Trained: {folder}. Next: python -m tune_training evaluate --help (the folds have calibrated it)")
+        return
+    training = photos_of(table, TRAIN)
+    validation = photos_of(table, VAL) if VAL in table.splits else []
+    if validation and (hint := hint_for(len(validation), len(training) + len(validation), "all that is known of an epoch")):
+        logger.info("%s", hint)
+    asked = Training(start, size, training, validation, run_dir, recipe, teacher, threads)
+    if workers > 1:
+        from tune_training.train.workers import run_workers  # Ray takes seconds, which one process saves
+
+        folder = run_workers(asked, workers)
+    else:
+        folder = run_training(asked)
     typer.echo(f"Trained: {folder}. Next: python -m tune_training evaluate --help")
 
 

@@ -25,10 +25,9 @@ from sklearn.preprocessing import StandardScaler
 
 from serve_app.runtimes.base import LABELS
 from tune_training.data.corrections import DROP
+from tune_training.data.folds import check_labels, near_duplicate_groups
 from tune_training.data.manifest import read_manifest
-from tune_training.data.near_duplicates import groups_of, near_pairs
 from tune_training.data.photo import Photo
-from tune_training.data.splitting import linked_by_name
 from tune_training.data.table import PATH
 from tune_training.io import storage
 from tune_training.io.errors import InputError
@@ -84,7 +83,7 @@ def label_noise(
     table = read_manifest(manifest)
     photos = list(table.photos)
     groups = near_duplicate_groups(photos)
-    check_labels(manifest, photos, groups)
+    check_labels(manifest, photos, groups, FOLDS)
     size, _ = check_start(model, image_size, 0)
     storage.check_writable(out)
     crops = training_crops(photos, size)
@@ -94,21 +93,6 @@ def label_noise(
     typer.echo(f"{len(found)} of {len(photos)} labels are suspicious.")
     if found:
         typer.echo(f"Look at {storage.join(out, PAGE)} and edit {corrections}. Next: prepare --corrections {corrections}")
-
-
-def near_duplicate_groups(photos: Sequence[Photo]) -> Ints:
-    """A number (n,) for each photo, the same for near-duplicates and for photos of one group or identity."""
-    known = [index for index, photo in enumerate(photos) if photo.phash]
-    pairs = [(known[first], known[second]) for first, second in near_pairs([photos[index].phash for index in known])]
-    return np.array(groups_of(len(photos), [*pairs, *linked_by_name(photos)]), dtype=np.int64)
-
-
-def check_labels(name: str, photos: Sequence[Photo], groups: Ints) -> None:
-    """Raises an InputError if a label has too few photos to be left out in turn."""
-    for label in LABELS:
-        count = len({group for photo, group in zip(photos, groups.tolist(), strict=True) if photo.label == label})
-        if count < FOLDS:
-            raise InputError(f"{name}: {FOLDS} different photos of {label!r} are needed at least, and there are {count}")
 
 
 def features(model: str, crops: Crops) -> Floats:

@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from serve_app.checkpoints import Checkpoint
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR
-from tune_training.evaluate.card_tables import metrics_table, split_details
+from tune_training.evaluate.card_tables import folds_details, metrics_table, split_details
 from tune_training.evaluate.metrics_file import CARD_FILE, Metrics, plain, read_metrics
 from tune_training.io.errors import InputError
 
@@ -59,7 +59,11 @@ def metrics_block(folders: Sequence[Path]) -> str:
 def card_block(metrics: Metrics) -> str:
     """The metrics on a card, between the markers: the table and, for a classifier, its calibration and its groups."""
     return _block(
-        [metrics_table(metrics), *(part for name, split in metrics.get("splits", {}).items() for part in split_details(name, split))]
+        [
+            metrics_table(metrics),
+            *folds_details(metrics),
+            *(part for name, split in metrics.get("splits", {}).items() for part in split_details(name, split)),
+        ]
     )
 
 

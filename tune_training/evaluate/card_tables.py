@@ -65,6 +65,24 @@ def split_details(name: str, split: Metrics) -> Iterator[str]:
             yield f"Lowest recall: {recalls[0]['label']}, {column} {recalls[0]['group']}, {percent_of(recalls[0]['recall'])}."
 
 
+def folds_details(metrics: Metrics) -> Iterator[str]:
+    """A paragraph and a table of the folds, for a classifier that was trained with them."""
+    if not (found := metrics.get("folds")):
+        return
+    estimate = found["estimate"]
+    yield (
+        f"**{found['folds']} folds**: {estimate['photos']} photos, each answered by a model that was trained on the other folds: balanced "
+        f"accuracy {percent_of(estimate['balanced_accuracy'])}, accuracy {percent_of(estimate['accuracy'])}. This model is of the same "
+        f"recipe, and was trained on all of them for {found['epochs']} of {found['epochs_planned']} epochs. Unlike above, the person in "
+        "each photo was found beforehand."
+    )
+    rows = (
+        [str(each["fold"]), str(each["photos"]), str(each["epochs"]), *(_percent(each[name]) for name in ("balanced_accuracy", "accuracy"))]
+        for each in found["by_fold"]
+    )
+    yield _table(["fold", "photos", "epochs", "balanced accuracy", "accuracy"], rows, named=1)
+
+
 def _threshold(chosen: Metrics) -> str:
     if chosen["chosen_on"] == DECISION_FILE:
         answered = f"{percent_of(chosen['coverage'])} of the photos are answered"

@@ -15,6 +15,7 @@ from tune_training.evaluate.weighting import FEW, Names, balanced_weights, frami
 
 logger = logging.getLogger(__name__)
 
+ERROR_RATE = 0.02  # of the answers given, unless something else is asked for
 THRESHOLDS = np.arange(500, 1000) / 1000  # of two answers, the more probable one has at least 0.5
 
 

@@ -17,14 +17,14 @@ from serve_app.settings import EMBEDDED_DETECTOR, get_settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.detector import Detector
 from tune_training.data.labelled_photos import read_labelled, sample_by_source
-from tune_training.data.manifest import TEST, VAL, Manifest
+from tune_training.data.manifest import TEST, TRAIN, VAL, Manifest
 from tune_training.evaluate.answers import answers_folder, gated, judge
 from tune_training.evaluate.card import card_of
 from tune_training.evaluate.card_tables import percent_of
-from tune_training.evaluate.confidence_choice import calibrated
+from tune_training.evaluate.confidence_choice import ERROR_RATE, calibrated
 from tune_training.evaluate.crop_choice import best_crop
 from tune_training.evaluate.gallery import GALLERY_FILE, write_gallery
-from tune_training.evaluate.metrics_file import CARD_FILE, METRICS_FILE, Metrics, to_json, weights_sha256
+from tune_training.evaluate.metrics_file import CARD_FILE, METRICS_FILE, Metrics, read_metrics, to_json, weights_sha256
 from tune_training.evaluate.report import write_report
 from tune_training.evaluate.scores import DRAWS, Judged
 from tune_training.evaluate.split_metrics import split_metrics
@@ -67,7 +67,7 @@ def evaluate(
             min=0,
             max=1,
         ),
-    ] = 0.02,
+    ] = ERROR_RATE,
     gallery: Annotated[
         int, typer.Option(help="Most confident mistakes to show, overall and by group, in OUT/errors.html: a page with photos.", min=0)
     ] = 0,
@@ -87,7 +87,10 @@ def evaluate(
     if gallery and out is None:
         raise InputError(f"{GALLERY_FILE} shows photos, which are not put beside weights. Name a folder for it: --out FOLDER")
     photos = read_labelled(data)
-    chosen = {name: photos.split(name) for name in split or ([TEST] if TEST in photos.splits else sorted(photos.splits))}
+    folds = _folds(model)
+    if folds and (calibrate or choose_crop):
+        raise InputError(f"{model}: it was trained on {VAL!r}, too, so nothing can be chosen there. Its folds have chosen the temperature")
+    chosen = {name: photos.split(name) for name in split or _reported(photos, bool(folds))}
     set_threads(threads)
     finder, teller = load_detector(detector, threads), load_classifier(model, threads)
     cache = answers_folder()
@@ -99,7 +102,7 @@ def evaluate(
         if answered is None:
             raise InputError(f"{photos.name}: no photo of the split {VAL!r} is answered, so there is nothing to calibrate with")
         teller = _adopt(calibrated(teller.decision, photos.split(VAL), answered, error_rate), model, threads)
-    validation = _validation(photos, finder, teller, cache)
+    validation = None if folds else _validation(photos, finder, teller, cache)
     judged = {name: judge(rows, finder, teller, cache, f"evaluating {name}") for name, rows in chosen.items()}
     threshold = teller.decision.min_confidence
     metrics: Metrics = {
@@ -110,6 +113,7 @@ def evaluate(
         "temperature": teller.decision.temperature,
         "min_confidence": teller.decision.min_confidence,
         "splits": {name: split_metrics(rows, judged[name], validation, threshold, error_rate, by, draws) for name, rows in chosen.items()},
+        **({"folds": folds} if folds else {}),
     }
     _write(metrics, model if writable else None, out or model, teller)
     if gallery and out:
@@ -139,6 +143,27 @@ def check_answered(data: str, detector: str, split: str = VAL) -> str:
         f" fit the temperature, nor evaluate the model; nothing was trained. The detector {detector} must see exactly one person in some of"
         " them: add such photos, or name another detector with --detector"
     )
+
+
+def _folds(model: str) -> Metrics:
+    """What `train --folds` found out about the classifier; empty for others."""
+    folder = resolve(model, get_settings().model_cache_dir).path
+    before = read_metrics(folder) if (folder / METRICS_FILE).exists() else {}
+    found: Metrics = before.get("folds") or {}
+    return found if found and before.get("weights_sha256") == weights_sha256(folder) else {}
+
+
+def _reported(photos: Manifest, trained_on_val: bool) -> list[str]:
+    """The splits to report on if none is asked for."""
+    if TEST in photos.splits:
+        return [TEST]
+    names = sorted(set(photos.splits) - ({TRAIN, VAL} if trained_on_val else set()))
+    if not names:
+        raise InputError(
+            f"{photos.name}: the model was trained on all of these photos, so they cannot judge it. {METRICS_FILE} beside the weights has"
+            f" the estimate from its folds. Name photos with a split {TEST!r}"
+        )
+    return names
 
 
 def _summary(found: Metrics) -> str:

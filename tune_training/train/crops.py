@@ -47,13 +47,15 @@ class Crops:
 
     Attributes:
         photos: n of them.
-        pixels: (n, views, side, side, 3) uint8, memory-mapped and read-only.
+        pixels: (m, views, side, side, 3) uint8, memory-mapped and read-only.
         size: side of the view proper, in the middle of each.
+        rows: of `pixels`, (n,): where the photos' crops are; None: in the photos' order.
     """
 
     photos: Sequence[Photo]
     pixels: NDArray[np.uint8]
     size: int
+    rows: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -70,13 +72,19 @@ class Crops:
 
     def read(self, indices: NDArray[np.int64]) -> torch.Tensor:
         """Working views (k, views, side, side, 3), uint8."""
-        return torch.from_numpy(self.pixels[indices])
+        return torch.from_numpy(self.pixels[indices if self.rows is None else self.rows[indices]])
 
     def read_proper(self, start: int, stop: int) -> torch.Tensor:
         """Crops as the service makes them, of the photos from `start` to `stop`: (k, views * size, size, 3), uint8."""
         inner = slice(self.border, self.border + self.size)
-        views = self.pixels[start:stop, :, inner, inner]
+        chosen = slice(start, stop) if self.rows is None else self.rows[start:stop]
+        views = self.pixels[chosen, :, inner, inner]
         return torch.from_numpy(views.reshape(len(views), -1, *views.shape[3:]).copy())
+
+    def only(self, indices: NDArray[np.int64]) -> "Crops":
+        """Some of the photos, (k,), without a copy of their crops."""
+        rows = indices if self.rows is None else self.rows[indices]
+        return Crops([self.photos[index] for index in indices.tolist()], self.pixels, self.size, rows)
 
 
 def working_side(size: int) -> int:

@@ -5,9 +5,10 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from tune_training.data.photo import Photo
 from tune_training.io.errors import InputError
 from tune_training.train.augmentation import Augment
 from tune_training.train.crops import DECISION, Crops
+from tune_training.train.distributed import gradients_stay, processes, share_of
 from tune_training.train.layers import parameter_groups
 from tune_training.train.loop import Epoch, LoopConfig, fit, read_ahead, seed_everything, write_checkpoint
 from tune_training.train.memory import photos_at_once
@@ -40,8 +42,25 @@ CHECKPOINT_FOLDER = "checkpoint"
 MAX_WARMUP_STEPS = 100
 STOPPING_METRIC = "balanced_accuracy"  # and, of equals, the loss
 
-# Working views (n, views, side, side, 3) uint8, wanted probabilities (n, 2); the teacher's features (n, k), and of which it knows any (n,).
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+
+class Batch(NamedTuple):
+    """Photos of one step; of several processes, those of this one.
+
+    Attributes:
+        views: working views (n, views, side, side, 3), uint8.
+        wanted: probabilities (n, 2).
+        features: the teacher's, (n, k).
+        seen: of which it knows any, (n,).
+        photos: what the sum over photos is divided by: n, or the mean n of all processes; infinite where the photos do not count.
+        known: likewise of the sum over photos that the teacher knows.
+    """
+
+    views: Tensor
+    wanted: Tensor
+    features: Tensor
+    seen: Tensor
+    photos: float
+    known: float
 
 
 def quality(metrics: Mapping[str, float], metric: str) -> tuple[float, float]:
@@ -70,6 +89,8 @@ def fine_tune(
     validation: Crops | None = None,
     teacher: Teacher | None = None,
     on_epoch: Callable[[Mapping[str, float]], None] | None = None,
+    on_answers: Callable[[int, NDArray[np.float32]], None] | None = None,
+    last_epoch: int | None = None,
 ) -> Path:
     """Trains, and writes the state to resume from and `checkpoint/` in the Hugging Face layout to `run_dir` after each epoch.
 
@@ -83,13 +104,18 @@ def fine_tune(
         on_epoch: called when an epoch's files are written, with `EPOCH`, the validation `METRICS`, `training_loss` and
             `images_per_second`. A resumed run calls it again for the last finished epoch. With `recipe.patience`, the checkpoint is that of
             the best epoch so far.
+        on_answers: called before that, with the epoch's number and its logits (n, 2) of the validation split.
+        last_epoch: ends the training there, on the schedule of `recipe.epochs`; None: at the end of the schedule.
+
+    Of several processes (see `distributed`), each calls this with the same arguments and a `run_dir` that all of them see; `batch_size` is
+    that of all of them together.
 
     Returns:
         The checkpoint's folder.
 
     Raises:
-        InputError: the start does not fit, an epoch has less than a batch, a teacher's features would be mixed up, there is nothing to be
-            patient about, or `run_dir` belongs to another run.
+        InputError: the start does not fit, an epoch has less than a batch, a batch has fewer photos than there are processes, a teacher's
+            features would be mixed up, there is nothing to be patient about, or `run_dir` belongs to another run.
         CheckpointError: the service would not take a network like the start.
     """
     if teacher and recipe.mixup:
@@ -99,6 +125,8 @@ def fine_tune(
     check_start(start, training.size, recipe.frozen_layers)
     if 0 < recipe.photos_per_epoch < recipe.batch_size:
         raise InputError(f"an epoch of {recipe.photos_per_epoch} photos has less than a batch of {recipe.batch_size}")
+    if recipe.batch_size < processes():
+        raise InputError(f"a batch of {recipe.batch_size} photos is too small for {processes()} processes")
     each_once = not recipe.photos_per_epoch and recipe.source_power == 1 and not recipe.balanced_by
     # A given number of photos is drawn in whole batches; otherwise the last batch is smaller.
     steps = recipe.photos_per_epoch // recipe.batch_size or -(-len(training) // recipe.batch_size)
@@ -111,7 +139,7 @@ def fine_tune(
     classifier = two_class_model(folder, training.size)
     model: nn.Module = (Student(classifier, teacher.features.shape[1]) if teacher else classifier).to(device)
     augment = Augment(training.size, recipe.augmentation, mean, deviation)
-    at_once = min(math.ceil(recipe.batch_size / recipe.accumulate), photos_at_once(start, training.size, device))
+    at_once = min(math.ceil(recipe.batch_size / processes() / recipe.accumulate), photos_at_once(start, training.size, device))
     wanted_of = wanted_probabilities(training, recipe, teacher)
     features_of = teacher.features if teacher else torch.zeros(len(training), 0)
     known = teacher.known if teacher else torch.zeros(len(training), dtype=torch.bool)
@@ -120,7 +148,11 @@ def fine_tune(
     patience = Patience(run_dir, recipe.patience)
 
     def read(indices: NDArray[np.int64]) -> Batch:
-        return training.read(indices), wanted_of[indices], features_of[indices], known[indices]
+        photos, of_teacher = len(indices) / processes(), max(1, int(known[indices].sum())) / processes()
+        own = share_of(indices)
+        if not len(own):  # the exchange of gradients needs some of every process
+            own, photos, of_teacher = indices[:1], math.inf, math.inf
+        return Batch(training.read(own), wanted_of[own], features_of[own], known[own], photos, of_teacher)
 
     def batches(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng([recipe.seed, epoch])
@@ -128,7 +160,7 @@ def fine_tune(
         return read_ahead(read, np.array_split(chosen, range(recipe.batch_size, len(chosen), recipe.batch_size)))
 
     def losses(network: nn.Module, batch: Batch) -> Iterator[Tensor]:
-        views, wanted, features, seen = (each.to(device, non_blocking=True) for each in batch)
+        views, wanted, features, seen = (each.to(device, non_blocking=True) for each in batch[:4])
         generator = torch.Generator(device)
         generator.manual_seed(int(torch.randint(2**31, (1,))))  # the loop seeds the global one for each epoch
         pixels = augment(views, generator)
@@ -136,20 +168,26 @@ def fine_tune(
             share = float(np.random.beta(recipe.mixup, recipe.mixup))
             pixels, wanted = (share * each + (1 - share) * each.flip(0) for each in (pixels, wanted))
         network.train()
-        options, seen_at_all = position_options(classifier.config, *pixels.shape[-2:]), seen.sum().clamp(min=1)
-        for part in (slice(first, first + at_once) for first in range(0, len(pixels), at_once)):
-            with autocast(device):
+        options = position_options(classifier.config, *pixels.shape[-2:])
+        for first in range(0, len(pixels), at_once):
+            part, is_last = slice(first, first + at_once), first + at_once >= len(pixels)
+            with autocast(device), nullcontext() if is_last else gradients_stay(network):
                 found = network(pixel_values=pixels[part], **options)
-            logits, shown = found if isinstance(network, Student) else (found.logits, None)
-            value = functional.cross_entropy(logits.float(), wanted[part]) * len(wanted[part]) / len(wanted)
+            logits, shown = found if teacher else (found.logits, None)
+            value = functional.cross_entropy(logits.float(), wanted[part]) * len(wanted[part]) / batch.photos
             if shown is not None:
-                similar = feature_loss(shown.float(), features[part], seen[part]) * seen[part].sum() / seen_at_all
+                similar = feature_loss(shown.float(), features[part], seen[part]) * seen[part].sum() / batch.known
                 value = value + recipe.feature_weight * similar
             yield value
 
     def keep(epoch: Epoch[nn.Module]) -> Mapping[str, float]:
         average: Any = epoch.average.classifier if isinstance(epoch.average, Student) else epoch.average
-        metrics = validation_metrics(predict_logits(average, validation, processor), validation) if validation else {}
+        metrics: dict[str, float] = {}
+        if validation:
+            answers = predict_logits(average, validation, processor)
+            metrics = validation_metrics(answers, validation)
+            if on_answers:
+                on_answers(epoch.number, answers)
         if not recipe.patience or patience.is_best(epoch.number, quality(metrics, STOPPING_METRIC)):
             write_checkpoint(average, processor, run_dir / CHECKPOINT_FOLDER)
             DECISION.write(run_dir / CHECKPOINT_FOLDER)
@@ -162,7 +200,18 @@ def fine_tune(
     warmup = min(MAX_WARMUP_STEPS, round(recipe.warmup * steps * recipe.epochs))
     config = LoopConfig(recipe.epochs, steps, warmup, seed=recipe.seed, recipe=identity)
     scaler = gradient_scaler(device)
-    fit(model, optimizer, batches, losses, config, run_dir, on_epoch=keep, is_enough=patience.is_over, scaler=scaler)
+    fit(
+        model,
+        optimizer,
+        batches,
+        losses,
+        config,
+        run_dir,
+        on_epoch=keep,
+        is_enough=patience.is_over,
+        last_epoch=last_epoch,
+        scaler=scaler,
+    )
     return run_dir / CHECKPOINT_FOLDER
 
 

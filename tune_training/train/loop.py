@@ -2,6 +2,8 @@
 
 The exponential moving average (EMA; Polyak and Juditsky 1992) is what gets evaluated and published: with the few epochs that a laptop
 affords, it is worth about as much as a longer schedule.
+
+Several processes may run it together (see `distributed`): each has its share of every batch, and the first writes and reports.
 """
 
 import copy
@@ -26,11 +28,13 @@ from tqdm import tqdm
 from transformers import BaseImageProcessor, PreTrainedModel
 
 from tune_training.io.errors import InputError
+from tune_training.train.distributed import first_says, mean_of, rank, synchronised
 
 logger = logging.getLogger(__name__)
 
 STATE_FILE = "training_state.pt"
 READ_AHEAD = 2  # batches
+RANK_SEEDS = 1_000_000  # from the seed of one process to that of the next: more than there are epochs
 
 Part = TypeVar("Part")
 Batch = TypeVar("Batch")
@@ -112,12 +116,13 @@ def fit(
     model: Model,
     optimizer: torch.optim.Optimizer,
     batches: Callable[[int], Iterable[Batch]],
-    losses: Callable[[Model, Batch], Iterable[torch.Tensor]],
+    losses: Callable[[nn.Module, Batch], Iterable[torch.Tensor]],
     config: LoopConfig,
     run_dir: Path,
     *,
     on_epoch: Callable[[Epoch[Model]], Mapping[str, float]] | None = None,
     is_enough: Callable[[], bool] = lambda: False,
+    last_epoch: int | None = None,
     scaler: torch.amp.GradScaler | None = None,
 ) -> Model:
     """Trains `model` and returns the average of its weights as a model.
@@ -125,13 +130,15 @@ def fit(
     Args:
         model: trained in place, on the device where it is; `losses` sets its train/eval mode.
         optimizer: holds the base learning rate of every parameter group.
-        batches: for an epoch's number, from 0, the batches of that epoch.
+        batches: for an epoch's number, from 0, the batches of that epoch; of several processes, this one's share of each batch.
         losses: the loss of one batch, as scalars whose sum it is. Each is differentiated before the next is computed, so that a batch
-            of several parts needs the memory of one.
+            of several parts needs the memory of one. It gets the model, or what exchanges its gradients with other processes'; the loss
+            of a whole batch is the mean of what its processes find.
         config: see `LoopConfig`.
         run_dir: gets `training_state.pt` after every epoch; training resumes from that file if it is there.
         on_epoch: called at the end of each epoch; what it returns is logged. A resumed run calls it again for the last finished epoch.
         is_enough: asked after `on_epoch`; ends the training before its last epoch.
+        last_epoch: ends the training there, on the schedule of `config.epochs`.
         scaler: of the losses, for gradients in float16.
 
     Raises:
@@ -142,21 +149,26 @@ def fit(
     scaler = scaler or torch.amp.GradScaler(enabled=False)
     average = copy.deepcopy(model).eval()
     base_rates = [group["lr"] for group in optimizer.param_groups]
+    device, is_first = next(model.parameters()).device, rank() == 0
     last = _resume(run_dir, model, average, optimizer, scaler, config)
     if last and on_epoch is not None:
-        on_epoch(last)  # the run may have been killed between saving the state and this call
-        if is_enough():
+        if is_first:
+            on_epoch(last)  # the run may have been killed between saving the state and this call
+        if first_says(is_first and is_enough(), device):
             return average
-    for number in range(last.number if last else 0, config.epochs):
-        seed_everything(config.seed + number)
+    network = synchronised(model)
+    for number in range(last.number if last else 0, min(config.epochs, last_epoch or config.epochs)):
+        seed_everything(config.seed + number + RANK_SEEDS * rank())
         started, total, step = time.monotonic(), 0.0, number * config.steps_per_epoch
-        bar = tqdm(batches(number), total=config.steps_per_epoch, desc=f"epoch {number + 1}/{config.epochs}", disable=None)
+        quiet = None if is_first else True
+        bar = tqdm(batches(number), total=config.steps_per_epoch, desc=f"epoch {number + 1}/{config.epochs}", disable=quiet)
         for done, batch in enumerate(bar, start=1):
             optimizer.zero_grad(set_to_none=True)
             found = 0.0
-            for value in losses(model, batch):
+            for value in losses(network, batch):
                 found += value.item()
                 scaler.scale(value).backward()
+            found = mean_of(found, device)
             if not math.isfinite(found):
                 raise FloatingPointError(f"the loss is {found} in epoch {number + 1}, step {done}")
             scaler.unscale_(optimizer)
@@ -169,10 +181,11 @@ def fit(
             total, step = total + found, step + 1
             bar.set_postfix(loss=f"{total / done:.3f}", refresh=False)
         epoch = Epoch(number + 1, average, total / config.steps_per_epoch, time.monotonic() - started)
-        _save(run_dir, epoch, model, optimizer, scaler, config)
-        report = {"loss": epoch.loss, "seconds": epoch.seconds, **(on_epoch(epoch) if on_epoch else {})}
-        logger.info("epoch %d/%d: %s", epoch.number, config.epochs, ", ".join(f"{k} {v:.4g}" for k, v in report.items()))
-        if is_enough():
+        if is_first:
+            _save(run_dir, epoch, model, optimizer, scaler, config)
+            report = {"loss": epoch.loss, "seconds": epoch.seconds, **(on_epoch(epoch) if on_epoch else {})}
+            logger.info("epoch %d/%d: %s", epoch.number, config.epochs, ", ".join(f"{k} {v:.4g}" for k, v in report.items()))
+        if first_says(is_first and is_enough(), device):
             break
     return average
 

@@ -31,6 +31,7 @@ from tune_training.io import storage
 from tune_training.io.cluster import ray_cluster
 from tune_training.io.errors import InputError
 from tune_training.train.crops import training_crops
+from tune_training.train.cross_validation import hint_for
 from tune_training.train.fine_tune import EPOCH, METRICS, quality
 from tune_training.tune.options import TuneOptions
 from tune_training.tune.plan import Plan, checked
@@ -67,6 +68,8 @@ def tune(manifest: str, run_dir: str, options: TuneOptions | None = None) -> Tun
     if (finished := read_result(run_dir)) is not None:
         logger.info("this search is finished: %s", finished.summary())
         return finished
+    if hint := hint_for(len(plan.validation), len(plan.training) + len(plan.validation), "they choose the best trial"):
+        logger.info("%s", hint)
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # it would end the search as if it were finished, on what few trials there are
     with ray_cluster() as own_cluster:
         resources = trial_resources(plan)

@@ -1,6 +1,7 @@
 """The commands as users run them, in this process unless the process itself is tested."""
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -243,6 +244,29 @@ def test_from_photos_to_model_cards(
 
     run(monkeypatch, "publish", teller, "published/vit")
     assert "serve deploy serve_config.yaml" in capsys.readouterr().out
+
+
+def test_few_photos_are_told_of_and_trained_on_in_folds(
+    manifest: Path,
+    classifier: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("MODEL_CACHE_DIR", str(tmp_path / "cache"))
+    get_settings.cache_clear()
+    command: list[Argument] = ["train", manifest, "--start", classifier, "--photos-per-epoch", "8", "--image-size", "32"]
+    command += ["--epochs", "1", "--batch-size", "4", "--threads", "1"]
+    with caplog.at_level(logging.INFO):
+        run(monkeypatch, *command, "--run-dir", tmp_path / "once")
+    assert "`train --folds 5` judges by all 16 photos of 'train' and 'val'" in caplog.text
+    capsys.readouterr()
+    run(monkeypatch, *command, "--run-dir", tmp_path / "folds", "--folds", "2")
+    told = capsys.readouterr().out
+    assert "Out of fold, on 16 photos: balanced accuracy" in told
+    assert str(tmp_path / "folds" / "checkpoint") in told
+    assert "one worker trains them" in error_of(monkeypatch, *command, "--folds", "2", "--workers", "2")
 
 
 def test_suspicious_labels_are_proposed_once(

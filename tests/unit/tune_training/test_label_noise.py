@@ -21,7 +21,7 @@ from tune_training.data.photo import Photo
 from tune_training.data.prepare import PrepareOptions, prepare
 from tune_training.io.errors import InputError
 from tune_training.io.workers import Engine
-from tune_training.label_noise import label_noise, near_duplicate_groups, out_of_fold, suspicions
+from tune_training.label_noise import label_noise, out_of_fold, suspicions
 
 PREPARING = PrepareOptions(person_filter=False, engine=Engine.LOCAL)
 WRONG = {f"female/{number}.jpg" for number in (3, 17)} | {"male/8.jpg"}
@@ -101,13 +101,6 @@ def test_a_photo_is_never_judged_by_its_near_duplicates() -> None:
     rows, labels = np.repeat(rng.normal(size=(100, 200)), 2, axis=0), np.repeat(rng.integers(0, 2, 100), 2)
     probabilities = out_of_fold(rows, labels, np.repeat(np.arange(100), 2))
     assert 0.3 < (probabilities.argmax(axis=1) == labels).mean() < 0.7
-
-
-def test_near_duplicates_are_told_by_their_hashes() -> None:
-    photos = [Photo("photos", name, MALE, phash=phash) for name, phash in (("a", "0" * 64), ("b", ""), ("c", "1" + "0" * 63), ("d", ""))]
-    assert near_duplicate_groups(photos).tolist() == [0, 1, 0, 3]
-    same = [replace(photo, columns={"identity": "ann" if photo.name in "ad" else ""}) for photo in photos]
-    assert near_duplicate_groups(same).tolist() == [0, 1, 0, 0]
 
 
 def test_too_few_photos_of_a_label_are_told_before_any_work(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from tune_training.evaluate import evaluation as module
 from tune_training.evaluate.answers import judge as judge_photos
 from tune_training.evaluate.evaluation import evaluate
 from tune_training.evaluate.gallery import write_gallery
+from tune_training.evaluate.metrics_file import write_metrics
 from tune_training.io.errors import InputError
 from tune_training.io.models import load_classifier
 
@@ -242,6 +243,39 @@ def test_framings_of_the_table_are_compared_and_shown(model: Path, table: Path) 
     assert "| framing (test) |" in card
     for expected in ("whole body: 16 answers", "Women and men apart", "framing face"):
         assert expected in report
+
+
+class TestAModelThatWasTrainedOnTrainAndVal:
+    """`train --folds` writes such metrics."""
+
+    @pytest.fixture
+    def folded(self, model: Path) -> Path:
+        share = {"value": 0.875, "low": 0.8, "high": 0.95}
+        by_fold = [{"fold": number, "photos": 12, "epochs": 2, "balanced_accuracy": 0.9, "accuracy": 0.85} for number in (1, 2)]
+        estimate = {"photos": 24, "balanced_accuracy": share, "accuracy": share}
+        found = {"folds": 2, "epochs": 2, "epochs_planned": 3, "estimate": estimate, "by_fold": by_fold}
+        write_metrics(model, {"folds": found, "splits": {}}, "mine")
+        return model
+
+    def test_the_estimate_of_its_folds_stays(self, folded: Path, table: Path) -> None:
+        found = judge(folded, table)["folds"]
+        assert judge(folded, table)["folds"] == found == json.loads((folded / "metrics.json").read_text())["folds"]
+        card = (folded / "MODEL_CARD.md").read_text()
+        assert "**2 folds**: 24 photos, each answered by a model that was trained on the other folds: balanced accuracy 87.5%" in card
+        assert "| 1 | 12 | 2 | 90.0% | 85.0% |" in card
+
+    def test_nothing_is_chosen_on_what_it_has_seen(self, folded: Path, table: Path) -> None:
+        with pytest.raises(InputError, match="it was trained on 'val', too, so nothing can be chosen there"):
+            judge(folded, table, calibrate=True)
+        assert judge(folded, table)["splits"]["test"]["risk_coverage"]["chosen_on"] != "val"
+
+    def test_it_is_not_judged_by_what_it_has_seen(self, folded: Path, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="the model was trained on all of these photos, so they cannot judge it"):
+            judge(folded, write_portraits(tmp_path / "seen", ["train", "val"], photos=2))
+
+    def test_other_weights_are_not_of_these_folds(self, folded: Path, table: Path) -> None:
+        write_tiny_classifier(folded, views=("head", "person"))
+        assert "folds" not in judge(folded, table)
 
 
 def test_a_split_and_a_column_that_are_not_there_are_named(model: Path, table: Path) -> None:

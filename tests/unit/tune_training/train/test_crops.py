@@ -105,6 +105,15 @@ def test_crops_come_in_the_order_asked_for(photos: list[Photo], tmp_path: Path) 
     assert reds == pytest.approx([160, 0, 160, 80], abs=8)
 
 
+def test_some_of_the_photos_come_with_their_crops(photos: list[Photo], tmp_path: Path) -> None:
+    crops = cached_crops(photos, SPEC, tmp_path / "crops")
+    some = crops.only(np.array([5, 1, 4])).only(np.array([0, 2]))
+    assert [photo.name for photo in some.photos] == ["5.jpg", "4.jpg"]
+    assert some.read(np.array([1, 0])).equal(crops.read(np.array([4, 5])))
+    assert some.read_proper(0, 2).equal(crops.read_proper(4, 6).flip(0))
+    assert some.read_proper(1, 9).equal(crops.read_proper(4, 5))
+
+
 def test_photos_are_read_once_however_many_ask(photos: list[Photo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     original = storage.read_bytes

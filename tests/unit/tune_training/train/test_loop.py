@@ -151,6 +151,20 @@ def test_training_ends_early_when_it_is_enough_and_stays_ended(tmp_path: Path, l
     assert reported == [*range(1, last + 1), last]
 
 
+def test_a_run_that_ends_early_on_the_schedule_of_a_longer_one_is_the_beginning_of_it(tmp_path: Path) -> None:
+    epochs: dict[int, dict[str, torch.Tensor]] = {}
+
+    def keep(now: Epoch[nn.Module]) -> dict[str, float]:
+        epochs[now.number] = copy.deepcopy(now.average.state_dict())
+        return {}
+
+    _, whole = run(tmp_path / "whole", on_epoch=keep)
+    _, begun = run(tmp_path / "begun", last_epoch=2)
+    torch.testing.assert_close(dict(begun.state_dict()), epochs[2], rtol=0, atol=0)
+    assert_same(run(tmp_path / "begun", last_epoch=2)[1], begun)
+    assert_same(run(tmp_path / "begun")[1], whole)
+
+
 class TestScaledGradients:
     """As of a GPU that trains in float16; a processor scales the same way."""
 
