@@ -26,13 +26,6 @@ from tune_training.tune.result import RESULT_FILE, TuneResult, read_result
 from tune_training.tune.search import tune
 
 
-@pytest.fixture(scope="module")
-def searched(cluster: S3Server, tiny: TinySearch, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TuneResult]:
-    """The folder and result of a finished search on half of the photos."""
-    folder = tmp_path_factory.mktemp("searched")
-    return folder, tune(tiny.manifest, str(folder), tiny.options(subset=20))
-
-
 def test_the_best_model_is_one_that_serving_loads(searched: tuple[Path, TuneResult], tmp_path: Path) -> None:
     folder, result = searched
     classifier = Classifier.load(resolve(str(folder / "best"), tmp_path), ON_TORCH)

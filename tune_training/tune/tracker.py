@@ -22,7 +22,7 @@ _PREFIXES = ("MLFLOW_", "WANDB_")  # of all those variables
 # MLflow's own values let a server that is gone hold up a call for four minutes; and its statistics of use are for who asks for them.
 _MLFLOW_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 
@@ -46,7 +46,7 @@ def check_installed(tracker: Tracker | None) -> None:
 
 
 def check_reachable(tracker: Tracker | None) -> None:
-    """Asks the tracker for the place where runs will be kept, as the search is going to; half a minute at most.
+    """Asks the tracker for the place where runs will be kept, as the search is going to; a minute at most.
 
     Raises:
         InputError: it does not answer, or does not let us in.
