@@ -7,15 +7,10 @@ from typing import Annotated
 import typer
 
 from tune_training.data.manifest import TRAIN, VAL, read_manifest
-from tune_training.detector.train import DetectorRecipe
-from tune_training.detector.train import train_detector as run_detector_training
+from tune_training.detector.recipe import DetectorRecipe
 from tune_training.io.errors import InputError
 from tune_training.io.models import Threads, set_threads
-from tune_training.train.cross_validation import FOLDS_FILE, cross_validate, hint_for, summary
-from tune_training.train.fine_tune import CHECKPOINT_FOLDER, photos_of
-from tune_training.train.model import DEFAULT_START, check_start
-from tune_training.train.recipe import ClassifierRecipe
-from tune_training.train.training import Training, run_training
+from tune_training.train.recipe import DEFAULT_START, ClassifierRecipe
 
 logger = logging.getLogger(__name__)
 
@@ -44,9 +39,13 @@ def train_detector(
     threads: Threads = 0,
 ) -> None:
     """Fine-tune a DETR-family detector on photos with boxes of people and heads. Result: RUN_DIR/checkpoint."""
-    set_threads(threads)
     recipe = DetectorRecipe(epochs, batch_size, image_size, learning_rate, enc_output_learning_rate, seed=seed)
-    folder = run_detector_training(_starting_point(start), people, run_dir, recipe)
+    begin = _starting_point(start)
+
+    from tune_training.detector import train as training  # takes seconds, which `--help` and mistakes save
+
+    set_threads(threads)
+    folder = training.train_detector(begin, people, run_dir, recipe)
     typer.echo(f"Trained: {folder}. Next: python -m tune_training evaluate-detector --help")
 
 
@@ -77,8 +76,14 @@ def train(
     threads: Threads = 0,
 ) -> None:
     """Fine-tune an image classifier once, on `train`; metrics after each epoch are of `val`, if that exists. Result: RUN_DIR/checkpoint."""
-    set_threads(threads)
     table = read_manifest(manifest)
+
+    from tune_training.train.cross_validation import FOLDS_FILE, cross_validate, hint_for, summary  # take seconds, which mistakes save
+    from tune_training.train.fine_tune import CHECKPOINT_FOLDER, photos_of
+    from tune_training.train.model import check_start
+    from tune_training.train.training import Training, run_training
+
+    set_threads(threads)
     size, _ = check_start(start, image_size, recipe.frozen_layers)
     if folds and workers > 1:
         raise InputError("folds are for few photos, and one worker trains them")

@@ -9,19 +9,12 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import torch
 import typer
-from cleanlab.filter import find_label_issues
-from cleanlab.rank import get_label_quality_scores
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from serve_app.runtimes.base import LABELS
 from tune_training.data.corrections import DROP
@@ -33,8 +26,9 @@ from tune_training.io import storage
 from tune_training.io.errors import InputError
 from tune_training.io.models import Threads, set_threads
 from tune_training.pages import Sheet, SheetPhoto, picture, render
-from tune_training.train.crops import Crops, training_crops
-from tune_training.train.model import check_start, image_processor, predict_logits, starting_folder, two_class_model
+
+if TYPE_CHECKING:
+    from tune_training.train.crops import Crops
 
 CORRECTIONS, PAGE = "corrections.csv", "label-noise.html"
 FOLDS = 5
@@ -79,11 +73,15 @@ def label_noise(
     corrections = storage.join(out, CORRECTIONS)
     if storage.exists(corrections):
         raise InputError(f"{corrections} is there already, and may have been gone through by hand. Delete it, or name another --out")
-    set_threads(threads)
     table = read_manifest(manifest)
     photos = list(table.photos)
     groups = near_duplicate_groups(photos)
     check_labels(manifest, photos, groups, FOLDS)
+
+    from tune_training.train.crops import training_crops  # as below: takes seconds, which `--help` and mistakes save
+    from tune_training.train.model import check_start
+
+    set_threads(threads)
     size, _ = check_start(model, image_size, 0)
     storage.check_writable(out)
     crops = training_crops(photos, size)
@@ -95,8 +93,12 @@ def label_noise(
         typer.echo(f"Look at {storage.join(out, PAGE)} and edit {corrections}. Next: prepare --corrections {corrections}")
 
 
-def features(model: str, crops: Crops) -> Floats:
+def features(model: str, crops: "Crops") -> Floats:
     """What the model's head would get of each crop, (n, width)."""
+    import torch
+
+    from tune_training.train.model import image_processor, predict_logits, starting_folder, two_class_model
+
     folder = starting_folder(model)
     network: Any = two_class_model(folder, crops.size)
     network.classifier = torch.nn.Identity()
@@ -106,6 +108,11 @@ def features(model: str, crops: Crops) -> Floats:
 
 def out_of_fold(rows: Floats, labels: Ints, groups: Ints, seed: int = 0) -> Floats:
     """The probability of each label (n, 2), from the photos (n, width) of the other folds; a group is in one fold."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     regression = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
     probabilities: Floats = cross_val_predict(regression, rows, labels, groups=groups, cv=folds, method="predict_proba")
@@ -114,6 +121,9 @@ def out_of_fold(rows: Floats, labels: Ints, groups: Ints, seed: int = 0) -> Floa
 
 def suspicions(labels: Ints, probabilities: Floats) -> list[Suspicion]:
     """The photos whose label (n,) the out-of-fold probabilities (n, 2) contradict, most suspicious first; columns as in `LABELS`."""
+    from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
+
     ranked = find_label_issues(labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1)
     quality = get_label_quality_scores(labels, probabilities)
     likely = probabilities.argmax(axis=1)
@@ -131,7 +141,7 @@ def _csv(photos: Sequence[Photo], found: Sequence[Suspicion]) -> bytes:
     return text.getvalue().encode()
 
 
-def _page(name: str, crops: Crops, found: Sequence[Suspicion]) -> str:
+def _page(name: str, crops: "Crops", found: Sequence[Suspicion]) -> str:
     sheets: dict[str, list[SheetPhoto]] = {}
     for row, each in enumerate(found[:MOST_SHOWN], start=2):  # the rows of the table; the first has the columns
         photo = crops.photos[each.index]

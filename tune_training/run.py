@@ -25,10 +25,10 @@ from tune_training.io import storage
 from tune_training.io.errors import Incomplete, InputError
 from tune_training.io.models import load_classifier
 from tune_training.publish import publish
-from tune_training.train.fine_tune import photos_of
 from tune_training.tune.options import TuneOptions
 from tune_training.tune.result import BEST
 from tune_training.tune.search import tune
+from tune_training.tune.tracker import check_reachable
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +59,7 @@ def run(
     publish_to = publish_to and storage.absolute(publish_to)
     if publish_to is not None:
         storage.check_writable(publish_to)  # hours of search would come before the first upload
+    check_reachable(tuning.tracker)  # and hours of photos before the search
     data = storage.join(work_dir, "data")
     manifest = storage.join(data, MANIFEST)
     steps = _Steps(storage.join(work_dir, RUN_FILE))
@@ -82,6 +83,8 @@ def run(
 
 def _check(manifest: str, table: Manifest, detector: str, publish_to: str | None) -> str:
     """Checks, before the search, what the steps after it would refuse."""
+    from tune_training.train.fine_tune import photos_of  # takes seconds, which `--help` and mistakes save
+
     for split in (TRAIN, VAL) if publish_to is None else (TRAIN, VAL, TEST):
         try:
             photos_of(table, split)

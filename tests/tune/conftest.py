@@ -2,13 +2,18 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import ray
 
 from serve_app.settings import get_settings
+from tests.support.mlflow_server import mlflow_server
 from tests.support.s3 import S3Server, s3_server
 from tests.support.tuning import TinySearch
+from tune_training.tune.result import TuneResult
+from tune_training.tune.search import tune
+from tune_training.tune.tracker import Tracker
 
 CPUS = len(os.sched_getaffinity(0)) + 1
 
@@ -36,3 +41,19 @@ def cluster(store: S3Server) -> Iterator[S3Server]:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinySearch:
     """The files of a search."""
     return TinySearch(tmp_path_factory.mktemp("tiny")).write()
+
+
+@pytest.fixture(scope="package")
+def tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of MLflow's own server, which the environment names."""
+    with pytest.MonkeyPatch.context() as patch, mlflow_server(tmp_path_factory.mktemp("mlflow")) as address:
+        patch.setenv("MLFLOW_TRACKING_URI", address)
+        patch.setenv("MLFLOW_EXPERIMENT_NAME", "tests")
+        yield address
+
+
+@pytest.fixture(scope="package")
+def searched(cluster: S3Server, tracker: str, tiny: TinySearch, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TuneResult]:
+    """The folder and result of a finished search on half of the photos, of which MLflow was told."""
+    folder = tmp_path_factory.mktemp("searched")
+    return folder, tune(tiny.manifest, str(folder), tiny.options(subset=20, tracker=Tracker.MLFLOW))

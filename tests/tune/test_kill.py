@@ -22,8 +22,8 @@ import pytest
 from tests.support.processes import of_each
 from tests.support.s3 import S3Server
 from tests.support.tuning import TinySearch
+from tune_training.tune.experiment import BUDGET_FILE
 from tune_training.tune.result import BEST, read_result
-from tune_training.tune.search import BUDGET_FILE
 from tune_training.tune.trial_folder import read_trial
 
 EPOCHS = 16

@@ -19,17 +19,11 @@ from tests.support.tuning import TinySearch
 from tests.tune.conftest import CPUS
 from tune_training.data.manifest import Manifest, read_manifest, write_manifest
 from tune_training.io.errors import InputError
-from tune_training.tune import search as module
+from tune_training.tune import experiment as module
+from tune_training.tune.experiment import BUDGET_FILE
+from tune_training.tune.options import Method
 from tune_training.tune.result import RESULT_FILE, TuneResult, read_result
-from tune_training.tune.schedulers import Method
-from tune_training.tune.search import BUDGET_FILE, tune
-
-
-@pytest.fixture(scope="module")
-def searched(cluster: S3Server, tiny: TinySearch, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TuneResult]:
-    """The folder and result of a finished search on half of the photos."""
-    folder = tmp_path_factory.mktemp("searched")
-    return folder, tune(tiny.manifest, str(folder), tiny.options(subset=20))
+from tune_training.tune.search import tune
 
 
 def test_the_best_model_is_one_that_serving_loads(searched: tuple[Path, TuneResult], tmp_path: Path) -> None:
@@ -216,10 +210,6 @@ class TestBadInput:
     def test_an_image_size_that_is_no_multiple_of_the_patches(self, tiny: TinySearch, run: str) -> None:
         with pytest.raises(InputError, match="views of 30 pixels are not a multiple of 8"):
             tune(tiny.manifest, run, tiny.options(image_size=30))
-
-    def test_an_unknown_metric(self, tiny: TinySearch, run: str) -> None:
-        with pytest.raises(InputError, match="there is no metric 'f7', only balanced_accuracy"):
-            tune(tiny.manifest, run, tiny.options(metric="f7"))
 
     def test_no_such_bucket(self, tiny: TinySearch) -> None:
         with pytest.raises(InputError, match="there is no such bucket"):

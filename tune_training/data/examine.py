@@ -1,7 +1,7 @@
 """What is inside each file: whether it is a photo, its size and hashes, and the people that the detector of serving sees in it.
 
-Findings are cached by the file's sha256 and by the detector, so that a second run costs nothing and a killed one resumes. A file that
-has not changed since (by its ETag on S3, by its time of change elsewhere) is not even read again.
+Findings are cached by the file's sha256, by the detector and by what decodes, so that a second run costs nothing and a killed one
+resumes. A file that has not changed since (by its ETag on S3, by its time of change elsewhere) is not even read again.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from tune_training.data.near_duplicates import perceptual_hash
 from tune_training.data.photo import WHOLE_PHOTO, Photo
 from tune_training.io import storage
 from tune_training.io.batches import NAME_IS_NO_TEXT, BatchReader, Unread
-from tune_training.io.models import decode_limits
+from tune_training.io.models import decode_limits, decoding
 from tune_training.io.parts import Parts
 from tune_training.io.workers import Engine, work_on
 
@@ -82,8 +82,7 @@ def examine(
         close_up_sources: sources whose photos it is not asked about.
         cache: folder or prefix of the findings of earlier runs; it grows.
     """
-    limits = decode_limits()
-    state = [detector.revision if detector else "", repr(limits), str(_VERSION)]
+    state = [detector.revision if detector else "", decoding(), str(_VERSION)]
     parts = Parts(storage.join(cache, hashlib.sha256("\n".join(state).encode()).hexdigest()[:16]), _SCHEMA_OF_CACHE)
     rows = parts.read().to_pylist()
     by_content = _by_content(rows)

@@ -39,13 +39,15 @@ def by_names(root: str, files: Sequence[StoredFile], words: LabelWords | None = 
 
     If a top-level folder is called train or training, the top-level folders are the splits; so are those of the one folder that holds all
     others, as when an archive was unpacked. The first other folder that is no label is the source.
+    Of a photo without a label, the last folder whose name no labelled photo has above it is taken for a word that is not known.
     """
     words = words or LabelWords()
     above = _common_folders(files, words)
     split_by_folder = any(split_of(folder) == TRAIN for file in files for folder in _folders(file)[above : above + 1])
     if not split_by_folder:
         above = 0
-    photos, rejects = [], []
+    photos, rejects, unlabelled = [], [], []
+    meaningless: set[str] = set()  # folders of photos whose label is known: they are no words for one
     for file in files:
         found = words.labels_in(file.name)
         if len(found) == 1:
@@ -53,9 +55,15 @@ def by_names(root: str, files: Sequence[StoredFile], words: LabelWords | None = 
             split = split_of(folders.pop(0)) if split_by_folder and folders else ""
             source = next((folder for folder in folders if not words.is_label(folder)), "")
             photos.append(Photo(root, file.name, next(iter(found)), split, source, bytes=file.size))
+            meaningless.update(folder.lower() for folder in _folders(file))
+        elif is_photo(file.name) and found:
+            rejects.append(Reject(file.name, Reason.CONFLICTING_LABELS, " and ".join(sorted(found))))
         elif is_photo(file.name):
-            reason = Reason.CONFLICTING_LABELS if found else Reason.UNLABELLED
-            rejects.append(Reject(file.name, reason, " and ".join(sorted(found))))
+            unlabelled.append(file)
+    for file in unlabelled:
+        folders = [folder.lower() for folder in _folders(file)[above + split_by_folder :]]
+        word = next((folder for folder in reversed(folders) if folder not in meaningless), "")
+        rejects.append(Reject(file.name, Reason.UNKNOWN_LABEL if word else Reason.UNLABELLED, word))
     return photos, rejects
 
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import PurePosixPath
 
 
 class Reason(StrEnum):
@@ -38,13 +37,8 @@ class Reject:
 
 
 def words_not_understood(rejects: Sequence[Reject], most: int = 5) -> str:
-    """How many photos have words for labels that are not known, by word, the commonest first; of a photo without any, its folder counts."""
-    words: Counter[str] = Counter()
-    for reject in rejects:
-        if reject.reason == Reason.UNKNOWN_LABEL:
-            words[reject.detail] += 1
-        elif reject.reason == Reason.UNLABELLED and not reject.detail and (folder := PurePosixPath(reject.uri).parent.name):
-            words[folder] += 1
+    """How many photos have words for labels that are not known, in a table or as folders, by word, the commonest first."""
+    words = Counter(reject.detail for reject in rejects if reject.reason == Reason.UNKNOWN_LABEL)
     others = sum(words.values()) - sum(count for _, count in words.most_common(most))
     named = [f"{count} {word!r}" for word, count in words.most_common(most)]
     return ", ".join([*named, *([f"{others} others"] if others else [])])

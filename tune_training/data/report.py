@@ -40,7 +40,7 @@ _COLOURS = {FEMALE: ORANGE, MALE: BLUE}
 
 _MEANINGS: dict[str, str] = {
     Reason.UNLABELLED: "Neither the folder, the file name nor the table says male or female.",
-    Reason.UNKNOWN_LABEL: "The word for its label is not known; --labels can say what it means.",
+    Reason.UNKNOWN_LABEL: "The word for its label, in the table or as the name of a folder, is not known; --labels can say what it means.",
     Reason.MISSING: "The file does not exist or cannot be read.",
     Reason.TOO_SMALL: "The shorter side has too few pixels.",
     Reason.CONFLICTING_LABELS: "It has both labels, or it is the same as or looks like a photo with the other label. Which label is right?",

@@ -15,7 +15,7 @@ from serve_app.vision.decoding import ImageRefused, decode
 from serve_app.vision.detector import Detector
 from serve_app.vision.people import DetectedPerson, gate, people_that_count
 from tune_training.data.labelled_photos import read_labelled, sample_by_source
-from tune_training.detector.data import AnnotatedPhoto, read_coco
+from tune_training.detector.coco import AnnotatedPhoto, read_coco
 from tune_training.evaluate.metrics_file import Metrics, write_metrics
 from tune_training.io import storage
 from tune_training.io.batches import batches

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,34 +11,15 @@ from torch import nn
 from transformers import AutoModelForObjectDetection, PreTrainedModel, RTDetrImageProcessorPil
 
 from serve_app.runtimes.base import CLASSES, PERSON
-from tune_training.detector.data import DetectionDataset, collate, read_coco
+from tune_training.detector.coco import read_coco
+from tune_training.detector.data import DetectionDataset, collate
+from tune_training.detector.recipe import DetectorRecipe
 from tune_training.io.errors import InputError
 from tune_training.train.loop import Epoch, LoopConfig, fit, read_ahead, seed_everything, write_checkpoint
 
 logger = logging.getLogger(__name__)
 
 Batch = tuple[torch.Tensor, list[dict[str, torch.Tensor]]]  # pixels (n, 3, size, size), and the labels of each photo
-
-
-@dataclass(frozen=True)
-class DetectorRecipe:
-    """The numbers of a training run; the defaults suit two CPU cores and about an hour.
-
-    Attributes:
-        image_size: side of the square that every photo is resized to, pixels. The person rule ignores people below 20 % of the photo's
-            height: 320 shows those in 64 pixels, at 0.6 of the cost of the starting checkpoint's 416.
-        denoising_queries: DN-DETR queries in training (Li et al. 2022); 30 train twice as fast as the checkpoint's 100.
-        learning_rate: of all but `enc_output`, which the starting checkpoint has not trained.
-    """
-
-    epochs: int = 5
-    batch_size: int = 8
-    image_size: int = 320
-    learning_rate: float = 2e-4
-    enc_output_learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    denoising_queries: int = 30
-    seed: int = 0
 
 
 def two_class_model(start: str, recipe: DetectorRecipe) -> PreTrainedModel:

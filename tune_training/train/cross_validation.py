@@ -38,8 +38,9 @@ from tune_training.evaluate.scores import Judged, scores, share
 from tune_training.io import storage
 from tune_training.io.errors import InputError
 from tune_training.train.crops import DECISION, Crops, training_crops
-from tune_training.train.fine_tune import METRICS, STOPPING_METRIC, fine_tune, quality, validation_metrics
+from tune_training.train.fine_tune import STOPPING_METRIC, fine_tune, quality, validation_metrics
 from tune_training.train.loop import STATE_FILE
+from tune_training.train.metric import METRICS
 from tune_training.train.recipe import ClassifierRecipe
 from tune_training.train.teacher import read_teacher
 

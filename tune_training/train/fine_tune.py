@@ -28,6 +28,7 @@ from tune_training.train.distributed import gradients_stay, processes, share_of
 from tune_training.train.layers import parameter_groups
 from tune_training.train.loop import Epoch, LoopConfig, fit, read_ahead, seed_everything, write_checkpoint
 from tune_training.train.memory import photos_at_once
+from tune_training.train.metric import METRICS
 from tune_training.train.model import check_start, image_processor, predict_logits, starting_folder, two_class_model
 from tune_training.train.patience import Patience
 from tune_training.train.precision import autocast, gradient_scaler
@@ -35,8 +36,6 @@ from tune_training.train.recipe import ClassifierRecipe
 from tune_training.train.sampling import sampling_weights
 from tune_training.train.teacher import Student, Teacher, feature_loss
 
-# On the validation split, and which end is better.
-METRICS = {"balanced_accuracy": "max", "mean_over_sources": "max", "accuracy": "max", "roc_auc": "max", "loss": "min"}
 EPOCH = "epoch"  # in what is reported: number of epochs done
 CHECKPOINT_FOLDER = "checkpoint"
 MAX_WARMUP_STEPS = 100

@@ -38,7 +38,6 @@ from tune_training.train.crops import DECISION, Crops
 from tune_training.train.layers import blocks, heads
 from tune_training.train.precision import autocast
 
-DEFAULT_START = "hf://google/vit-base-patch16-224"
 PROCESSOR_FILE = "preprocessor_config.json"
 STACKED = ("vit", "deit")  # take an input that is no square, with a position embedding for each of its patches
 # Of a few dozen tokens on a processor, the fused attention's gradient takes four times as long as plain products. None: the fastest.

@@ -8,6 +8,8 @@ from typer import Option
 
 from tune_training.data.table import SOURCE
 
+DEFAULT_START = "hf://google/vit-base-patch16-224"
+
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class ClassifierRecipe:

@@ -13,9 +13,6 @@ from tune_training.data.manifest import TRAIN, VAL, read_manifest
 from tune_training.data.photo import Photo
 from tune_training.io import storage
 from tune_training.io.errors import InputError
-from tune_training.train.crops import crops_folder, needed_bytes
-from tune_training.train.fine_tune import METRICS, photos_of
-from tune_training.train.model import check_start
 from tune_training.train.sampling import stratified_subset
 from tune_training.tune.options import TuneOptions
 from tune_training.tune.space import SearchSpace, read_search_space
@@ -60,7 +57,7 @@ class Plan:
             "image size": self.image_size,
             "trials": options.trials,
             "method": str(options.method),
-            "metric": options.metric,
+            "metric": str(options.metric),
             "subset": options.subset,
             "seed": options.seed,
         }
@@ -72,12 +69,14 @@ def checked(manifest: str, run_dir: str, options: TuneOptions) -> Plan:
     Raises:
         InputError: something is wrong with it, or `run_dir` belongs to another search.
     """
-    if options.metric not in METRICS:
-        raise InputError(f"there is no metric {options.metric!r}, only {', '.join(METRICS)}")
     if options.trials < 1 or options.subset < 0:
         raise InputError("a search has at least one trial, and a subset at least one photo (0: all)")
     space = read_search_space(options.space)
     table = read_manifest(manifest)
+
+    from tune_training.train.fine_tune import photos_of  # torch takes seconds; what is missing above is told without it
+    from tune_training.train.model import check_start
+
     training, validation = (photos_of(table, split) for split in (TRAIN, VAL))
     start = options.start if "://" in options.start else storage.absolute(options.start)
     image_size, parameters = check_start(start, options.image_size, int(space.largest("frozen_layers")))
@@ -106,6 +105,8 @@ def _check_identity(plan: Plan, run_dir: str) -> None:
 
 
 def _check_space(plan: Plan, run_dir: str) -> None:
+    from tune_training.train.crops import crops_folder, needed_bytes
+
     photos = len(plan.training) + len(plan.validation) + (len(plan.searched) if len(plan.searched) < len(plan.training) else 0)
     storage.check_space(str(crops_folder()), needed_bytes(photos, plan.image_size))
     # Each trial keeps its best model, and while it runs its state; a new file is written before the old one goes.

@@ -14,7 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from tune_training.io import storage
-from tune_training.train.fine_tune import EPOCH, METRICS
+from tune_training.train.fine_tune import EPOCH
+from tune_training.train.metric import METRICS
 from tune_training.tune.space import SearchSpace
 from tune_training.tune.trial_folder import TrialRecord
 

@@ -1,6 +1,5 @@
 """Which configurations are tried, and which trials are stopped early. The original's trial never is, and none is stopped because of it."""
 
-from enum import StrEnum
 from typing import Any
 
 from optuna.samplers import TPESampler
@@ -10,22 +9,12 @@ from ray.tune.search import BasicVariantGenerator, ConcurrencyLimiter, SearchAlg
 from ray.tune.search.optuna import OptunaSearch
 
 from tune_training.train.fine_tune import EPOCH
+from tune_training.tune.options import Method
 from tune_training.tune.space import SearchSpace
 
 GRACE_EPOCHS = 2  # before them, warm-up decides
 REDUCTION = 3  # of the trials that reach a rung, one in three goes on
 TPE_ROUNDS = 4  # the first is random, and each of the others knows the results of those before it
-
-
-class Method(StrEnum):
-    """How to search; either way ASHA stops bad trials early (Li et al. 2020).
-
-    ASHA: random configurations.
-    OPTUNA: configurations proposed from the results of earlier ones (TPE; Akiba et al. 2019).
-    """
-
-    ASHA = "asha"
-    OPTUNA = "optuna"
 
 
 class SparingASHA(ASHAScheduler):

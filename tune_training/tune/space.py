@@ -9,15 +9,16 @@ no hyper-parameter, but what one is ready to pay. The original keeps its own num
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
-from ray import tune
-from ray.tune.search.sample import Domain
 
 from tune_training.io.errors import InputError
 from tune_training.train.recipe import ClassifierRecipe
+
+if TYPE_CHECKING:
+    from ray.tune.search.sample import Domain
 
 ORIGINAL = "original"  # the configuration's one entry where nothing varies
 DEFAULT_SPACE = Path(__file__).with_name("search_space.yaml")
@@ -64,8 +65,10 @@ class _Range(BaseModel):
         """Of the range; None where there are choices."""
         return self.uniform or self.log_uniform
 
-    def domain(self, beside: Sequence[Value] = ()) -> Domain:
+    def domain(self, beside: Sequence[Value] = ()) -> "Domain":
         """As Ray Tune samples it; choices with those that are to be found beside them."""
+        from ray import tune  # takes seconds, which `--help` saves
+
         domain: Domain
         if self.choice:
             domain = tune.choice([*self.choice, *(each for each in beside if each not in self.choice)])
@@ -99,6 +102,8 @@ class SearchSpace:
 
     def domains(self, *, with_original: bool = False) -> dict[str, Any]:
         """What varies, as Ray Tune samples it; with the original's value among the choices, as optuna wants of a point that it is given."""
+        from ray import tune
+
         beside = self.original if with_original else {}
         found = {name: each.domain([beside[name]] if name in beside else []) for name, each in self.ranges.items()}
         return found or {ORIGINAL: tune.grid_search([True, False])}

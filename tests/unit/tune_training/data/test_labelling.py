@@ -80,7 +80,10 @@ def test_the_first_folder_that_is_no_label_is_the_source() -> None:
 
 def test_photos_without_one_label_are_named_and_other_files_are_not() -> None:
     _, rejects = by_names("photos", files("a.jpg", "female/male.jpg", "notes.txt"))
-    assert rejects == [Reject("a.jpg", "unlabelled"), Reject("female/male.jpg", "conflicting_labels", "female and male")]
+    assert sorted(rejects, key=lambda reject: reject.uri) == [
+        Reject("a.jpg", "unlabelled"),
+        Reject("female/male.jpg", "conflicting_labels", "female and male"),
+    ]
 
 
 def table(folder: Path, text: str) -> str:
@@ -143,6 +146,18 @@ def test_words_that_are_not_understood_are_counted_the_commonest_first(tmp_path:
         "photos", files("lfw/herren/1.jpg", "lfw/herren/2.jpg", "frauen/3.jpg", "4.jpg", "men/women.jpg", "men/female.jpg")
     )
     assert words_not_understood(rejects) == "2 'herren', 1 'frauen'"
+
+
+def test_a_folder_that_is_no_label_is_a_word_that_is_not_known() -> None:
+    names = ["train/lfw/Frauen/2020/1.jpg", "train/lfw/men/2020/2.jpg", "val/lfw/3.jpg", "val/men/4.jpg", "val/5.jpg"]
+    photos, rejects = by_names("photos", files(*names))
+    assert [each.name for each in photos] == [names[1], names[3]]
+    assert rejects == [Reject(names[0], "unknown_label", "frauen"), Reject(names[2], "unlabelled"), Reject(names[4], "unlabelled")]
+
+
+def test_a_folder_whose_other_photos_have_their_label_in_their_names_is_no_word_for_one() -> None:
+    _, rejects = by_names("photos", files("faces/1_male.jpg", "faces/2_female.jpg", "faces/3.jpg"))
+    assert rejects == [Reject("faces/3.jpg", "unlabelled")]
 
 
 def test_files_that_are_taken_for_no_photos_are_counted() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -228,7 +229,7 @@ def test_words_that_are_no_labels_are_shown_and_can_be_given_a_meaning(tmp_path:
     in_this_process(monkeypatch)
     for number, folder in enumerate(("Damas", "Caballeros", "Caballeros", "otros")):
         write_photo(tmp_path / "photos" / folder / f"{number}.jpg", blots(number))
-    with pytest.raises(InputError, match="no label is understood: 2 'Caballeros', 1 'Damas', 1 'otros'. Known are female"):
+    with pytest.raises(InputError, match="no label is understood: 2 'caballeros', 1 'damas', 1 'otros'. Known are female"):
         prepare(str(tmp_path / "photos"), str(tmp_path / "out"), UNFILTERED)
     words = replace(UNFILTERED, labels=["female=damas", "male=caballeros"], val_share=0, test_share=0)
     found = prepare(str(tmp_path / "photos"), str(tmp_path / "out"), words)
@@ -294,6 +295,10 @@ def test_heads_are_those_of_the_detector_and_are_not_looked_for_again(tmp_path: 
         assert lying is None
         assert face == WHOLE_PHOTO
         assert finder.photos == 2
+    assert version("pillow") in examining.decoding()
+    monkeypatch.setattr(examining, "decoding", lambda: "by another Pillow")
+    examine(photos, versions, finder.checkpoint, ["face"], str(tmp_path / "cache"), Engine.LOCAL)
+    assert finder.photos == 4
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ from PIL import Image
 
 from serve_app.runtimes.base import CLASSES
 from tests.support.drawn_photos import BLUE, RED, draw, write_people
-from tune_training.detector.data import AnnotatedPhoto, Boxes, Classes, DetectionDataset, augment, collate, read_coco
-from tune_training.detector.train import DetectorRecipe, image_processor
+from tune_training.detector.coco import AnnotatedPhoto, Boxes, Classes, read_coco
+from tune_training.detector.data import DetectionDataset, augment, collate
+from tune_training.detector.recipe import DetectorRecipe
+from tune_training.detector.train import image_processor
 from tune_training.io.errors import InputError
 
 SEEDS = range(300)

@@ -6,7 +6,7 @@ import pytest
 from serve_app.checkpoints.decision import DetectorDecision
 from serve_app.vision.people import DetectedHead, DetectedPerson
 from tests.support.drawn_photos import FigureFinder, write_people
-from tune_training.detector.data import AnnotatedPhoto, read_coco
+from tune_training.detector.coco import AnnotatedPhoto, read_coco
 from tune_training.detector.evaluate import choose_detector_decision, count_metrics, detections, true_count
 from tune_training.io.errors import InputError
 

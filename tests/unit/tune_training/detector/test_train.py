@@ -11,7 +11,8 @@ from serve_app.vision.detector import Detector
 from tests.support.checkpoints import ON_TORCH, write_tiny_classifier, write_tiny_detector
 from tests.support.drawn_photos import draw, write_people
 from tune_training.detector import train as module
-from tune_training.detector.train import DetectorRecipe, parameter_groups, train_detector, two_class_model
+from tune_training.detector.recipe import DetectorRecipe
+from tune_training.detector.train import parameter_groups, train_detector, two_class_model
 from tune_training.io.errors import InputError
 
 LABELS = ("dog", "person", "cat")

@@ -27,7 +27,8 @@ from tune_training.io.models import decode_limits
 from tune_training.train import fine_tune as module
 from tune_training.train import model as model_module
 from tune_training.train.crops import DECISION, Crops, cached_crops
-from tune_training.train.fine_tune import METRICS, fine_tune, photos_of, quality, validation_metrics
+from tune_training.train.fine_tune import fine_tune, photos_of, quality, validation_metrics
+from tune_training.train.metric import METRICS
 from tune_training.train.model import predict_logits, two_class_model
 from tune_training.train.recipe import ClassifierRecipe
 

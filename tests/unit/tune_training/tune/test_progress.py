@@ -9,7 +9,7 @@ import pytest
 from tune_training.tune.progress import LINE_S, TABLE_S, Progress
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeTrial:
     """What is read of Ray Tune's trials."""
 

@@ -10,7 +10,8 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import BasicVariantGenerator
 
-from tune_training.tune.schedulers import Method, SparingASHA, search_algorithm
+from tune_training.tune.options import Method
+from tune_training.tune.schedulers import SparingASHA, search_algorithm
 from tune_training.tune.space import DEFAULT_SPACE, SearchSpace, read_search_space
 
 METRIC = "accuracy"
