@@ -149,7 +149,7 @@ class Predictor:
         here: the process is one that does other things, too.
     """
 
-    def __init__(self, source: str, detector: str, classifier: str, here: bool = False) -> None:
+    def __init__(self, source: str, detector: str, classifier: str, *, here: bool = False) -> None:
         settings = get_settings()
         self._read = BatchReader(source)
         self._models = [resolve(uri, settings.model_cache_dir) for uri in (detector, classifier)]
