@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from ray.tune.logger import LoggerCallback
 
 from tests.unit.tune_training.tune.test_progress import FakeTrial
 from tune_training.io.errors import InputError
-from tune_training.tune import mlflow_runs
 from tune_training.tune.mlflow_runs import PART, SEARCH, MLflowRuns
 from tune_training.tune.result import TuneResult
 from tune_training.tune.tracker import Tracker, check_reachable, choose
@@ -62,14 +62,14 @@ def test_a_search_that_is_resumed_goes_on_with_its_runs(client: MlflowClient) ->
     """Its trials report all their epochs again."""
     trial: Any = FakeTrial("00000")
     for last in (2, 3):
-        tracked = MLflowRuns("/runs/it's mine", "search")
+        tracked: LoggerCallback = MLflowRuns("project", "/runs/it's mine", "resumed")
         tracked.setup()
         tracked.log_trial_start(trial)
         for epoch in range(1, last + 1):
             tracked.log_trial_result(epoch, trial, {"epoch": epoch, "loss": 1 / epoch, "training_iteration": epoch})
         if last == 3:
             tracked.log_trial_end(trial)
-    (run,) = runs(client, f"tags.{mlflow_runs.ID} = '{tracked.tags[mlflow_runs.ID]}'")
+    (run,) = runs(client, f"tags.{PART} = 'resumed'")
     assert run.info.status == "FINISHED"
     assert [each.step for each in client.get_metric_history(run.info.run_id, "loss")] == [1, 2, 3]
 

@@ -10,9 +10,8 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from enum import StrEnum
 from multiprocessing import get_context, parent_process
 from typing import Any
@@ -32,21 +31,6 @@ DEATHS = 2  # of a cluster's processes, of one file: the first may be that of th
 Work = Callable[[Sequence[str]], pa.Table]  # names of files to a row for each
 
 
-@dataclass(frozen=True)
-class Here:
-    """How few files are worked on in this process, which saves the start of others.
-
-    Attributes:
-        most: how many files are few.
-        load: makes the work.
-        survives: whether a process survives these files; asked while the work is made.
-    """
-
-    most: int
-    load: Callable[[], Work]
-    survives: Callable[[Sequence[str]], bool]
-
-
 class Engine(StrEnum):
     """What runs the workers."""
 
@@ -56,13 +40,7 @@ class Engine(StrEnum):
 
 
 def work_on(
-    names: Sequence[str],
-    load: Callable[[], Work],
-    crashed: Callable[[str], pa.Table],
-    engine: Engine,
-    doing: str = "",
-    done: int = 0,
-    here: Here | None = None,
+    names: Sequence[str], load: Callable[[], Work], crashed: Callable[[str], pa.Table], engine: Engine, doing: str = "", done: int = 0
 ) -> Iterator[pa.Table]:
     """Yields the rows of tasks as they finish, in any order, with a progress bar if stderr is a terminal.
 
@@ -73,28 +51,19 @@ def work_on(
         engine: auto is Ray where there is a cluster (RAY_ADDRESS, or Ray is initialised), processes of this machine otherwise.
         doing: text before the bar.
         done: files that were done earlier and count towards the bar's total.
-        here: how few files are worked on in this process; None: they are not.
     """
     with tqdm(total=done + len(names), initial=done, unit="photo", desc=doing, disable=None) as bar:
-        for rows in _tables(names, load, crashed, engine, here):
+        for rows in _tables(names, load, crashed, engine):
             yield rows
             bar.update(len(rows))
 
 
-def _tables(
-    names: Sequence[str], load: Callable[[], Work], crashed: Callable[[str], pa.Table], engine: Engine, here: Here | None
-) -> Iterator[pa.Table]:
+def _tables(names: Sequence[str], load: Callable[[], Work], crashed: Callable[[str], pa.Table], engine: Engine) -> Iterator[pa.Table]:
     tasks = [names[start : start + TASK] for start in range(0, len(names), TASK)]
     if not tasks:
         return iter(())
     if engine is Engine.RAY or (engine is Engine.AUTO and _is_on_a_cluster()):
         return _on_ray(tasks, load, crashed)
-    if here and len(names) <= here.most:
-        with ThreadPoolExecutor(1) as asking:
-            survives = asking.submit(here.survives, names)
-            work = here.load()
-        if survives.result():
-            return map(work, tasks)
     return _on_this_machine(tasks, load, crashed)
 
 

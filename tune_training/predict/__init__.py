@@ -8,7 +8,6 @@ import hashlib
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -26,21 +25,16 @@ from serve_app.vision.pipeline import Outcome, Pipeline
 from tune_training.data.labelling import is_photo, other_files
 from tune_training.io import storage
 from tune_training.io.batches import NAME_IS_NO_TEXT, BatchReader, Unread, describe_unread
-from tune_training.io.decode_first import survives_decoding
 from tune_training.io.errors import Incomplete, InputError
 from tune_training.io.models import decode_limits, decoding
 from tune_training.io.parts import Parts
 from tune_training.io.storage import StoredFile
-from tune_training.io.workers import Engine, Here, work_on
+from tune_training.io.workers import Engine, work_on
 from tune_training.predict.given_models import checkpoint_of
 from tune_training.predict.table import FORMATS, SCHEMA, causes_of_unread, is_table, summary, write
 from tune_training.predict.unsure import UnsureFolder
 
 logger = logging.getLogger(__name__)
-
-# Photos that are answered in this process. In seconds of CPU on two busy cores, here and in processes of their own: one photo 8.6
-# and 11.0, sixteen 8.0 and 9.5, sixty-four 16.0 and 15.8; and several processes use several cores.
-SMALL = 16
 
 _KEPT = SCHEMA.append(pa.field("version", pa.string()))  # of the file: a replaced one is answered anew
 
@@ -65,7 +59,7 @@ def predict_all_images_in_folder(
         detector: likewise (DETECTOR_URI); a pipeline has its processor.
         out: file to write, .parquet, .csv or .jsonl, local or s3://. After a kill the same call resumes from the answers kept in
             OUT.parts/. None: nothing is written.
-        engine: what runs the models; auto is Ray Data on a Ray cluster, and processes of this machine otherwise: this one for few photos.
+        engine: what runs the models; auto is Ray Data on a Ray cluster, and processes of this machine otherwise.
 
     Raises:
         InputError: there are no photos, or nothing can be written.
@@ -124,8 +118,7 @@ def predict(
     tables = [done, _with_version(refused, files)]
     load = partial(Predictor, source, *(model.uri for model in models))
     crashed = partial(_crashed, models)
-    here = Here(SMALL, partial(load, here=True), partial(survives_decoding, source))
-    for answers in work_on(todo, load, crashed, engine, "predicting", len(files) - len(todo), here):
+    for answers in work_on(todo, load, crashed, engine, "predicting", len(files) - len(todo)):
         table = _with_version(answers.to_pylist(), files)
         tables.append(table)
         if parts:
@@ -143,19 +136,13 @@ def predict(
 
 
 class Predictor:
-    """The work of one process: names of files below `source` to answers.
+    """The work of one process: names of files below `source` to answers."""
 
-    Args:
-        here: the process is one that does other things, too.
-    """
-
-    def __init__(self, source: str, detector: str, classifier: str, here: bool = False) -> None:
+    def __init__(self, source: str, detector: str, classifier: str) -> None:
         settings = get_settings()
         self._read = BatchReader(source)
         self._models = [resolve(uri, settings.model_cache_dir) for uri in (detector, classifier)]
         options = RunOptions.of(settings, threads=1)  # there is a process for each core
-        if here:  # whose threads are as its user has set them, and who may train here, too: see `io.models`
-            options = replace(options, runtime="torch", threads=0)
         finder, teller = Detector.load(self._models[0], options), Classifier.load(self._models[1], options)
         self._pipeline = Pipeline(finder, teller, decode_limits())
 

@@ -8,12 +8,11 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric
+from ray.air.constants import TRAINING_ITERATION
 from ray.air.integrations.mlflow import MLflowLoggerCallback
 from ray.tune.experiment import Trial
-from ray.tune.result import TRAINING_ITERATION
 
 from tune_training.train.fine_tune import EPOCH
-from tune_training.tune.tracker import PROJECT
 
 SEARCH, PART, ID = "search", "part", "search_id"  # tags
 
@@ -21,10 +20,10 @@ SEARCH, PART, ID = "search", "part", "search_id"  # tags
 class MLflowRuns(MLflowLoggerCallback):
     """Ray's callback; a search that is resumed goes on with its runs, where Ray would begin others, and each epoch is logged once."""
 
-    def __init__(self, run_dir: str, part: str) -> None:
-        folder_id = hashlib.sha256(f"{run_dir}/{part}".encode()).hexdigest()[:16]  # a path might need quotes in a filter
-        tags = {SEARCH: run_dir, PART: part, ID: folder_id}
-        super().__init__(experiment_name=os.environ.get("MLFLOW_EXPERIMENT_NAME") or PROJECT, tags=tags)
+    def __init__(self, project: str, run_dir: str, part: str) -> None:
+        self._id = hashlib.sha256(f"{run_dir}/{part}".encode()).hexdigest()[:16]  # a path might need quotes in a filter
+        tags = {SEARCH: run_dir, PART: part, ID: self._id}
+        super().__init__(experiment_name=os.environ.get("MLFLOW_EXPERIMENT_NAME") or project, tags=tags)
         self._epochs: dict[str, int] = {}  # that are logged, by run
 
     def log_trial_start(self, trial: Trial) -> None:
@@ -36,7 +35,7 @@ class MLflowRuns(MLflowLoggerCallback):
         super().log_trial_start(trial)
 
     def _known(self, name: str) -> Any:
-        wanted = f"tags.{ID} = '{self.tags[ID]}' and tags.trial_name = '{name}'"
+        wanted = f"tags.{ID} = '{self._id}' and tags.trial_name = '{name}'"
         return next(iter(MlflowClient().search_runs([self.mlflow_util.experiment_id], wanted, max_results=1)), None)
 
     def log_trial_result(self, iteration: int, trial: Trial, result: Mapping[str, Any]) -> None:

@@ -84,10 +84,10 @@ def logger_of(tracker: Tracker, run_dir: str, part: str) -> "LoggerCallback":
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # what it tries again is told once, by us
         from tune_training.tune.mlflow_runs import MLflowRuns
 
-        return MLflowRuns(run_dir, part)
+        return MLflowRuns(PROJECT, run_dir, part)
     from tune_training.tune.wandb_runs import WandbRuns
 
-    return WandbRuns(run_dir, part)
+    return WandbRuns(PROJECT, run_dir, part)
 
 
 def in_a_line(error: Exception) -> str:

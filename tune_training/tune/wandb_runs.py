@@ -8,8 +8,6 @@ from typing import Any
 from ray.air.integrations.wandb import WANDB_ENV_VAR, WandbLoggerCallback, _WandbLoggingActor
 from ray.tune.experiment import Trial
 
-from tune_training.tune.tracker import PROJECT
-
 UPLOAD_S = 45  # at the end of a search, for what was not uploaded before
 
 
@@ -26,9 +24,9 @@ class WandbRuns(WandbLoggerCallback):
 
     _logger_actor_cls = _LoggingActor
 
-    def __init__(self, run_dir: str, part: str) -> None:
+    def __init__(self, project: str, run_dir: str, part: str) -> None:
         group = os.environ.get("WANDB_GROUP") or f"{PurePosixPath(run_dir).name} {part}"
-        super().__init__(os.environ.get("WANDB_PROJECT") or PROJECT, group, job_type=part, upload_timeout=UPLOAD_S)
+        super().__init__(os.environ.get("WANDB_PROJECT") or project, group, job_type=part, upload_timeout=UPLOAD_S)
 
     def _start_logging_actor(self, trial: Trial, exclude_results: list[str], **wandb_init_kwargs: Any) -> None:
         """The key goes to the process as an argument: Ray would make it a part of the process's environment, which it writes to a log."""

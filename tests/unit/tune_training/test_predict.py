@@ -277,9 +277,7 @@ def test_a_plain_script_gets_the_answers_too(photos: Path, tmp_path: Path) -> No
     """Processes that are spawned run the script again, unless its work is below `if __name__ == "__main__":`, as in no first try it is."""
     script = tmp_path / "script.py"
     script.write_text(f"""
-from tune_training import predict
 from tune_training.predict import predict_all_images_in_folder
-predict.SMALL = 0
 answers = predict_all_images_in_folder({str(photos)!r})
 print({{row["path"]: row["code"] for row in answers}} == {CODES!r})
 """)

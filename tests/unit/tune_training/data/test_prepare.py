@@ -28,6 +28,7 @@ from tune_training.data.manifest import read_manifest
 from tune_training.data.photo import WHOLE_PHOTO, Photo
 from tune_training.data.prepare import Prepared, PrepareOptions, prepare
 from tune_training.io.errors import Incomplete, InputError
+from tune_training.io.models import decoding
 from tune_training.io.workers import Engine, work_on
 
 UNFILTERED = PrepareOptions(person_filter=False, engine=Engine.LOCAL)
@@ -295,7 +296,7 @@ def test_heads_are_those_of_the_detector_and_are_not_looked_for_again(tmp_path: 
         assert lying is None
         assert face == WHOLE_PHOTO
         assert finder.photos == 2
-    assert version("pillow") in examining.decoding()
+    assert version("pillow") in decoding()
     monkeypatch.setattr(examining, "decoding", lambda: "by another Pillow")
     examine(photos, versions, finder.checkpoint, ["face"], str(tmp_path / "cache"), Engine.LOCAL)
     assert finder.photos == 4

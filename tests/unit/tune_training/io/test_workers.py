@@ -1,13 +1,13 @@
 """Every file gets its row, even when one kills its process."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pyarrow as pa
 import pytest
 
 from tests.support.data_sets import ROW, CountedLoad, load_names_work, load_nothing
-from tune_training.io.workers import TASK, Engine, Here, Work, work_on
+from tune_training.io.workers import TASK, Engine, Work, work_on
 
 
 def crashed(name: str) -> pa.Table:
@@ -15,10 +15,7 @@ def crashed(name: str) -> pa.Table:
 
 
 def rows(names: list[str], load: Callable[[], Work] = load_names_work) -> list[str]:
-    none_here = Here(0, load_nothing, lambda _: True)
-    found: list[str] = pa.concat_tables([ROW.empty_table(), *work_on(names, load, crashed, Engine.LOCAL, here=none_here)])[
-        "name"
-    ].to_pylist()
+    found: list[str] = pa.concat_tables([ROW.empty_table(), *work_on(names, load, crashed, Engine.LOCAL)])["name"].to_pylist()
     return sorted(found)
 
 
@@ -43,18 +40,3 @@ def test_a_fault_of_the_work_or_its_loading_is_raised_as_it_is() -> None:
         rows(["faulty"])
     with pytest.raises(FileNotFoundError, match="no model"):
         rows(["a"], load_nothing)
-
-
-@pytest.mark.parametrize("survives", [True, False])
-def test_few_files_that_harm_no_process_are_worked_on_in_this_one(survives: bool) -> None:
-    asked: list[list[str]] = []
-
-    def ask(names: Sequence[str]) -> bool:
-        asked.append(list(names))
-        return survives
-
-    tables = work_on(["a", "b"], load_names_work, crashed, Engine.LOCAL, here=Here(2, load_names_work, ask))
-    table = pa.concat_tables(list(tables))
-    assert sorted(table["name"].to_pylist()) == ["a", "b"]
-    assert (set(table["process"].to_pylist()) == {os.getpid()}) is survives
-    assert asked == [["a", "b"]]

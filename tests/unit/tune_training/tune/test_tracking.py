@@ -91,14 +91,18 @@ def test_a_tracker_that_is_back_hears_the_rest(run_dir: str) -> None:
 def test_a_tracker_that_hangs_holds_up_nothing(run_dir: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     released = threading.Event()
-    report(Tracking(run_dir, "search", lambda *_: Recorder(lambda: released.wait() and None), end_s=0.0))
+
+    def hang() -> None:
+        released.wait()
+
+    report(Tracking(run_dir, "search", lambda *_: Recorder(hang), end_s=0.0))
     released.set()
     assert "reports of this search; trials.csv and TensorBoard have all" in caplog.text
 
 
 def test_it_is_pickled_with_the_search_and_asks_again_which_tracker(run_dir: str) -> None:
     tracking = Tracking(run_dir, "search")
-    tracking._make = named  # type: ignore[assignment] # a test's function, which is found again
+    tracking._make = named
     tracking.setup()
     choose(f"{run_dir}/{TRACKER_FILE}", None)
     resumed = pickle.loads(pickle.dumps(tracking))
