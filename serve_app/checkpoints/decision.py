@@ -62,7 +62,9 @@ class DetectorDecision(Decision):
 
     Attributes:
         score_threshold: the score must be above this.
-        head_threshold: a head's score must be above this.
+        head_threshold: a head's score must be above this for the head to count.
+        cropped_head_threshold: the same for the head of a person who counts to be shown to the classifier: a faint one says little about how
+            many people there are, but where to look. None: no other than to count.
         headed_score_threshold: the same as `score_threshold`, for a person with a head; None: no other than for people without.
         close_up_threshold: the same for somebody who is nearly all head: people close up are easy to find, and so are animals to take for
             them.
@@ -74,6 +76,7 @@ class DetectorDecision(Decision):
 
     score_threshold: float = Field(0.7, ge=0, le=1)
     head_threshold: float = Field(0.5, ge=0, le=1)
+    cropped_head_threshold: float | None = Field(None, ge=0, le=1)
     headed_score_threshold: float | None = Field(None, ge=0, le=1)
     close_up_threshold: float = Field(0.0, ge=0, le=1)
     min_area: float = Field(0.05, ge=0, le=1)
@@ -89,7 +92,12 @@ class DetectorDecision(Decision):
     @property
     def head_floor(self) -> float:
         """Heads with a score above this are looked at: a faint one tells that somebody is nearly all head, though it counts as none."""
-        return min(self.head_threshold, FAINT_HEAD) if self.close_up_threshold else self.head_threshold
+        return min(self.least_cropped_head, FAINT_HEAD) if self.close_up_threshold else self.least_cropped_head
+
+    @property
+    def least_cropped_head(self) -> float:
+        """The score that a head must be above to be cropped."""
+        return self.head_threshold if self.cropped_head_threshold is None else min(self.head_threshold, self.cropped_head_threshold)
 
 
 class ClassifierDecision(Decision):

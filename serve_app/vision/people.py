@@ -76,7 +76,7 @@ def people_that_count(detected: Sequence[DetectedPerson], rule: DetectorDecision
     """Applies the person rule; sorted by score, highest first.
 
     Duplicates are dropped before small boxes, so a part of a person is never kept without the whole. People with heads come first, so
-    that their parts are recognised as such.
+    that their parts are recognised as such. Faint heads do not count, but come with the people that do.
     """
     likely = [p for p in detected if not (_is_close_up(p) and p.score <= rule.close_up_threshold)]
     seen = [p if _has_head(p, rule) else replace(p, head=None) for p in likely if p.body_found or _has_head(p, rule)]
@@ -89,7 +89,8 @@ def people_that_count(detected: Sequence[DetectedPerson], rule: DetectorDecision
     counted = [person for person in kept if person.area > rule.min_area and person.height > rule.min_height]
     largest = max((_head_height(person) for person in counted), default=0.0)
     counted = [person for person in counted if person.body_found or _head_height(person) >= BYSTANDER * largest]
-    return sorted(counted, key=lambda p: p.score, reverse=True)
+    heads = {person.box: person.head for person in likely}
+    return sorted((_with_head_to_crop(person, heads[person.box], rule) for person in counted), key=lambda p: p.score, reverse=True)
 
 
 def gate(people: Sequence[DetectedPerson]) -> Code:
@@ -101,6 +102,11 @@ def gate(people: Sequence[DetectedPerson]) -> Code:
 
 def _has_head(person: DetectedPerson, rule: DetectorDecision) -> bool:
     return person.head is not None and person.head.score > rule.head_threshold
+
+
+def _with_head_to_crop(person: DetectedPerson, head: DetectedHead | None, rule: DetectorDecision) -> DetectedPerson:
+    """The person, with a head that was too faint to count if it is not too faint to be cropped."""
+    return replace(person, head=head) if head is not None and head.score > rule.least_cropped_head else person
 
 
 def _is_close_up(person: DetectedPerson) -> bool:

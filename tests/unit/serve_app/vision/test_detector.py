@@ -158,6 +158,14 @@ def test_faint_heads_are_found_where_they_tell_that_somebody_is_nearly_all_head(
     assert sorted(found) == sorted(score for score in everything if score > FAINT_HEAD)
 
 
+def test_faint_heads_are_found_where_they_are_cropped(tmp_path: Path) -> None:
+    checkpoint = resolve(str(write_tiny_detector(tmp_path, "rt_detr", ("person", "head"), signal=True)), tmp_path)
+    everything = sorted(person.head.score for person in everyone(load(checkpoint, head_threshold=0.0)(MIXED_SHAPES)) if person.head)
+    threshold = everything[len(everything) // 2]
+    people = everyone(load(checkpoint, head_threshold=1.0, cropped_head_threshold=threshold)(MIXED_SHAPES))
+    assert sorted(person.head.score for person in people if person.head) == [score for score in everything if score > threshold]
+
+
 def test_a_checkpoint_without_a_person_is_refused(tmp_path: Path) -> None:
     path = write_tiny_detector(tmp_path / "animals", labels=("cat", "dog"))
     with pytest.raises(CheckpointError, match=rf"'{path}': it has no class 'person', only \['cat', 'dog'\]"):

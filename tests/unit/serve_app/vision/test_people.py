@@ -162,3 +162,22 @@ def test_a_face_from_edge_to_edge_may_have_a_threshold_of_its_own() -> None:
     assert gate(counted([person(whole, 0.69)], [head(nearly, 0.95)], rule)) is Code.NO_PERSON
     assert gate(counted([person(whole, 0.71)], [head(whole, 0.95)], rule)) is Code.OK
     assert gate(counted([person(whole, 0.69)], [head((0.2, 0.0, 0.8, 0.8), 0.95)], rule)) is Code.OK
+
+
+def test_a_head_too_faint_to_count_may_be_cropped_with_its_person() -> None:
+    """It says little about how many people there are, but where the classifier should look."""
+    rule = HEADED_RULE.model_copy(update={"cropped_head_threshold": 0.1})
+    body, faint, fainter = person((0.1, 0.0, 0.9, 1.0)), head((0.3, 0.1, 0.6, 0.4), 0.2), head((0.3, 0.1, 0.6, 0.4), 0.05)
+    (found,) = counted([body], [faint], rule)
+    assert found.head == faint
+    for heads, with_rule in (([faint], HEADED_RULE), ([fainter], rule)):
+        (without,) = counted([body], heads, with_rule)
+        assert without.head is None
+
+
+def test_a_head_too_faint_to_count_changes_no_count() -> None:
+    rule = HEADED_RULE.model_copy(update={"cropped_head_threshold": 0.0})
+    faint = [head((0.6, 0.1, 0.8, 0.3), 0.5), head((0.1, 0.1, 0.3, 0.3), 0.5)]
+    people = [person((0.1, 0.0, 0.9, 1.0), RULE.score_threshold), person((0.55, 0.05, 0.85, 0.95), 0.9)]
+    for found in ([], people, people[1:]):
+        assert [each.box for each in counted(found, faint, rule)] == [each.box for each in counted(found, faint)]
