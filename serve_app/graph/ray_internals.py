@@ -9,7 +9,7 @@
     text `max_concurrent_batches`       Of a warning that does not apply to us. If the text changes, the log has the warning again.
     HAProxy's configuration             See `haproxy`, which changes it.
     RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER   Off, Ray's processes use the loopback address, as on macOS. Otherwise they listen on all addresses.
-    RAY_SERVE_* variables               Serve silently ignores a name that it no longer reads; what each does is said beside it.
+    RAY_SERVE_* and RAY_* variables     Ray silently ignores a name that it no longer reads; what each does is said beside it.
 
 tests/unit/serve_app/graph/test_ray_internals.py looks each one up in the Ray that is installed.
 """
@@ -125,6 +125,10 @@ PORTS = range(20_000, 32_768)
 EVERYWHERE = {
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve_app.http.middleware:serve_proxy_middlewares",
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",  # a dead proxy is replaced after three checks, which are 10 s apart by default
+    # Serve's controller looks at all it keeps ten times a second by default, for 6 % of a core. New replicas now wait a second for each of
+    # the two looks until they are asked.
+    "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "1",
+    "RAY_worker_niceness": "0",  # Ray starts replicas at 15: beside any other program they would hardly run
     "RAY_SERVE_LOG_TO_STDERR": "0",  # the log files have a line per photo, and the terminal need not
     "RAY_USAGE_STATS_ENABLED": "0",
 }

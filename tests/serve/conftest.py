@@ -18,7 +18,8 @@ from tests.support.service import RunningService
 def cluster() -> Iterator[str]:
     """A Ray cluster with Serve's own HTTP proxy on a free port; yields the proxy's address."""
     port = free_port()
-    os.environ |= EVERYWHERE  # as in `make serve` without HAProxy
+    # As in `make serve` without HAProxy, but dozens of applications come and go here, and each waits for the controller.
+    os.environ |= EVERYWHERE | {"RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.1"}
     # More logical than physical CPUs: each test application needs its own replicas.
     ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False, object_store_memory=200_000_000)
     serve.start(http_options={"host": "127.0.0.1", "port": port, "request_timeout_s": 60})

@@ -89,6 +89,12 @@ def test_nothing_listens_to_other_machines_but_the_calls_between_replicas(servic
     assert all(first <= address.port <= last for _, address in open_to_others)
 
 
+def test_every_process_has_the_niceness_of_make_serve(service: RunningService) -> None:
+    """Ray's own default would be 15 for replicas."""
+    nice = of_each(service.family, lambda process: (process.nice(), process.name()))
+    assert {each for each in nice.values() if each[0] != psutil.Process(service.process.pid).nice()} == set()
+
+
 def test_the_smoke_test_passes(service: RunningService) -> None:
     command = [sys.executable, "-m", "serve_app.commands.smoke", service.url]
     smoke = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
