@@ -71,7 +71,8 @@ def test_it_counts(service: RunningService, metric: str) -> None:
 
 
 def test_the_dashboard_asks_for_the_token(service: RunningService) -> None:
-    assert httpx.get(f"{service.dashboard}/api/serve/applications/").status_code == 401
+    first = 120  # seconds: the dashboard starts when it is asked
+    assert httpx.get(f"{service.dashboard}/api/serve/applications/", timeout=first).status_code == 401
 
 
 def test_nothing_listens_to_other_machines_but_the_calls_between_replicas(service: RunningService) -> None:
