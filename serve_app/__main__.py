@@ -18,18 +18,20 @@ from typing import Any
 import yaml
 from dotenv import load_dotenv
 
-from serve_app.graph.ray_internals import MAX_CONNECTIONS, has_haproxy, max_connections
+from serve_app.graph.haproxy import MAX_CONNECTIONS, max_connections, open_files
+from serve_app.graph.ray_internals import has_haproxy
 from serve_app.ray_address import VARIABLE, problem_with, ray_address
 from serve_app.settings import Settings, get_settings
 from serve_app.supervisor import driver, watchdog
 from serve_app.supervisor.cluster import Cluster
-from serve_app.supervisor.environment import environment, open_files
+from serve_app.supervisor.environment import environment
 from serve_app.supervisor.health import address_of, is_healthy
 from serve_app.supervisor.output import say
 from serve_app.supervisor.processes import PREFIX, EarlierRun, earlier_runs, end_run
 from serve_app.supervisor.stop import POLL_S, Stop, stop_service
 
 CONFIG = Path("serve_config.yaml")
+WATCH_S = 0.5  # between looks at the running service: it can run for months, and nobody waits for this one
 
 
 def main(arguments: list[str] | None = None, config: Path = CONFIG) -> int:
@@ -92,7 +94,7 @@ def _run(config: Path, settings: Settings, folder: Path, joining: bool, stop: St
             while service.poll() is None and not stop.asked:
                 if broken := cluster.broken():
                     return _refuse(f"{broken}, and the service cannot go on: stopping. `make serve` starts it again")
-                time.sleep(POLL_S)
+                time.sleep(WATCH_S)
         if stop.asked:
             stop_service(service, folder, stop)
             return 0
@@ -149,7 +151,7 @@ def _ready_message(settings: Settings, folder: Path) -> str:
     return f"""
 Ready. Try it:   curl -F file=@photo.jpg {address}/predict
 API:             {address}/docs
-Ray dashboard:   {driver.dashboard(folder)} (it asks for the token that `.venv/bin/ray get-auth-token` prints)
+Ray dashboard:   {driver.dashboard(folder)} (starts when it is asked; its token: .venv/bin/ray get-auth-token)
 Logs:            {_logs() / "serve"}
 Stop:            Ctrl-C
 """

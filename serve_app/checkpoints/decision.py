@@ -63,8 +63,8 @@ class DetectorDecision(Decision):
     Attributes:
         score_threshold: the score must be above this.
         head_threshold: a head's score must be above this for the head to count.
-        cropped_head_threshold: the same for the head of a person who counts to be shown to the classifier: a faint one says little about how
-            many people there are, but where to look. None: no other than to count.
+        cropped_head_threshold: the same for the head of a person who counts to be shown to the classifier: a faint one says little about
+            how many people there are, but where to look. None: no other than to count.
         headed_score_threshold: the same as `score_threshold`, for a person with a head; None: no other than for people without.
         close_up_threshold: the same for somebody who is nearly all head: people close up are easy to find, and so are animals to take for
             them.

@@ -11,6 +11,9 @@ Ray has no setting for any of these:
                                 `http-error` does not reach it, not even behind a frontend in TCP mode. README.md lists them.
     control headers             A client could lengthen or switch off Serve's time limit by them, or choose a replica.
     admin socket                Other users of the machine could stop the service through it.
+    connections                 HAProxy does not start where the limit of open files is too low for them: it gets as many as fit.
+    who answered                Ray counts every request (ray_serve_num_http_requests_total). Those that no replica has answered keep the
+                                label `application` empty: HAProxy's refusals are in no metric of the app.
     addresses                   With `HOST_VARIABLE` set, requests come in at that address, and statistics and metrics stay on this
                                 machine; unset (in pods), all of it stays as Ray wrote it.
 
@@ -22,12 +25,14 @@ Only Python's standard library, HAProxy's package and the table of codes: it run
 import json
 import os
 import re
+import resource
 import sys
 from pathlib import Path
 
 HOST_VARIABLE = "HAPROXY_FRONTEND_HOST"
 HEADERS_S = 10  # for a request's headers to arrive
 RETRY_AFTER_S = 1
+MAX_CONNECTIONS = 4096  # Ray's own limit
 WELL_FORMED_ID = "^[A-Za-z0-9._-]{1,64}$"
 CLOSED = "The client closed its side of the connection before the answer"
 
@@ -62,11 +67,24 @@ def adapted(config: str, host: str | None = None) -> str:
     return config
 
 
+def open_files() -> int:
+    """The most files that a process may open: HAProxy and Ray raise their own limits up to the hard one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if hard == resource.RLIM_INFINITY else hard
+
+
+def max_connections(files: int) -> int:
+    """Connections that HAProxy may have: it wants two files for each, and half of one to splice, and does not start with fewer."""
+    return min(MAX_CONNECTIONS, max(1, (files - 200) * 2 // 5))
+
+
 def _changes(host: str | None) -> list[tuple[str, str]]:
     """Patterns and what replaces their first match."""
     overloaded = _answer("overloaded")
     changes = [
         (r"(?<= mode )666(?= level admin)", "600"),
+        (rf"(?<=^    maxconn ){MAX_CONNECTIONS}$", str(max_connections(open_files()))),
+        (r"(?<= app=%\[var\(txn\.)serve_app(?=\)\])", "answered_by"),
         (
             r"^    errorfile 503 .*$",
             f"    http-error status 503 {overloaded}\n    http-error status 400 {_answer('bad_request', CLOSED)}",
@@ -75,7 +93,7 @@ def _changes(host: str | None) -> list[tuple[str, str]]:
         (r"^    http-request return status 404 .*$", f"    http-request return status 503 {overloaded}"),
         (
             r"^    # Routes endpoint$",
-            "\n".join([*_FOR_EACH_REQUEST, f"    http-response return status 503 {overloaded} {_SERVES_OWN}"]),
+            "\n".join([*_FOR_EACH_REQUEST, f"    http-response return status 503 {overloaded} {_SERVES_OWN}", _ANSWERED]),
         ),
     ]
     if host is None:
@@ -97,6 +115,8 @@ _FOR_EACH_REQUEST = (
     *(f"    http-request del-header ^{name.replace('-', '[-_]')}$ -m reg" for name in CONTROL_HEADERS),
 )
 _SERVES_OWN = "if { status 404 503 } { res.hdr(content-type) -m beg text/plain }"
+
+_ANSWERED = "    http-response set-var(txn.answered_by) var(txn.serve_app)"  # not reached by answers that are HAProxy's own, or Serve's
 
 
 def _answer(code: str, text: str | None = None) -> str:

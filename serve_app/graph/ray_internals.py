@@ -8,6 +8,11 @@
     `ray.experimental.internal_kv`      Values that all processes share. Without it replicas could run different revisions of a model.
     text `max_concurrent_batches`       Of a warning that does not apply to us. If the text changes, the log has the warning again.
     HAProxy's configuration             See `haproxy`, which changes it.
+    hook for worker processes           Leaves out pandas, which Serve imports for data frames. Otherwise each process takes 33 MB more.
+    `_start_fallback_proxy_if_needed`   Of Serve's controller. Without it a second proxy runs behind HAProxy, which nobody needs: 100 MB.
+    constant CONTROL_LOOP_INTERVAL_S    Of Serve's controller: how often it looks at all it keeps.
+    classes `Node` and `RayParams`      Start Ray without what nobody uses here, and its dashboard later than the service.
+    `PrometheusServiceDiscoveryWriter`  Writes where Prometheus finds the metrics, which is the dashboard's work otherwise.
     RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER   Off, Ray's processes use the loopback address, as on macOS. Otherwise they listen on all addresses.
     RAY_SERVE_* and RAY_* variables     Ray silently ignores a name that it no longer reads; what each does is said beside it.
 
@@ -15,12 +20,15 @@ tests/unit/serve_app/graph/test_ray_internals.py looks each one up in the Ray th
 """
 
 import contextlib
+import functools
+import importlib
 import logging
 import random
 import socket
 import sys
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +124,70 @@ class ClusterStore:
                 _internal_kv_del(other)
 
 
+# --- what Ray starts, and what its processes import -----------------------------------------------------------------
+
+
+def leave_out_pandas() -> None:
+    """Serve tries to import pandas, to encode data frames, of which there are none here: 33 MB and half a second in each process."""
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # for an `import` it is not installed then
+
+
+LOOKS_WHILE_STARTING_S = 0.1  # Serve's default
+START_S = 30.0
+
+
+def prepare_controller() -> None:
+    """Serve calls this in its controller, before anything starts.
+
+    The controller looks often while the service starts, and then as seldom as the environment says. And it starts no proxy in Python beside
+    HAProxy: that is for applications whose ingress can be scaled to zero replicas, and until there was one, requests waited in it.
+    """
+    from ray.serve._private import controller
+    from ray.serve._private.proxy_state import ProxyStateManager
+
+    seldom = controller.CONTROL_LOOP_INTERVAL_S
+    controller.CONTROL_LOOP_INTERVAL_S = min(LOOKS_WHILE_STARTING_S, seldom)
+    timer = threading.Timer(START_S, setattr, [controller, "CONTROL_LOOP_INTERVAL_S", seldom])
+    timer.daemon = True
+    timer.start()
+    ProxyStateManager._start_fallback_proxy_if_needed = lambda *_: None  # type: ignore[assignment, method-assign]  # noqa: SLF001
+
+
+def start_head() -> Callable[[], str]:
+    """Starts Ray on this machine, without its dashboard, the monitor for adding machines, and what copies logs to the terminal.
+
+    Returns:
+        A function that starts the dashboard; it returns its HOST:PORT, or "" if it does not start.
+    """
+    import ray
+    from ray._private import node, parameter, worker
+    from ray._private.metrics_agent import PrometheusServiceDiscoveryWriter
+
+    class Head(node.Node):  # type: ignore[misc]  # Ray has no types for it
+        def start_api_server(self, **_: object) -> None:
+            self._webui_url = ""
+
+        def start_raylet(self, *args: object, **options: object) -> None:
+            super().start_raylet(*args, **options)
+            importlib.import_module("ray.serve.scripts")  # it is needed next, and there are seconds to wait for Ray's processes
+
+    whole, parameters = node.Node, parameter.RayParams
+    node.Node, parameter.RayParams = Head, functools.partial(parameters, no_monitor=True, include_log_monitor=False)
+    try:
+        ray.init(address="local", namespace="serve")
+    finally:
+        node.Node, parameter.RayParams = whole, parameters
+    head = worker._global_node  # noqa: SLF001 - `ray.init` has set it
+    # The dashboard would write this file: where Prometheus finds the metrics.
+    PrometheusServiceDiscoveryWriter(head.gcs_address, head.temp_dir, head.get_session_dir_path()).write()
+
+    def start_dashboard() -> str:
+        whole.start_api_server(head, include_dashboard=True, raise_on_failure=False)
+        return head.webui_url or ""
+
+    return start_dashboard
+
+
 # Above the ports that Ray gives to its workers (10002 to 19999), and below those that Linux gives to whoever asks for any (from 32768):
 # Ray's processes take dozens of both while they start.
 PORTS = range(20_000, 32_768)
@@ -125,9 +197,15 @@ PORTS = range(20_000, 32_768)
 EVERYWHERE = {
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve_app.http.middleware:serve_proxy_middlewares",
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",  # a dead proxy is replaced after three checks, which are 10 s apart by default
-    # Serve's controller looks at all it keeps ten times a second by default, for 6 % of a core. New replicas now wait a second for each of
-    # the two looks until they are asked.
-    "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "1",
+    "RAY_SERVE_CONTROLLER_CALLBACK_IMPORT_PATH": f"{__name__}:{prepare_controller.__name__}",
+    "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "1",  # of Serve's controller: ten looks a second, the default, take 6 % of a core
+    "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "1000",  # each replica adds its counts up this often, and Ray exports them every ten seconds
+    "REPORTER_UPDATE_INTERVAL_MS": "15000",  # looks of Ray's agent at all processes of its machine; Prometheus asks as often
+    # glibc keeps what was freed, by default up to 32 MB at a time for each of 16 arenas: pixels of large photos go back to the system.
+    "MALLOC_ARENA_MAX": "4",
+    "MALLOC_MMAP_THRESHOLD_": str(4 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(16 * 2**20),
+    "__RAY_WORKER_PROCESS_SETUP_HOOK_ENV_VAR": f"{__name__}.{leave_out_pandas.__name__}",
     "RAY_worker_niceness": "0",  # Ray starts replicas at 15: beside any other program they would hardly run
     "RAY_SERVE_LOG_TO_STDERR": "0",  # the log files have a line per photo, and the terminal need not
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -139,7 +217,13 @@ HAPROXY = {
     "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "60",  # for a silent client; longer than the app's own deadlines, which answer first
     "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "32768",  # the headers of a request: browsers send the cookies of all programs on localhost
 }
-ONLY_HERE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # the whole cluster is on this machine, and listens there only
+ONLY_HERE = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # the whole cluster is on this machine, and listens there only
+    # Ray's own looks, ten times a second by default: at resources, for other machines to know, and at the memory of Python's garbage.
+    "RAY_raylet_report_resources_period_milliseconds": "1000",
+    "RAY_raylet_check_gc_period_milliseconds": "1000",
+    "RAY_event_stats": "0",  # times of Ray's own events
+}
 
 IMAGE_FOLDER = Path("/app")  # of the sources in the image (Dockerfile)
 
@@ -153,7 +237,7 @@ def on_this_machine() -> dict[str, str]:
     """The variables for `make serve`, beside other programs and other services."""
     if sys.platform != "linux":  # HAProxy comes for Linux only
         return EVERYWHERE
-    ports = {f"RAY_SERVE_{name}_PORT": str(free_port()) for name in ("HAPROXY_METRICS", "HAPROXY_STATS", "FALLBACK_PROXY_HTTP")}
+    ports = {f"RAY_SERVE_{name}_PORT": str(free_port()) for name in ("HAPROXY_METRICS", "HAPROXY_STATS")}
     return EVERYWHERE | HAPROXY | ports | {"RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1"}
 
 
@@ -162,13 +246,12 @@ def has_haproxy(variables: Mapping[str, str]) -> bool:
     return variables.get(_HAPROXY) == "1"
 
 
-def haproxy_of(folder: Path, host: str, open_files: int) -> dict[str, str]:
+def haproxy_of(folder: Path, host: str) -> dict[str, str]:
     """The variables for HAProxy of one `make serve`; none where there is no HAProxy.
 
     Args:
         folder: for its files, among them the admin socket: no other user can read it, and it is removed at the end.
         host: where requests come in.
-        open_files: the limit for a process.
     """
     if sys.platform != "linux":
         return {}
@@ -177,17 +260,8 @@ def haproxy_of(folder: Path, host: str, open_files: int) -> dict[str, str]:
     return paths | {
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         _HAPROXYS_PROGRAM: haproxy.__file__,
-        "RAY_SERVE_HAPROXY_MAXCONN": str(max_connections(open_files)),
         haproxy.HOST_VARIABLE: host,
     }
-
-
-MAX_CONNECTIONS = 4096
-
-
-def max_connections(open_files: int) -> int:
-    """Connections that HAProxy may have: it wants two files for each, and half of one to splice, and does not start with fewer."""
-    return min(MAX_CONNECTIONS, max(1, (open_files - 200) * 2 // 5))
 
 
 def free_port() -> int:

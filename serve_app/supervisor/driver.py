@@ -3,13 +3,21 @@
 `serve run` alone would join any cluster that it finds on the machine, and keeps the dashboard's address to itself.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import psutil
+
+from serve_app.graph.ray_internals import leave_out_pandas, start_head
+from serve_app.supervisor.dashboard import DashboardDoor
 
 DRIVER = "serve_app.supervisor.driver"
 DASHBOARD = "dashboard"  # file with its address
+TRIES_OF_RAY = 2  # on a busy machine Ray kills itself when its agent takes more than 15 s to start
 TRIES = 3  # on a busy machine Serve kills its proxy for being slow to start, and gives up; it goes on from there
 
 
@@ -28,11 +36,15 @@ def dashboard(folder: Path) -> str:
 def main() -> int:
     """Runs until SIGINT; returns the exit status."""
     config, folder = sys.argv[1], Path(sys.argv[2])
+    leave_out_pandas()
     import ray
 
     try:
-        context = ray.init(address=os.environ.get("RAY_ADDRESS") or "local", namespace="serve")
-        (folder / DASHBOARD).write_text(context.dashboard_url or "")
+        if address := os.environ.get("RAY_ADDRESS"):
+            dashboard = ray.init(address=address, namespace="serve").dashboard_url or ""
+        else:
+            dashboard = DashboardDoor(_start_ray()).address
+        (folder / DASHBOARD).write_text(dashboard)
         _serve_run(config)
     except KeyboardInterrupt:  # before Serve has started, which takes it otherwise
         return 130
@@ -40,6 +52,20 @@ def main() -> int:
         print(f"Ray could not start the service. If the machine was busy, try again. {_first_line(error)}", file=sys.stderr)
         return 1
     return 0
+
+
+def _start_ray() -> Callable[[], str]:
+    for tries_left in reversed(range(TRIES_OF_RAY)):
+        try:
+            return start_head()
+        except Exception:
+            if not tries_left:
+                raise
+            print("Ray did not start: trying again", file=sys.stderr, flush=True)
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+    raise AssertionError("unreachable")
 
 
 def _serve_run(config: str) -> None:

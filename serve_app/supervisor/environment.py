@@ -1,7 +1,6 @@
 """The environment variables of Ray's processes in `make serve`; what the user has set wins."""
 
 import os
-import resource
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from serve_app.graph.ray_internals import EVERYWHERE, ONLY_HERE, haproxy_of, on_
 from serve_app.settings import Settings
 from serve_app.supervisor.processes import KEEPS_MARK, MARK
 
+ROOT = Path(__file__).parents[2]  # of the sources
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -21,11 +21,13 @@ def environment(settings: Settings, folder: Path, joining: bool) -> dict[str, st
         joining: a cluster that already runs: its processes have their own environment.
     """
     defaults = {"RAY_AUTH_MODE": "token"}  # the dashboard can run code: without the token nobody may use it
-    defaults |= EVERYWHERE if joining else on_this_machine() | haproxy_of(folder, settings.api_host, open_files()) | ONLY_HERE
+    defaults |= EVERYWHERE if joining else on_this_machine() | haproxy_of(folder, settings.api_host) | ONLY_HERE
     ours = {
         MARK: str(folder),
         # HAProxy's program asks for `python3`, and is to get the one that has the service's packages.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        # Ray's workers run our hook (see `ray_internals`) before they hear of the driver's path.
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
     return defaults | os.environ | KEEPS_MARK | without_proxies() | ours
 
@@ -36,9 +38,3 @@ def without_proxies() -> dict[str, str]:
     hosts = [host.strip() for host in named.split(",") if host.strip()]
     value = ",".join([*hosts, *(host for host in LOOPBACK if host not in hosts)])
     return {"no_proxy": value, "NO_PROXY": value}
-
-
-def open_files() -> int:
-    """The most files that a process may open: HAProxy and Ray raise their own limits up to the hard one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return sys.maxsize if hard == resource.RLIM_INFINITY else hard

@@ -64,7 +64,7 @@ def lean() -> Iterator[Lean]:
         # As the image has it, in this checkout.
         in_pods = {name: value.replace(str(IMAGE_FOLDER), str(ROOT)) for name, value in IN_PODS.items()}
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        environment = os.environ | on_this_machine() | in_pods | {"PATH": path}
+        environment = os.environ | on_this_machine() | in_pods | {"PATH": path, "PYTHONPATH": str(ROOT)}
         command = [
             *RAY,
             "start",

@@ -11,7 +11,7 @@ from ray import serve
 from ray.serve import Application
 
 from serve_app.graph.ray_internals import EVERYWHERE, free_port
-from tests.support.service import RunningService
+from tests.support.service import ROOT, RunningService
 
 
 @pytest.fixture(scope="package")  # the Tune tests have their own cluster
@@ -19,7 +19,7 @@ def cluster() -> Iterator[str]:
     """A Ray cluster with Serve's own HTTP proxy on a free port; yields the proxy's address."""
     port = free_port()
     # As in `make serve` without HAProxy, but dozens of applications come and go here, and each waits for the controller.
-    os.environ |= EVERYWHERE | {"RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.1"}
+    os.environ |= EVERYWHERE | {"RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.1", "PYTHONPATH": str(ROOT)}
     # More logical than physical CPUs: each test application needs its own replicas.
     ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False, object_store_memory=200_000_000)
     serve.start(http_options={"host": "127.0.0.1", "port": port, "request_timeout_s": 60})

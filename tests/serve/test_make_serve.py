@@ -72,7 +72,8 @@ def test_it_counts(service: RunningService, metric: str) -> None:
 
 
 def test_the_dashboard_asks_for_the_token(service: RunningService) -> None:
-    assert httpx.get(f"{service.dashboard}/api/serve/applications/").status_code == 401
+    first = 120  # seconds: the dashboard starts when it is asked
+    assert httpx.get(f"{service.dashboard}/api/serve/applications/", timeout=first).status_code == 401
 
 
 def test_nothing_listens_to_other_machines_but_the_calls_between_replicas(service: RunningService) -> None:
@@ -88,6 +89,20 @@ def test_nothing_listens_to_other_machines_but_the_calls_between_replicas(servic
     assert all(name.startswith("ray::ServeReplica") and address.ip == "::" for name, address in open_to_others), open_to_others
     first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
     assert all(first <= address.port <= last for _, address in open_to_others)
+
+
+def test_nothing_runs_that_nobody_uses(service: RunningService) -> None:
+    commands = "\n".join(" ".join(command) for command in of_each(service.family, psutil.Process.cmdline).values())
+    assert "ray::ServeController" in commands
+    for unused in ("ray::ProxyActor", "log_monitor.py", "monitor.py"):
+        assert unused not in commands
+
+
+def test_no_worker_of_ray_has_pandas(service: RunningService) -> None:
+    maps = of_each(service.family, lambda process: (process.name(), {each.path for each in process.memory_maps()}))
+    workers = {name: files for name, files in maps.values() if name.startswith("ray::Serve")}
+    assert len(workers) > 3
+    assert not {name for name, files in workers.items() if any("/pandas/" in file for file in files)}
 
 
 def test_every_process_has_the_niceness_of_make_serve(service: RunningService) -> None:

@@ -44,7 +44,7 @@ async def test_what_is_watched_is_exported(service: RunningService, client: http
 
 
 def test_codes_in_expressions_are_the_services() -> None:
-    named = {code for expression in EXPRESSIONS for value in re.findall(r'code!?=~?"([^"]*)"', expression) for code in value.split("|")}
+    named = {code for expression in EXPRESSIONS for value in re.findall(r'\bcode!?=~?"([^"]*)"', expression) for code in value.split("|")}
     assert named
     assert named <= {str(code) for code in Code}
 

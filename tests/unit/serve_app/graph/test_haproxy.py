@@ -15,12 +15,13 @@ import httpx
 import psutil
 import pytest
 from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig, ServerConfig, get_haproxy_binary
+from ray.serve._private.haproxy_metrics import HAProxyMetricsCollector
 from ray.serve.config import HTTPOptions
 
 from serve_app.codes import Code
 from serve_app.graph import haproxy
-from serve_app.graph.haproxy import CONTROL_HEADERS, HOST_VARIABLE, adapted
-from serve_app.graph.ray_internals import free_port, max_connections
+from serve_app.graph.haproxy import CONTROL_HEADERS, HOST_VARIABLE, adapted, max_connections
+from serve_app.graph.ray_internals import free_port
 from serve_app.http import faults, middleware
 from serve_app.http.answers import Fault
 
@@ -35,6 +36,9 @@ class Running:
     def __init__(self, folder: Path, replica: int | None, host: str, open_files: int) -> None:
         self.port, self.stats, self.metrics = free_port(), free_port(), free_port()
         self.config = folder / "haproxy.cfg"
+        self.counted = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)  # Ray's collector listens here
+        self.counted.bind(str(folder / "metrics.sock"))
+        self.counted.settimeout(30)
         self.socket = folder / "admin.sock"
         ray = HAProxyApi(
             HAProxyConfig(
@@ -45,7 +49,6 @@ class Running:
                 server_state_base=str(folder),
                 server_state_file=str(folder / "state"),
                 metrics_socket_path=str(folder / "metrics.sock"),
-                maxconn=max_connections(open_files),
             ),
             config_file_path=str(self.config),
         )
@@ -82,6 +85,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     for each in started:
         each.process.kill()
         each.process.wait()
+        each.counted.close()
 
 
 class Replica(BaseHTTPRequestHandler):
@@ -228,6 +232,29 @@ def test_it_starts_with_as_many_connections_as_the_limit_of_open_files_allows(li
     running = start(open_files=limit)
     assert f"maxconn {max_connections(limit)}" in running.config.read_text()
     assert is_polite_refusal(running.ask())
+
+
+def counted(running: Running) -> tuple[str | None, str | None]:
+    """Application and status of the request that Ray counts next."""
+    parsed = HAProxyMetricsCollector.parse_line(running.counted.recv(8192))
+    assert parsed
+    return parsed.app, parsed.status_code
+
+
+def test_what_a_replica_answers_is_counted_for_its_application(start: Start, replica: int) -> None:
+    running = start(replica)
+    running.ask()
+    assert counted(running) == ("gender", "200")
+
+
+def test_what_haproxy_refuses_itself_is_counted_for_no_application(start: Start) -> None:
+    running = start()
+    running.ask()
+    assert counted(running) == (None, "503")
+    with socket.create_connection(("127.0.0.1", running.port)) as client:
+        client.sendall(b"no HTTP\r\n\r\n")
+        client.recv(8192)
+    assert counted(running) == (None, "400")
 
 
 def test_in_pods_the_addresses_are_rays(start: Start) -> None:

@@ -3,6 +3,7 @@
 import inspect
 import logging
 import socket
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -11,12 +12,18 @@ import grpc
 import pytest
 import ray.serve._private.constants as serve_constants
 from ray._common.usage.usage_constants import USAGE_STATS_ENABLED_ENV_VAR
-from ray._private import ray_constants, services
+from ray._common.utils import import_attr, load_class
+from ray._private import ray_constants, services, worker
+from ray._private.metrics_agent import PrometheusServiceDiscoveryWriter
+from ray._private.node import Node
+from ray._private.parameter import RayParams
+from ray.dashboard.modules.reporter import reporter_consts
 from ray.exceptions import ActorDiedError, ActorUnavailableError, ObjectLostError
 from ray.experimental import internal_kv
 from ray.serve import batching
+from ray.serve._private import controller, replica, replica_result
 from ray.serve._private import haproxy as rays_haproxy
-from ray.serve._private import replica, replica_result
+from ray.serve._private.proxy_state import ProxyStateManager
 from ray.serve._private.replica import SERVE_BUILD_ASGI_APP_METHOD
 from ray.serve.handle import DeploymentHandle
 
@@ -31,7 +38,9 @@ from serve_app.graph.ray_internals import (
     haproxy_of,
     has_haproxy,
     is_death,
+    leave_out_pandas,
     on_this_machine,
+    prepare_controller,
     quieten_batch_warning,
 )
 from serve_app.http.ingress import Ingress
@@ -86,17 +95,69 @@ def test_serves_warning_about_batches_is_dropped_or_it_is_in_every_log(caplog: p
     assert "* `max_concurrent_batches` " in inspect.getsource(batching)
 
 
-OF_HAPROXY = haproxy_of(Path("/run"), "127.0.0.1", 65536)
+OF_HAPROXY = haproxy_of(Path("/run"), "127.0.0.1")
 
 
-@pytest.mark.parametrize("name", sorted((IN_PODS | on_this_machine() | OF_HAPROXY).keys() - {haproxy.HOST_VARIABLE}))
+OURS = {haproxy.HOST_VARIABLE}
+GLIBCS = {"MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"}
+RAYS_PROGRAM = Path(services.RAYLET_EXECUTABLE)
+
+
+@pytest.mark.parametrize("name", sorted((IN_PODS | on_this_machine() | OF_HAPROXY | ONLY_HERE).keys() - OURS - GLIBCS))
 def test_ray_reads_the_variable_or_it_is_silently_ignored(name: str) -> None:
-    known = (USAGE_STATS_ENABLED_ENV_VAR, ray_constants.RAY_WORKER_NICENESS)
-    assert name in known or f'"{name}"' in Path(serve_constants.__file__).read_text()
+    known = (
+        USAGE_STATS_ENABLED_ENV_VAR,
+        ray_constants.RAY_WORKER_NICENESS,
+        ray_constants.WORKER_PROCESS_SETUP_HOOK_ENV_VAR,
+        ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR,
+    )
+    sources = (serve_constants.__file__, reporter_consts.__file__)
+    assert name in known or any(f'"{name}"' in Path(source).read_text() for source in sources) or name.encode() in RAYS_PROGRAM.read_bytes()
+
+
+def test_rays_processes_find_our_functions_or_none_of_its_workers_starts() -> None:
+    assert load_class(EVERYWHERE[ray_constants.WORKER_PROCESS_SETUP_HOOK_ENV_VAR]) is leave_out_pandas
+    assert import_attr(EVERYWHERE["RAY_SERVE_CONTROLLER_CALLBACK_IMPORT_PATH"]) is prepare_controller
+
+
+WITHOUT_PANDAS = """
+import sys
+from serve_app.graph.ray_internals import leave_out_pandas
+leave_out_pandas()
+import serve_app.app, serve_app.http.ingress
+print([name for name in ("pandas", "pyarrow", "torch", "transformers", "scipy", "boto3", "huggingface_hub") if sys.modules.get(name)])
+"""
+
+
+def test_a_replica_imports_nothing_large_that_it_does_not_use() -> None:
+    run = subprocess.run([sys.executable, "-c", WITHOUT_PANDAS], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
+
+
+def test_the_controller_takes_our_changes_or_it_looks_too_often_and_starts_a_second_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "asyncio.sleep(CONTROL_LOOP_INTERVAL_S)" in inspect.getsource(controller)
+    assert "_start_fallback_proxy_if_needed" in inspect.getsource(ProxyStateManager._start_proxies_if_needed)
+    monkeypatch.setattr(ProxyStateManager, "_start_fallback_proxy_if_needed", ProxyStateManager._start_fallback_proxy_if_needed)
+    monkeypatch.setattr(controller, "CONTROL_LOOP_INTERVAL_S", 1.0)
+    monkeypatch.setattr(ray_internals, "START_S", 0)
+    prepare_controller()
+    assert ProxyStateManager._start_fallback_proxy_if_needed(None, "", "", "") is None  # type: ignore[arg-type]
+    while controller.CONTROL_LOOP_INTERVAL_S != 1.0:
+        pass
+
+
+def test_ray_starts_through_the_classes_that_we_replace_or_with_what_nobody_uses() -> None:
+    source = inspect.getsource(worker.init)
+    assert "ray._private.parameter.RayParams(" in source
+    assert "ray._private.node.Node(" in source
+    assert {"no_monitor", "include_log_monitor"} <= inspect.signature(RayParams).parameters.keys()
+    assert list(inspect.signature(PrometheusServiceDiscoveryWriter).parameters) == ["gcs_address", "temp_dir", "session_dir"]
+    assert "self.start_raylet(" in inspect.getsource(Node)
+    assert {"include_dashboard", "raise_on_failure"} <= inspect.signature(Node.start_api_server).parameters.keys()
 
 
 def test_the_cluster_stays_on_this_machine_or_its_ports_are_open_to_others() -> None:
-    assert {ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR} == ONLY_HERE.keys()
+    assert ONLY_HERE[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] == "0"
     assert "ENABLE_RAY_CLUSTER:\n" in inspect.getsource(services.get_node_ip_address)
 
 
@@ -108,7 +169,7 @@ def test_ray_starts_our_program_in_haproxys_place_or_clients_get_its_answers(mon
 def test_paths_of_haproxys_sockets_fit_into_107_bytes_or_it_does_not_start() -> None:
     folder = Path(tempfile.gettempdir()) / f"{PREFIX}12345678"
     node_id, taking_over = "0" * 56, ".4194304.tmp"  # Ray puts its files below the node's id; a new HAProxy renames its socket
-    assert len(str(folder / node_id / Path(haproxy_of(folder, "", 65536)["RAY_SERVE_HAPROXY_SOCKET_PATH"]).name) + taking_over) <= 107
+    assert len(str(folder / node_id / Path(haproxy_of(folder, "")["RAY_SERVE_HAPROXY_SOCKET_PATH"]).name) + taking_over) <= 107
 
 
 def test_no_other_file_has_these_names() -> None:
@@ -148,7 +209,7 @@ def test_pods_have_all_that_is_for_everywhere_and_the_usual_ports() -> None:
 def test_where_there_is_no_haproxy_it_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     assert on_this_machine() == EVERYWHERE
-    assert haproxy_of(Path("/run"), "127.0.0.1", 65536) == {}
+    assert haproxy_of(Path("/run"), "127.0.0.1") == {}
     assert not has_haproxy(on_this_machine())
 
 
