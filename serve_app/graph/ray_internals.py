@@ -142,15 +142,14 @@ def prepare_controller() -> None:
     The controller looks often while the service starts, and then as seldom as the environment says. And it starts no proxy in Python beside
     HAProxy: that is for applications whose ingress can be scaled to zero replicas, and until there was one, requests waited in it.
     """
-    from ray.serve._private import controller
-    from ray.serve._private.proxy_state import ProxyStateManager
-
+    controller: Any = importlib.import_module("ray.serve._private.controller")
+    proxy_state: Any = importlib.import_module("ray.serve._private.proxy_state")
     seldom = controller.CONTROL_LOOP_INTERVAL_S
     controller.CONTROL_LOOP_INTERVAL_S = min(LOOKS_WHILE_STARTING_S, seldom)
     timer = threading.Timer(START_S, setattr, [controller, "CONTROL_LOOP_INTERVAL_S", seldom])
     timer.daemon = True
     timer.start()
-    ProxyStateManager._start_fallback_proxy_if_needed = lambda *_: None  # type: ignore[assignment, method-assign]  # noqa: SLF001
+    proxy_state.ProxyStateManager._start_fallback_proxy_if_needed = lambda *_: None  # noqa: SLF001
 
 
 def start_head() -> Callable[[], str]:
@@ -160,10 +159,13 @@ def start_head() -> Callable[[], str]:
         A function that starts the dashboard; it returns its HOST:PORT, or "" if it does not start.
     """
     import ray
-    from ray._private import node, parameter, worker
     from ray._private.metrics_agent import PrometheusServiceDiscoveryWriter
 
-    class Head(node.Node):  # type: ignore[misc]  # Ray has no types for it
+    node: Any = importlib.import_module("ray._private.node")
+    parameter: Any = importlib.import_module("ray._private.parameter")
+    worker: Any = importlib.import_module("ray._private.worker")
+
+    class Head(node.Node):  # type: ignore[misc]
         def start_api_server(self, **_: object) -> None:
             self._webui_url = ""
 
@@ -183,7 +185,7 @@ def start_head() -> Callable[[], str]:
 
     def start_dashboard() -> str:
         whole.start_api_server(head, include_dashboard=True, raise_on_failure=False)
-        return head.webui_url or ""
+        return str(head.webui_url or "")
 
     return start_dashboard
 

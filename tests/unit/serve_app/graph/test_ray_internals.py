@@ -141,8 +141,8 @@ def test_the_controller_takes_our_changes_or_it_looks_too_often_and_starts_a_sec
     monkeypatch.setattr(controller, "CONTROL_LOOP_INTERVAL_S", 1.0)
     monkeypatch.setattr(ray_internals, "START_S", 0)
     prepare_controller()
-    assert ProxyStateManager._start_fallback_proxy_if_needed(None, "", "", "") is None  # type: ignore[arg-type]
-    while controller.CONTROL_LOOP_INTERVAL_S != 1.0:
+    ProxyStateManager._start_fallback_proxy_if_needed(None, "", "", "")  # type: ignore[arg-type]  # the original needs an object
+    while vars(controller)["CONTROL_LOOP_INTERVAL_S"] != 1.0:
         pass
 
 

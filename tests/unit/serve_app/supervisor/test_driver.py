@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NoReturn
 
+import psutil
 import pytest
 import ray
 import ray.serve.scripts
@@ -34,7 +35,7 @@ def start(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Start:
         monkeypatch.delenv("RAY_ADDRESS", raising=False)
         if address:
             monkeypatch.setenv("RAY_ADDRESS", address)
-        monkeypatch.setattr(driver.psutil.Process, "children", lambda *_, **__: [])  # this process has others
+        monkeypatch.setattr(psutil.Process, "children", lambda *_, **__: [])  # this process has others
         monkeypatch.setattr(driver, "leave_out_pandas", lambda: None)  # other tests need it
         if not address:
             monkeypatch.setattr(driver, "start_head", head)
