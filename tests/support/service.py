@@ -101,7 +101,7 @@ class RunningService:
             deployment.get("user_config", {}).update(user_configs.get(deployment["name"], {}))
         token = (self._folder / ".ray" / "auth_token").read_text().strip()
         headers = {"Authorization": f"Bearer {token}"}
-        httpx.put(f"{self.dashboard}/api/serve/applications/", json=config, headers=headers, timeout=60).raise_for_status()
+        httpx.put(f"{self.dashboard}/api/serve/applications/", json=config, headers=headers, timeout=120).raise_for_status()
 
     def run_in_checkout(self, line: str) -> None:
         """Runs a shell command as in a checkout with this service's serve_config.yaml."""
