@@ -169,10 +169,6 @@ def start_head() -> Callable[[], str]:
         def start_api_server(self, **_: object) -> None:
             self._webui_url = ""
 
-        def start_raylet(self, *args: object, **options: object) -> None:
-            super().start_raylet(*args, **options)
-            importlib.import_module("ray.serve.scripts")  # it is needed next, and there are seconds to wait for Ray's processes
-
     whole, parameters = node.Node, parameter.RayParams
     node.Node, parameter.RayParams = Head, functools.partial(parameters, no_monitor=True, include_log_monitor=False)
     try:
