@@ -11,6 +11,7 @@ from typing import Any
 
 from ray import tune as ray_tune
 from ray.tune import ResultGrid, Tuner
+from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial
 
 from tune_training.data.manifest import TRAIN, VAL
@@ -52,10 +53,17 @@ def best_model(plan: Plan, run_dir: str) -> TuneResult:
     choose(storage.join(run_dir, TRACKER_FILE), plan.options.tracker)
     with ray_cluster() as own_cluster:
         resources = trial_resources(plan)
-        if own_cluster:  # with a progress bar; on other nodes, the first trial of each makes the crops
+        if own_cluster:
+            keep_keys_out_of_logs()
+            # With a progress bar; on other nodes, the first trial of each makes the crops.
             for photos in (plan.searched, plan.validation):
                 training_crops(photos, plan.image_size)
         return _keep_best(plan, run_dir, resources)
+
+
+def keep_keys_out_of_logs() -> None:
+    """Tune hands AWS keys to its trials in their runtime environments, which Ray writes to a log. On this machine, workers inherit them."""
+    class_cache.ENV_VARS_TO_PROPAGATE.difference_update({name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")})
 
 
 def _search(plan: Plan, run_dir: str, resources: Resources) -> tuple[dict[str, TrialRecord], ResultGrid]:
