@@ -15,6 +15,7 @@ from benchmarks.servers import RunningServer, Server
 from benchmarks.worst_clients import ANSWERS
 
 CLIENT = "the client"
+ENDED = "ended threads"
 
 
 @dataclass(frozen=True, order=True)
@@ -59,10 +60,13 @@ def cpu_seconds(family: Iterable[psutil.Process]) -> defaultdict[Place, float]:
     for process in family:
         # Processes and threads end at any moment.
         with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):
-            name = _program(process)
+            name, whole = _program(process), process.cpu_times()
+            ended = whole.user + whole.system
             for thread in process.threads():
                 title = Path(f"/proc/{process.pid}/task/{thread.id}/comm").read_text().strip()
                 times[Place(name, _without_number(title))] += thread.user_time + thread.system_time
+                ended -= thread.user_time + thread.system_time
+            times[Place(name, ENDED)] += max(ended, 0.0)
     return times
 
 

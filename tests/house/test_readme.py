@@ -11,7 +11,8 @@ from serve_app.commands.env_example import AWS
 from serve_app.settings import Settings
 from tune_training.__main__ import COMMANDS
 
-NOT_OURS = {"GENDER_DATA_DIR", "MODEL_CARD", "RAY_ADDRESS", "RAY_AUTH_MODE"}  # a setting of the tests, a file name, settings of Ray
+# A setting of the tests, a file name, settings of Ray and of the trackers.
+NOT_OURS = {"GENDER_DATA_DIR", "MODEL_CARD", "RAY_ADDRESS", "RAY_AUTH_MODE", "MLFLOW_TRACKING_URI", "WANDB_API_KEY"}
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -10,14 +10,14 @@ import psutil
 from benchmarks.cpu_time import cpu_seconds
 
 
-def test_the_time_of_all_threads_is_that_of_the_process() -> None:
+def test_the_time_of_all_threads_is_that_of_the_process_though_some_have_ended() -> None:
     me = psutil.Process()
     worker = threading.Thread(target=lambda: sum(range(5_000_000)))
     worker.start()
     worker.join()
     before = sum(me.cpu_times()[:2])
     counted = sum(cpu_seconds([me]).values())
-    assert before - 1 < counted <= sum(me.cpu_times()[:2]) + 1  # the clocks tick a hundred times a second
+    assert before - 1 < counted < sum(me.cpu_times()[:2]) + 1  # the clocks tick a hundred times a second, for each thread
 
 
 def test_processes_are_named_after_what_they_run() -> None:

@@ -94,11 +94,13 @@ async def test_a_place_is_free_again_however_its_upload_ended(no_patience: None)
 
 
 async def test_two_newcomers_at_once_end_two_uploads(no_patience: None) -> None:
-    app = create_app(FakeService(), settings(max_uploads=2))
-    slow = [RawRequest(app, "/predict", IMAGE) for _ in range(2)]
+    app = create_app(FakeService(), settings(max_uploads=2, upload_deadline_s=3600))
+    slow, newcomers = ([RawRequest(app, "/predict", IMAGE) for _ in range(2)] for _ in range(2))
     for request in slow:
         await request.feed(b"x")
-    async with client_of(app) as client:
-        photos = [client.post("/predict", content=b"x" * 50_000, headers=IMAGE) for _ in range(2)]
-        assert [response.status_code for response in await asyncio.gather(*photos)] == [200, 200]
+    for request in newcomers:
+        await request.feed(b"x" * 50_000)
     assert [(await request.reply())[0] for request in slow] == [504, 504]
+    for request in newcomers:
+        await request.feed(b"", more=False)
+        assert (await request.reply())[0] == 200
