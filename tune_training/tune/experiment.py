@@ -182,7 +182,7 @@ def _name(trial: Trial) -> str:
 def _keep_best(plan: Plan, run_dir: str, resources: Resources) -> TuneResult:
     from tune_training.tune.plots import write_trials  # matplotlib is slow to import
 
-    metric = plan.options.metric
+    metric = str(plan.options.metric)  # the plain word, as it is read back from the result's file
     records, results = _search(plan, run_dir, resources)
     if not records:
         reason = _last_line(results.errors[0]) if results.errors else "the time budget ended before the first epoch"
