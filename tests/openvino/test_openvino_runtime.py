@@ -25,7 +25,7 @@ from serve_app.vision.people import DetectedPerson
 from serve_app.vision.pipeline import Outcome, Pipeline
 from tests.support.checkpoints import DetectorKind, write_tiny_classifier, write_tiny_detector
 
-PHOTOS = 500
+SCENES, PORTRAITS = 60, 140
 
 
 @pytest.fixture(scope="module")
@@ -77,21 +77,22 @@ def test_the_embedded_models_answer_alike_on_many_photos(person_data: Path, gend
     settings = Settings(_env_file=None)
     limits = DecodeLimits.of(settings)
     scenes, portraits = (sorted(folder.rglob("test/**/*.jpg")) for folder in (person_data, gender_data))
-    images = [path.read_bytes() for path in [*scenes[:: len(scenes) // 150][:150], *portraits[:: len(portraits) // 350][:350]]]
-    assert len(images) == PHOTOS
+    chosen = [*scenes[:: len(scenes) // SCENES][:SCENES], *portraits[:: len(portraits) // PORTRAITS][:PORTRAITS]]
+    images = [path.read_bytes() for path in chosen]
+    assert len(images) == SCENES + PORTRAITS
 
     def outcomes(runtime: Any) -> list[Outcome]:
         options = RunOptions("cpu", runtime, 2, cache)
         detector = Detector.load(resolve(EMBEDDED_DETECTOR, cache), options)
         pipeline = Pipeline(detector, Classifier.load(resolve(EMBEDDED_CLASSIFIER, cache), options), limits)
-        return [outcome for start in range(0, PHOTOS, 20) for outcome in pipeline(images[start : start + 20])]
+        return [outcome for start in range(0, len(images), 20) for outcome in pipeline(images[start : start + 20])]
 
     answered = 0
     for one, other in zip(outcomes("openvino"), outcomes("torch"), strict=True):
         assert (one.code, one.prediction, len(one.people)) == (other.code, other.prediction, len(other.people))
         assert (one.probabilities or {}) == pytest.approx(other.probabilities or {}, abs=5e-3)
         answered += one.code is Code.OK
-    assert answered > PHOTOS / 3
+    assert answered > len(images) / 3
 
 
 def classifier_of(cache: Path, folder: str) -> Checkpoint:

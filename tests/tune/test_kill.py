@@ -26,7 +26,7 @@ from tune_training.tune.experiment import BUDGET_FILE
 from tune_training.tune.result import BEST, read_result
 from tune_training.tune.trial_folder import read_trial
 
-EPOCHS = 16
+EPOCHS = 10
 PATIENCE_S = 120
 HALT_S = 5  # longer than an epoch
 MOMENT_S = 0.05  # of CPU time: enough to take a report
