@@ -23,7 +23,7 @@ from benchmarks.cli import BUILD
 from benchmarks.load import ClosedLoop, LoadRecord, run_load
 from benchmarks.photos import benchmark_photos
 from benchmarks.servers import RunningServer
-from benchmarks.worst_clients import refused_files, worst_files
+from benchmarks.worst_clients import ANSWERS, refused_files, worst_files
 from serve_app.settings import Settings
 
 SETTLE_S = 20.0  # after the first answer: workers that were started ahead end, and the dashboard's first looks are over
@@ -156,7 +156,7 @@ def main() -> None:
     loads = {Clients.ONE: (ClosedLoop(1), photos), Clients.WORST: (ClosedLoop(8), worst)}
     console = Console(width=None if sys.stdout.isatty() else 170)
     with RunningServer(service.service(model_set(Size.EMBEDDED, BUILD), settings)) as running, ThreadPoolExecutor(1) as pool:
-        first = running.wait_for_first_answer(photos[0], lambda answer: not answer.code.startswith("HTTP") and answer.code != "overloaded")
+        first = running.wait_for_first_answer(photos[0], lambda answer: answer.code in ANSWERS)
         console.print(f"First answer after {first:.1f} s; load of the machine {os.getloadavg()[0]:.1f}")
         time.sleep(SETTLE_S)
         for clients in options.clients:
