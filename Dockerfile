@@ -41,7 +41,7 @@ RUN python3 -m venv /opt/venv \
 
 FROM base AS app
 WORKDIR /app
-COPY pyproject.toml README.md LICENSE serve_config.yaml ./
+COPY pyproject.toml README.md LICENSE serve_config*.yaml ./
 COPY serve_app serve_app
 COPY tune_training tune_training
 # `ray start` on Kubernetes runs in another working directory, so PYTHONPATH leads to the code.

@@ -5,7 +5,6 @@ service's throughput relative to the first says what a user gains or loses by it
 """
 
 import itertools
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -23,7 +22,7 @@ from benchmarks.bare_loop import BareLoop
 from benchmarks.checkpoints import ModelSet
 from serve_app.checkpoints import resolve
 from serve_app.runtimes.base import RunOptions
-from serve_app.settings import Settings
+from serve_app.settings import Settings, cores
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.decoding import DecodeLimits
 from serve_app.vision.detector import Detector
@@ -88,11 +87,6 @@ def load_loop(runtime: Runtime, models: ModelSet, threads: int) -> Loop:
 def core_splits(cores: int) -> list[tuple[int, int]]:
     """Ways to split cores into processes and threads: as many processes as cores, and one process with all threads."""
     return sorted({(cores, 1), (1, cores)}, reverse=True)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def try_ways(

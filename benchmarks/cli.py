@@ -17,7 +17,6 @@ from benchmarks import run as runs
 from benchmarks import service
 from benchmarks import soak as soaking
 from benchmarks import worst_clients as worst
-from benchmarks.bare import cores
 from benchmarks.checkpoints import Size, model_set
 from benchmarks.peers import peers
 from benchmarks.photos import benchmark_photos
@@ -25,6 +24,7 @@ from benchmarks.predict import predict
 from benchmarks.report import print_cpu_time, print_report, print_soak, print_worst_clients
 from benchmarks.results import SCHEMA, Results, SetResult, this_machine
 from benchmarks.training_loop import training_loop
+from serve_app.settings import cores
 
 log = logging.getLogger(__name__)
 app = typer.Typer(help="Measure the service.", no_args_is_help=True, pretty_exceptions_enable=False)

@@ -14,9 +14,10 @@ from pathlib import Path
 import psutil
 from pydantic import TypeAdapter
 
-from benchmarks.bare import Speed, cores
+from benchmarks.bare import Speed
 from benchmarks.samples import LoadSummary
 from benchmarks.servers import ROOT
+from serve_app.settings import cores
 
 SCHEMA = 2
 PACKAGES = ("torch", "transformers", "ray", "pillow", "aiohttp")

@@ -54,7 +54,7 @@ def prepare(server: Server) -> float:
 
 def threads() -> int:
     """Threads of the detector in each replica, as configured."""
-    config = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+    config = yaml.safe_load((ROOT / Settings().effective_serve_config).read_text())
     return AppArgs(**config["applications"][0]["args"]).detector.threads
 
 

@@ -5,7 +5,6 @@ at full strength, clips gradients, follows the schedule and averages the weights
 """
 
 import logging
-import os
 import statistics
 import tempfile
 import time
@@ -20,7 +19,7 @@ import typer
 from torch.nn import functional
 
 from serve_app.runtimes.base import LABELS
-from serve_app.settings import EMBEDDED_CLASSIFIER
+from serve_app.settings import EMBEDDED_CLASSIFIER, cores
 from tune_training.data.photo import Photo
 from tune_training.train.crops import DECISION, Crops, working_side
 from tune_training.train.fine_tune import fine_tune
@@ -108,14 +107,13 @@ def training_loop(
     threads: Annotated[int, typer.Option(help="Threads of torch; 0: one per core.")] = 0,
 ) -> None:
     """Measure the training loop of a trial against a bare loop over cached tensors."""
-    cores = threads or len(os.sched_getaffinity(0))
     speed = measure_loops(
         start,
         image_size,
         batch_size=batch_size,
         steps=steps,
         rounds=rounds,
-        threads=cores,
+        threads=threads or cores(),
         progress=log.info,
     )
     typer.echo({**asdict(speed), "ratio": round(speed.ratio, 3)})

@@ -1,4 +1,4 @@
-"""`make serve`: runs serve_config.yaml on API_HOST and API_PORT, prints when it is ready, and stops without losing requests.
+"""`make serve`: runs the Serve config on API_HOST and API_PORT, prints when it is ready, and stops without losing requests.
 
 Ray Serve does the work. This adds host and port from the settings, Ray's token authentication, a message when the service is ready, a clean
 stop (`serve run` alone ignores SIGTERM, and on Ctrl-C it ends its proxies with requests in flight), and the certainty that all of it ends.
@@ -21,7 +21,7 @@ from dotenv import load_dotenv
 from serve_app.graph.haproxy import MAX_CONNECTIONS, max_connections, open_files
 from serve_app.graph.ray_internals import has_haproxy
 from serve_app.ray_address import VARIABLE, problem_with, ray_address
-from serve_app.settings import Settings, get_settings
+from serve_app.settings import SERVE_CONFIG, Settings, get_settings
 from serve_app.supervisor import driver, watchdog
 from serve_app.supervisor.cluster import Cluster
 from serve_app.supervisor.environment import environment
@@ -30,20 +30,21 @@ from serve_app.supervisor.output import say
 from serve_app.supervisor.processes import PREFIX, EarlierRun, earlier_runs, end_run
 from serve_app.supervisor.stop import POLL_S, Stop, stop_service
 
-CONFIG = Path("serve_config.yaml")
 WATCH_S = 0.5  # between looks at the running service: it can run for months, and nobody waits for this one
 
 
-def main(arguments: list[str] | None = None, config: Path = CONFIG) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Runs the service until it ends or gets a signal; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m serve_app", description="Runs the service. .env.example has its settings.")
     parser.add_argument("--end-with-parent", action="store_true", help="stop when the process that started this one has ended")
     options = parser.parse_args(arguments)
-    if not config.exists():
-        return _refuse(f"There is no {config} here: run this in a checkout of the project")
     load_dotenv(".env")  # for the replicas, and for boto3, which reads only the environment
     settings = get_settings()
     address = ray_address()
+    # Of a cluster, the cores of this machine say nothing.
+    config = Path(SERVE_CONFIG) if address and settings.serve_config is None else settings.effective_serve_config
+    if not config.exists():
+        return _refuse(f"There is no {config} here: run this in a checkout of the project")
     if problem := _problem(settings, address):
         return _refuse(problem)
     if address:
@@ -90,7 +91,7 @@ def _run(config: Path, settings: Settings, folder: Path, joining: bool, stop: St
     try:
         if _wait_until_ready(service, settings, stop):
             cluster = Cluster(folder, settings)
-            say(_ready_message(settings, folder))
+            say(_ready_message(settings, config, folder))
             while service.poll() is None and not stop.asked:
                 if broken := cluster.broken():
                     return _refuse(f"{broken}, and the service cannot go on: stopping. `make serve` starts it again")
@@ -138,7 +139,7 @@ def _taken(port: int, owner: EarlierRun | None) -> str:
 def _joining(address: str) -> str:
     return (
         f"Joining the Ray cluster at {VARIABLE}={address}. Settings of this shell and of .env do not reach its processes, but those with "
-        "which it was started; only serve_config.yaml does, and, unless Serve runs there already, API_HOST and API_PORT."
+        "which it was started; only the config does, and, unless Serve runs there already, API_HOST and API_PORT."
     )
 
 
@@ -146,11 +147,12 @@ def _logs() -> Path:
     return Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()) / "ray/session_latest/logs"
 
 
-def _ready_message(settings: Settings, folder: Path) -> str:
+def _ready_message(settings: Settings, config: Path, folder: Path) -> str:
     address = address_of(settings)
     return f"""
 Ready. Try it:   curl -F file=@photo.jpg {address}/predict
 API:             {address}/docs
+Config:          {config}
 Ray dashboard:   {driver.dashboard(folder)} (starts when it is asked; its token: .venv/bin/ray get-auth-token)
 Logs:            {_logs() / "serve"}
 Stop:            Ctrl-C

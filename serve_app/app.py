@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ray import serve
 from ray.serve import Application, Deployment
 
+from serve_app.graph.colocated import ColocatedModels
 from serve_app.graph.gender_classifier import GenderClassifier
 from serve_app.graph.person_detector import PersonDetector
 from serve_app.http.ingress import Ingress
@@ -37,18 +38,26 @@ class DetectorArgs(ModelArgs):
 
 
 class AppArgs(BaseModel):
-    """Arguments of the application, under `args:` in serve_config.yaml."""
+    """Arguments of the application, under `args:` in serve_config.yaml.
+
+    Attributes:
+        colocate: both models are one deployment, `ColocatedModels`, so that no crop is sent between processes.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     detector: DetectorArgs = DetectorArgs()
     classifier: ModelArgs = ModelArgs()
+    colocate: bool = False
 
 
 def build(args: AppArgs) -> Application:
-    """The graph: Ingress -> PersonDetector, GenderClassifier."""
+    """The graph: Ingress -> PersonDetector, GenderClassifier; or Ingress -> ColocatedModels."""
     settings = get_settings()
     deploy = uuid4().hex  # Serve builds the graph once per deploy of other arguments
+    if args.colocate:
+        models = deployment(ColocatedModels).bind(settings, args.detector.model_dump(), args.classifier.model_dump(), deploy=deploy)
+        return http_deployment(Ingress).bind(models, None, settings)
     detector = deployment(PersonDetector).bind(settings, **args.detector.model_dump(), deploy=deploy)
     classifier = deployment(GenderClassifier).bind(settings, **args.classifier.model_dump(), deploy=deploy)
     return http_deployment(Ingress).bind(detector, classifier, settings)

@@ -4,6 +4,7 @@ A checkpoint's own numbers (thresholds, crop, temperature) are in its `decision.
 under `user_config` while the service runs. Precedence: user_config, then environment, then `.env`, then these defaults.
 """
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -14,6 +15,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 EMBEDDED_WEIGHTS = Path(__file__).parent / "weights"
 EMBEDDED_DETECTOR = str(EMBEDDED_WEIGHTS / "person-detector")
 EMBEDDED_CLASSIFIER = str(EMBEDDED_WEIGHTS / "gender-classifier")
+
+SERVE_CONFIG = "serve_config.yaml"  # the graph
+COLOCATED_CONFIG = "serve_config.colocated.yaml"  # the graph with both models in one process
+COLOCATED_BELOW = 4  # cores
 
 Device = Literal["auto", "cpu", "cuda"]
 RuntimeChoice = Literal["auto", "openvino", "torch"]
@@ -32,6 +37,10 @@ class Settings(BaseSettings):
         ["*"], description="Origins that browsers may call from, separated by commas; * for all"
     )
     debug: bool = Field(False, description="Log at level DEBUG")
+    serve_config: Path | None = Field(
+        None,
+        description=f"What `make serve` runs; when unset, {SERVE_CONFIG}, or with fewer than {COLOCATED_BELOW} cores {COLOCATED_CONFIG}",
+    )
 
     # --- models -----------------------------------------------------------------------------------------------------
     detector_uri: str = Field(EMBEDDED_DETECTOR, description="Person detector: a folder, s3://bucket/prefix/ or hf://org/name@revision")
@@ -116,6 +125,11 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def effective_serve_config(self) -> Path:
+        """The config after SERVE_CONFIG and the number of cores, in this order."""
+        return self.serve_config or Path(COLOCATED_CONFIG if cores() < COLOCATED_BELOW else SERVE_CONFIG)
+
+    @property
     def effective_classifier_uri(self) -> str:
         """The classifier's URI after CLASSIFIER_URI, MODEL_BUCKET and the embedded default, in this order."""
         if self.classifier_uri:
@@ -123,6 +137,11 @@ class Settings(BaseSettings):
         if self.model_bucket:
             return f"s3://{self.model_bucket}/{self.model_prefix.strip('/')}".rstrip("/") + "/"
         return EMBEDDED_CLASSIFIER
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache

@@ -96,10 +96,18 @@ def publish(
     return uri
 
 
-def deploy_command(uri: str) -> str:
-    """The shell command with which a running service exchanges its classifier: Serve applies a changed `user_config`."""
-    edit = f"/name: GenderClassifier/,/model_uri:/ s|model_uri: .*|model_uri: {uri}|"
-    return f"sed -i.bak {shlex.quote(edit)} serve_config.yaml && RAY_AUTH_MODE=token .venv/bin/serve deploy serve_config.yaml"
+def deploy_command(uri: str, config: Path | None = None) -> str:
+    """The shell command with which a running service exchanges its classifier: Serve applies a changed `user_config`.
+
+    Args:
+        uri: of the classifier.
+        config: what the service runs; by default what `make serve` would run here.
+    """
+    config = config or get_settings().effective_serve_config
+    # The classifier's `user_config`: of a deployment of its own, or behind that of the detector.
+    edits = [f"/{start}/,/model_uri:/ s|model_uri: .*|model_uri: {uri}|" for start in ("name: GenderClassifier", "^ {10}classifier:")]
+    sed = " ".join(f"-e {shlex.quote(edit)}" for edit in edits)
+    return f"sed -E -i.bak {sed} {config} && RAY_AUTH_MODE=token .venv/bin/serve deploy {config}"
 
 
 def _check_judged(checkpoint: Checkpoint) -> None:

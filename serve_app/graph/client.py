@@ -20,12 +20,12 @@ from serve_app.graph.messages import (
     Role,
     Stages,
 )
-from serve_app.graph.ray_internals import Handle
 from serve_app.graph.replicas import NobodyThereError, ReplicaDiedError, Replicas
 from serve_app.graph.retry_budget import RetryBudget
 from serve_app.settings import Settings
 from serve_app.telemetry import IngressMetrics
 from serve_app.vision.cropping import CropSpec
+from serve_app.vision.images import RGB
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +55,8 @@ class GraphClient:
     """Asks the two models about a photo, and for their descriptions.
 
     Args:
-        detector: handle of the PersonDetector.
-        classifier: handle of the GenderClassifier.
+        detector: of the detector.
+        classifier: of the classifier; the same deployment, where both are in one process.
         settings: deadlines.
         metrics: counts retries.
         scaled_to_zero: whether a model has no replica.
@@ -64,14 +64,14 @@ class GraphClient:
 
     def __init__(
         self,
-        detector: Handle,
-        classifier: Handle,
+        detector: Replicas,
+        classifier: Replicas,
         settings: Settings,
         metrics: IngressMetrics,
         scaled_to_zero: Callable[[], Awaitable[bool]],
     ) -> None:
-        self._detector = Replicas(detector)
-        self._classifier = Replicas(classifier)
+        self._detector = detector
+        self._classifier = classifier
         self._settings = settings
         self._metrics = metrics
         self._scaled_to_zero = scaled_to_zero
@@ -125,9 +125,13 @@ class GraphClient:
                 return GraphOutcome(Code.CORRUPT_IMAGE)
             photo.stages |= detection.stages
             self._answered_at["detector"] = time.monotonic()
-            if detection.crop is None:
+            answer: Classification | OtherCropWanted
+            if detection.classification is not None:
+                answer = detection.classification
+            elif detection.crop is not None:
+                answer = await self._classify(photo, detection.crop, spec)
+            else:
                 return GraphOutcome(detection.code, detection.people, None, detection.model, await self._current_classifier_name())
-            answer = await self._classify(photo, detection, spec)
             if isinstance(answer, Classification):
                 photo.stages |= answer.stages
                 self._answered_at["classifier"] = self._named_at = time.monotonic()
@@ -138,7 +142,7 @@ class GraphClient:
 
     async def _ask_for_crop_spec(self) -> CropSpec:
         try:
-            description: ModelDescription = await self._classifier.call("describe")
+            description: ModelDescription = await self._classifier.call(self._classifier.describe)
         except ReplicaDiedError as error:
             raise NobodyThereError from error
         assert description.crop_spec is not None
@@ -182,11 +186,11 @@ class GraphClient:
         detection: Detection = await self._detector.call("detect", photo.image, spec)
         return detection
 
-    async def _classify(self, photo: _Photo, detection: Detection, spec: CropSpec) -> Classification | OtherCropWanted:
+    async def _classify(self, photo: _Photo, crop: RGB, spec: CropSpec) -> Classification | OtherCropWanted:
         """Asks the classifier, again if its replica dies: a crop cannot be the cause."""
         while True:
             with contextlib.suppress(ReplicaDiedError):
-                answer: Classification | OtherCropWanted = await self._classifier.call("classify", detection.crop, spec)
+                answer: Classification | OtherCropWanted = await self._classifier.call("classify", crop, spec)
                 return answer
             await self._before_a_retry(photo, self._classifier)
 
@@ -228,8 +232,8 @@ class GraphClient:
     async def _ask_each_to_describe(self, replicas: Replicas) -> tuple[list[ModelDescription], bool]:
         """The replicas' descriptions, and whether a replica is silent: then only that of one which is not, if there is one."""
         each, one = await asyncio.gather(
-            replicas.ask_each("describe", HEALTH_WAIT_S),
-            asyncio.wait_for(replicas.call("describe"), HEALTH_WAIT_S),
+            replicas.ask_each(replicas.describe, HEALTH_WAIT_S),
+            asyncio.wait_for(replicas.call(replicas.describe), HEALTH_WAIT_S),
             return_exceptions=True,
         )
         if isinstance(each, list) and each:

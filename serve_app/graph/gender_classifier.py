@@ -102,7 +102,7 @@ class GenderClassifier:
         def load(checkpoint: Checkpoint) -> Classifier:
             return Classifier.load(checkpoint, self._options, overrides)
 
-        model = Pins.of_this_replica(self._deploy).load(uri, config, self._settings.model_cache_dir, load)
+        model = Pins.of_this_replica(self._deploy, "classifier").load(uri, config, self._settings.model_cache_dir, load)
         forget_unused(self._settings.model_cache_dir, self._settings.model_cache_bytes)
         return model
 

@@ -41,6 +41,7 @@ class Detection:
         people: the people that pass the person rule.
         crop: the person, cropped for the classifier: `CropSpec.shape`, uint8; only with OK.
         model: `name@revision`.
+        classification: of the crop, and instead of it, where both models are in one process.
     """
 
     code: Code
@@ -48,6 +49,7 @@ class Detection:
     crop: RGB | None
     model: str
     stages: Stages = field(default_factory=dict)
+    classification: "Classification | None" = None
 
 
 @dataclass(frozen=True)

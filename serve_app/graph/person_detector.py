@@ -107,7 +107,7 @@ class PersonDetector:
         def load(checkpoint: Checkpoint) -> Detector:
             return Detector.load(checkpoint, self._options, overrides)
 
-        model = Pins.of_this_replica(self._deploy).load(uri, config, self._settings.model_cache_dir, load)
+        model = Pins.of_this_replica(self._deploy, "detector").load(uri, config, self._settings.model_cache_dir, load)
         forget_unused(self._settings.model_cache_dir, self._settings.model_cache_bytes)
         return model
 

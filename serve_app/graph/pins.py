@@ -14,6 +14,7 @@ from typing import Any, Protocol, Self, TypeVar
 from ray import serve
 
 from serve_app.checkpoints import Checkpoint, Pin, pin_of, resolve
+from serve_app.graph.messages import Role
 from serve_app.graph.ray_internals import ClusterStore
 
 Model = TypeVar("Model")
@@ -36,7 +37,7 @@ class Store(Protocol):
 
 
 class Pins:
-    """Loads the models of one deployment.
+    """Loads one model of a deployment.
 
     Args:
         store: shared by the deployment's replicas.
@@ -48,10 +49,10 @@ class Pins:
         self._deploy = deploy
 
     @classmethod
-    def of_this_replica(cls, deploy: str) -> Self:
-        """Those of the deployment whose replica this process is."""
+    def of_this_replica(cls, deploy: str, role: Role) -> Self:
+        """Those of one model of the deployment whose replica this process is."""
         context = serve.get_replica_context()
-        return cls(ClusterStore(f"pins/{context.app_name}/{context.deployment}"), deploy)
+        return cls(ClusterStore(f"pins/{context.app_name}/{context.deployment}/{role}"), deploy)
 
     def load(self, uri: str, user_config: Mapping[str, Any], cache_dir: Path, load: Callable[[Checkpoint], Model]) -> Model:
         """What `load` makes of the checkpoint that the first replica got for this URI under this `user_config`.

@@ -26,10 +26,12 @@ class Replicas:
     in the router.
 
     Args:
-        handle: of a deployment with a method `describe` that answers at once.
+        handle: of a deployment.
+        describe: name of its method that answers at once, with a `ModelDescription`.
     """
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, handle: Handle, describe: str = "describe") -> None:
+        self.describe = describe
         self._handle = handle
         self._by_reference = by_reference(handle)
         self._over_grpc = over_grpc(handle)
@@ -98,7 +100,7 @@ class Replicas:
 
     async def _probe_until_there(self) -> None:
         while not self.there:
-            response: Any = self._over_grpc.describe.remote()
+            response: Any = getattr(self._over_grpc, self.describe).remote()
             try:
                 async with asyncio.timeout(PROBE_WAIT_S):
                     await response

@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from serve_app.graph.client import GraphClient
 from serve_app.graph.ray_internals import AppOnReplica, Handle
+from serve_app.graph.replicas import Replicas
 from serve_app.graph.scale_to_zero import ScaleToZero
 from serve_app.http.app import create_app
 from serve_app.settings import Settings
@@ -14,16 +15,18 @@ class Ingress(AppOnReplica):
     """The HTTP contract in front of the graph.
 
     Args:
-        detector: handle of the PersonDetector.
-        classifier: handle of the GenderClassifier.
+        detector: handle of the PersonDetector, or of the ColocatedModels.
+        classifier: handle of the GenderClassifier; None if both are in one process.
         settings: limits and deadlines.
     """
 
-    def __init__(self, detector: Handle, classifier: Handle, settings: Settings) -> None:
+    def __init__(self, detector: Handle, classifier: Handle | None, settings: Settings) -> None:
         log_with_serve(settings)
-        scaled_to_zero = ScaleToZero(detector.app_name, [detector.deployment_name, classifier.deployment_name])
+        handles = [detector] if classifier is None else [detector, classifier]
+        scaled_to_zero = ScaleToZero(detector.app_name, [each.deployment_name for each in handles])
         self._metrics = IngressMetrics()
-        self._client = GraphClient(detector, classifier, settings, self._metrics, scaled_to_zero.any)
+        replicas = Replicas(detector), Replicas(detector, "describe_classifier") if classifier is None else Replicas(classifier)
+        self._client = GraphClient(*replicas, settings, self._metrics, scaled_to_zero.any)
         self._settings = settings
 
     def build_app(self) -> FastAPI:

@@ -12,6 +12,7 @@ import pytest
 from serve_app.checkpoints import resolve
 from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.codes import MEANINGS, Code
+from serve_app.settings import SERVE_CONFIG
 from tests.serve.conftest import until_healthy
 from tests.support import photos
 from tests.support.checkpoints import write_tiny_classifier
@@ -129,7 +130,7 @@ async def test_the_line_that_publishing_prints_makes_the_service_take_the_model_
     judged = write_tiny_classifier(tmp_path / "judged")
     for temperature in (1.0, 3.0):
         uri = publish(write_judgement(judged, temperature), str(tmp_path / "published" / "vit"), force=True)
-        await asyncio.to_thread(service.run_in_checkout, deploy_command(uri))
+        await asyncio.to_thread(service.run_in_checkout, deploy_command(uri, Path(SERVE_CONFIG)))
         wanted = f"vit@{Path(uri).name.partition('-')[0]}"  # behind the revision are digits over files that do not change answers
         while (answer := await ask(client))["model"]["classifier"] != wanted:
             pass  # each poll is a request

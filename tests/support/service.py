@@ -14,12 +14,12 @@ import httpx
 import psutil
 import yaml
 
-from serve_app.settings import Settings
+from serve_app.settings import SERVE_CONFIG, Settings
 from tests.support import photos
 from tests.support.processes import kill, of_each
 
 ROOT = Path(__file__).parents[2]
-CONFIG = ROOT / "serve_config.yaml"
+CONFIG = ROOT / SERVE_CONFIG
 
 UserConfigs = dict[str, dict[str, Any]]
 
@@ -41,7 +41,7 @@ class RunningService:
         self._environment = {key: value for key, value in os.environ.items() if key not in ("RAY_AUTH_MODE", "RAY_ADDRESS")}
         # It uses the exports that `make setup` has cached: an export takes more than ten seconds.
         models = Settings(_env_file=None).model_cache_dir.expanduser()
-        self._environment |= {"API_PORT": str(port), "HOME": str(folder), "MODEL_CACHE_DIR": str(models)}
+        self._environment |= {"API_PORT": str(port), "SERVE_CONFIG": SERVE_CONFIG, "HOME": str(folder), "MODEL_CACHE_DIR": str(models)}
         with self._output.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "serve_app"], cwd=ROOT, env=self._environment, stdout=output, stderr=subprocess.STDOUT
@@ -107,10 +107,10 @@ class RunningService:
         """Runs a shell command as in a checkout with this service's serve_config.yaml."""
         folder = self._folder / "checkout"
         (folder / ".venv").mkdir(parents=True, exist_ok=True)
-        if not (folder / "serve_config.yaml").exists():
+        if not (folder / SERVE_CONFIG).exists():
             (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
             config = CONFIG.read_text()
-            (folder / "serve_config.yaml").write_text(re.sub(r"^  port: 8000$", f"  port: {self.port}", config, flags=re.MULTILINE))
+            (folder / SERVE_CONFIG).write_text(re.sub(r"^  port: 8000$", f"  port: {self.port}", config, flags=re.MULTILINE))
         environment = self._environment | {"RAY_DASHBOARD_ADDRESS": self.dashboard}
         subprocess.run(["sh", "-c", line], cwd=folder, env=environment, check=True, capture_output=True, timeout=60)
 

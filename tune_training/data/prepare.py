@@ -67,7 +67,9 @@ class PrepareOptions:
     ] = 0.1
     test_share: Annotated[float, typer.Option(help="Share of the test split, likewise.")] = 0.1
     seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0
-    engine: Annotated[Engine, typer.Option(help="What runs the person filter: Ray Data, or processes of this machine.")] = Engine.RAY
+    engine: Annotated[
+        Engine, typer.Option(help="auto: Ray Data where RAY_ADDRESS names a cluster, processes of this machine otherwise.")
+    ] = Engine.AUTO
 
     def __post_init__(self) -> None:
         if min(self.val_share, self.test_share) < 0 or self.val_share + self.test_share >= 1:

@@ -1,7 +1,6 @@
 """The Ray cluster that training runs on: the one that RAY_ADDRESS names, or a local one."""
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import ray
 
 from serve_app.ray_address import problem_with, ray_address
+from serve_app.settings import cores
 from tune_training.io.errors import InputError
 
 
@@ -26,7 +26,7 @@ def ray_cluster() -> Iterator[bool]:
     if address and (problem := problem_with(address)):
         raise InputError(problem)
     own = address is None
-    options: dict[str, Any] = {"address": "local", "include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0))} if own else {}
+    options: dict[str, Any] = {"address": "local", "include_dashboard": False, "num_cpus": cores()} if own else {}
     try:
         ray.init(log_to_driver=False, logging_level=logging.WARNING, **options)
     except ConnectionError as error:

@@ -1,6 +1,5 @@
 """The two models and the decoder, set up as the commands need them."""
 
-import os
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
@@ -10,7 +9,7 @@ import typer
 
 from serve_app.checkpoints import resolve
 from serve_app.runtimes.base import RunOptions, has_cuda
-from serve_app.settings import get_settings
+from serve_app.settings import cores, get_settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.decoding import DecodeLimits
 from serve_app.vision.detector import Detector
@@ -45,7 +44,7 @@ def set_threads(threads: int) -> None:
     """Threads of torch in this process; 0: one per core."""
     import torch  # takes a second, which commands without torch save
 
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(threads or cores())
 
 
 def decoding() -> str:

@@ -20,7 +20,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from serve_app.runtimes.base import has_cuda
-from serve_app.settings import get_settings
+from serve_app.settings import cores, get_settings
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def _on_this_machine(tasks: Sequence[Sequence[str]], load: Callable[[], Work], c
 def _in_safe_processes(
     waiting: list[Sequence[str]], load: Callable[[], Work], crashed: Callable[[str], pa.Table]
 ) -> Generator[pa.Table, None, None]:
-    processes = 1 if has_cuda(get_settings().device) else len(os.sched_getaffinity(0))
+    processes = 1 if has_cuda(get_settings().device) else cores()
     while waiting:
         suspects = yield from _in_processes(waiting, load, processes)
         # The file that killed a process is among those in flight: each of them is tried alone.

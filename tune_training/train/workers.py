@@ -6,7 +6,6 @@ the folder of the run; several machines would need a folder that all of them see
 """
 
 import logging
-import os
 import tempfile
 import threading
 from concurrent.futures import Future
@@ -23,6 +22,7 @@ from ray.util.queue import Empty, Queue
 from transformers.utils import logging as transformers_logging
 
 from serve_app.checkpoints import CheckpointError
+from serve_app.settings import cores
 from tune_training.io import storage
 from tune_training.io.cluster import ray_cluster
 from tune_training.io.errors import InputError
@@ -78,7 +78,7 @@ def train_worker(config: dict[str, Any]) -> str:
     """What a worker does. Returns what the user can mend, which to try again would not help: all workers come to the same."""
     asked: Training = config["asked"]
     transformers_logging.disable_progress_bar()
-    set_threads(asked.threads or max(1, len(os.sched_getaffinity(0)) // processes()))
+    set_threads(asked.threads or max(1, cores() // processes()))
     if rank() == 0:
         logger = logging.getLogger("tune_training")
         logger.setLevel(logging.INFO)

@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from serve_app.settings import cores
 from tune_training.data.manifest import TRAIN, VAL, read_manifest
 from tune_training.data.photo import Photo
 from tune_training.io import storage
@@ -110,5 +110,5 @@ def _check_space(plan: Plan, run_dir: str) -> None:
     photos = len(plan.training) + len(plan.validation) + (len(plan.searched) if len(plan.searched) < len(plan.training) else 0)
     storage.check_space(str(crops_folder()), needed_bytes(photos, plan.image_size))
     # Each trial keeps its best model, and while it runs its state; a new file is written before the old one goes.
-    running = len(os.sched_getaffinity(0)) / max(plan.options.cpus_per_trial, 0.1)
+    running = cores() / max(plan.options.cpus_per_trial, 0.1)
     storage.check_space(run_dir, int(2 * (running * STATE_BYTES + plan.options.trials * MODEL_BYTES) * plan.parameters))

@@ -12,15 +12,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from serve_app.__main__ import CONFIG, main
+from serve_app.__main__ import main
 from serve_app.graph.ray_internals import free_port
-from serve_app.settings import get_settings
+from serve_app.settings import COLOCATED_CONFIG, SERVE_CONFIG, Settings, get_settings
 from serve_app.supervisor import driver
 from tests.unit.serve_app.supervisor.test_stop import SIGNALS
 
 Pretend = Callable[[str], None]
 
 ROOT = Path(__file__).parents[3]
+CONFIGS = (SERVE_CONFIG, COLOCATED_CONFIG)
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,8 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("API_PORT", str(free_port()))
-    CONFIG.write_text("{}")
+    for config in CONFIGS:
+        Path(config).write_text("{}")
     get_settings.cache_clear()
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     yield
@@ -81,9 +83,10 @@ def test_what_an_earlier_run_has_left_on_the_port_is_named_with_the_command_that
 
 
 def test_outside_of_a_checkout_it_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
-    CONFIG.unlink()
+    for config in CONFIGS:
+        Path(config).unlink()
     assert main([]) == 1
-    assert "There is no serve_config.yaml here" in capsys.readouterr().err
+    assert f"There is no {Settings().effective_serve_config} here" in capsys.readouterr().err
 
 
 def test_a_cluster_that_is_gone_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

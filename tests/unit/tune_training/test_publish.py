@@ -1,18 +1,20 @@
 """Publishing to moto's S3 and to folders; the service's own `resolve` reads after every single write."""
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+import yaml
 
 from serve_app.checkpoints import MANIFEST_FILE, CheckpointError, Manifest, ManifestFile, resolve
 from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.graph.model_slot import ModelSlot
 from serve_app.runtimes.base import FEMALE
-from serve_app.settings import get_settings
+from serve_app.settings import COLOCATED_CONFIG, SERVE_CONFIG, get_settings
 from serve_app.vision.classifier import Classifier
 from tests.support.checkpoints import ON_TORCH, write_tiny_classifier
 from tests.support.drawn_photos import FigureFinder, write_portraits
@@ -109,6 +111,23 @@ def test_what_is_published_is_what_serving_loads(first: str, tmp_path: Path, pla
         assert Classifier.load(found, ON_TORCH)
     assert uri.startswith(f"{target.rstrip('/')}/{revision(first, tmp_path)}-")
     assert deploy_command(uri) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [SERVE_CONFIG, COLOCATED_CONFIG])
+def test_the_printed_line_changes_the_classifiers_uri_and_nothing_else(name: str, tmp_path: Path) -> None:
+    before = (Path(__file__).parents[3] / name).read_text()
+    (tmp_path / name).write_text(before)
+    edit, _, deploy = deploy_command("s3://bucket/vit/1/", Path(name)).partition(" && ")
+    assert deploy.endswith(f"serve deploy {name}")
+    subprocess.run(edit, shell=True, cwd=tmp_path, check=True)
+    (application,) = yaml.safe_load((tmp_path / name).read_text())["applications"]
+    changed = {each["name"]: each["user_config"] for each in application["deployments"] if "user_config" in each}
+    if name == SERVE_CONFIG:
+        changed = {"detector": changed["PersonDetector"], "classifier": changed["GenderClassifier"]}
+    else:
+        changed = changed["ColocatedModels"]
+    assert (changed["detector"]["model_uri"], changed["classifier"]["model_uri"]) == (None, "s3://bucket/vit/1/")
+    assert len(set((tmp_path / name).read_text().splitlines()) ^ set(before.splitlines())) <= 2
 
 
 def as_before(folder: str, target: str) -> None:

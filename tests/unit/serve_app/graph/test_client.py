@@ -15,6 +15,7 @@ from ray.serve.exceptions import BackPressureError
 from serve_app.codes import Code
 from serve_app.graph.client import HEALTH_TRUST_S, HEALTH_WAIT_S, STALLED_S, GraphClient
 from serve_app.graph.messages import Classification, Detection, GraphOutcome, ModelDescription, OtherCropWanted
+from serve_app.graph.replicas import Replicas
 from serve_app.settings import Settings
 from serve_app.vision.cropping import CropSpec
 from serve_app.vision.people import DetectedPerson
@@ -126,7 +127,8 @@ def make_client(metrics: Metrics) -> MakeClient:
         async def is_scaled_to_zero() -> bool:
             return scaled_to_zero
 
-        return GraphClient(detector, classifier, Settings(_env_file=None, **settings), metrics, is_scaled_to_zero)  # type: ignore[arg-type] # fakes
+        models = Replicas(detector), Replicas(classifier)  # type: ignore[arg-type] # fakes
+        return GraphClient(*models, Settings(_env_file=None, **settings), metrics, is_scaled_to_zero)  # type: ignore[arg-type] # a fake
 
     return make
 

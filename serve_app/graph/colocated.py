@@ -1,0 +1,71 @@
+"""Deployment: both models in one process, for machines of few cores: no crop is sent from one process to another."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from serve_app.graph.gender_classifier import GenderClassifier
+from serve_app.graph.messages import Classification, Detection, ModelDescription
+from serve_app.graph.person_detector import PersonDetector
+from serve_app.settings import Settings
+from serve_app.vision.cropping import CropSpec
+
+
+class ColocatedModels:
+    """The two deployments as parts of one: each with its own threads, batches, model and part of the `user_config`.
+
+    Args:
+        settings: see the two deployments.
+        detector: further arguments of `PersonDetector`.
+        classifier: further arguments of `GenderClassifier`.
+        deploy: see `Pins`.
+    """
+
+    def __init__(self, settings: Settings, detector: dict[str, int], classifier: dict[str, int], deploy: str = "") -> None:
+        self._detector = PersonDetector(settings, **detector, deploy=deploy)
+        self._classifier = GenderClassifier(settings, **classifier, deploy=deploy)
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Applies the `user_config` of each model, under `detector` and `classifier`.
+
+        Raises:
+            ValueError: there is another key.
+        """
+        if unknown := user_config.keys() - {"detector", "classifier"}:
+            raise ValueError(f"user_config: unknown {', '.join(sorted(unknown))}")
+        await asyncio.gather(
+            self._detector.reconfigure(user_config.get("detector") or {}),
+            self._classifier.reconfigure(user_config.get("classifier") or {}),
+        )
+
+    async def detect(self, image: bytes, spec: CropSpec) -> Detection:
+        """Detects, and classifies the crop when there is one: the answer has the classification instead of the crop.
+
+        Raises:
+            Exception: a model failed.
+        """
+        while True:
+            detection = await self._detector.detect(image, spec)
+            if detection.crop is None:
+                return detection
+            answer = await self._classifier.classify(detection.crop, spec)
+            if isinstance(answer, Classification):
+                return replace(detection, crop=None, classification=answer)
+            spec = answer.crop_spec  # the classifier was exchanged for one with other crops
+
+    async def describe(self) -> ModelDescription:
+        """The detector in use."""
+        return await self._detector.describe()
+
+    async def describe_classifier(self) -> ModelDescription:
+        """The classifier in use and its crops."""
+        return await self._classifier.describe()
+
+    async def check_health(self) -> None:
+        """Fails when a thread of either model has died or hangs.
+
+        Raises:
+            RuntimeError: says which.
+        """
+        await self._detector.check_health()
+        await self._classifier.check_health()
