@@ -21,6 +21,7 @@ from benchmarks.checkpoints import Size, model_set
 from benchmarks.peers import peers
 from benchmarks.photos import benchmark_photos
 from benchmarks.predict import predict
+from benchmarks.processes import Clients, show
 from benchmarks.report import print_cpu_time, print_report, print_soak, print_worst_clients
 from benchmarks.results import SCHEMA, Results, SetResult, this_machine
 from benchmarks.training_loop import training_loop
@@ -139,6 +140,17 @@ def cpu_time(
     server = service.service(model_set(Size.EMBEDDED, BUILD), _settings(setting))
     result = cpu.measure(server, benchmark_photos().photos, clients, seconds, warm_up)
     print_cpu_time(result, Console(width=None if sys.stdout.isatty() else WIDTH))
+
+
+@app.command()
+def processes(
+    clients: Annotated[list[Clients], typer.Option(help="In turn, on one service.")] = list(Clients),  # noqa: B006
+    seconds: Annotated[float, typer.Option(help="Of each.")] = 60,
+    setting: Settings = [],  # noqa: B006
+) -> None:
+    """Measure the memory and the CPU time of each process of the service: without clients, with one, and beside the worst ones."""
+    server = service.service(model_set(Size.EMBEDDED, BUILD), _settings(setting))
+    show(server, clients, seconds, Console(width=None if sys.stdout.isatty() else WIDTH))
 
 
 app.command()(training_loop)

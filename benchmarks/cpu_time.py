@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.load import ClosedLoop, run_load
+from benchmarks.roles import role
 from benchmarks.samples import ANSWERED
 from benchmarks.servers import RunningServer, Server
 from benchmarks.worst_clients import ANSWERS
@@ -60,7 +61,7 @@ def cpu_seconds(family: Iterable[psutil.Process]) -> defaultdict[Place, float]:
     for process in family:
         # Processes and threads end at any moment.
         with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):
-            name, whole = _program(process), process.cpu_times()
+            name, whole = role(process.cmdline()), process.cpu_times()
             ended = whole.user + whole.system
             for thread in process.threads():
                 title = Path(f"/proc/{process.pid}/task/{thread.id}/comm").read_text().strip()
@@ -68,17 +69,6 @@ def cpu_seconds(family: Iterable[psutil.Process]) -> defaultdict[Place, float]:
                 ended -= thread.user_time + thread.system_time
             times[Place(name, ENDED)] += max(ended, 0.0)
     return times
-
-
-def _program(process: psutil.Process) -> str:
-    """The actor of a Ray worker, the module of a Python process, the program of others."""
-    command = process.cmdline()
-    if not command:
-        return process.name()
-    if actor := re.match(r"ray::(?:ServeReplica:\w+:)?(\w+)", command[0]):
-        return actor[1]
-    scripts = [part for part in command[1:] if re.fullmatch(r"[\w./-]*\.py|serve_app[\w.]*", part)]
-    return Path(scripts[0]).name if scripts else Path(command[0]).name
 
 
 def _without_number(thread: str) -> str:

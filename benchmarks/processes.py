@@ -1,11 +1,9 @@
 """Who takes the memory and the CPU time of the service: a table by process, without clients, with one, and beside the worst ones.
 
-`python -m benchmarks.processes --help`. Needs Linux: /proc tells private memory from shared libraries.
+Needs Linux: /proc tells private memory from shared libraries.
 """
 
-import argparse
 import os
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -17,43 +15,16 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import service
-from benchmarks.checkpoints import Size, model_set
-from benchmarks.cli import BUILD
 from benchmarks.load import ClosedLoop, LoadRecord, run_load
 from benchmarks.photos import benchmark_photos
-from benchmarks.servers import RunningServer
+from benchmarks.roles import role
+from benchmarks.servers import RunningServer, Server
 from benchmarks.worst_clients import ANSWERS, refused_files, worst_files
 from serve_app.settings import Settings
 
 SETTLE_S = 20.0  # after the first answer: workers that were started ahead end, and the dashboard's first looks are over
 LOOK_EVERY_S = 2.0
 MB = 1024  # kB, which /proc counts in
-
-# What a process is, by what its command line has; the first that fits.
-ROLES = {
-    "ServeReplica:gender:": "replica",
-    "ServeController": "Serve: controller",
-    "ProxyActor": "Serve: proxy",
-    "HAProxyManager": "Serve: HAProxy's manager",
-    "ray::IDLE": "Ray: worker without work",
-    "haproxy": "HAProxy",
-    "autoscaler/_private/monitor": "Ray: autoscaler monitor",
-    "DashboardAgent": "Ray: dashboard agent",
-    "RuntimeEnvAgent": "Ray: runtime environment agent",
-    "forkserver": "Ray: fork server of the dashboard",
-    "resource_tracker": "Ray: resource tracker of the dashboard",
-    "gcs_server": "Ray: gcs_server",
-    "raylet/raylet": "Ray: raylet",
-    "log_monitor": "Ray: log monitor",
-    "runtime_env/agent": "Ray: runtime environment agent",
-    "dashboard/agent": "Ray: dashboard agent",
-    "ray-dashboard-": "Ray: dashboard module",
-    "dashboard/dashboard": "Ray: dashboard",
-    "supervisor.driver": "make serve: driver",
-    "supervisor.watchdog": "make serve: watchdog",
-    "serve_app": "make serve: supervisor",
-}
 
 
 class Clients(StrEnum):
@@ -81,15 +52,6 @@ class Look:
     libraries_mb: float
     cpu_s: float
     threads: int
-
-
-def role(command: Sequence[str]) -> str:
-    """What a process of the service is, from its command line."""
-    line = " ".join(command)
-    for part, name in ROLES.items():
-        if part in line:
-            return line.split(part)[1].split()[0] + " (replica)" if name == "replica" else name
-    return Path(command[0]).name if command else "?"
 
 
 def look_at(processes: Sequence[psutil.Process]) -> dict[int, Look]:
@@ -143,34 +105,22 @@ def _total(looks: Mapping[int, Look]) -> float:
     return sum(look.pss_mb for look in looks.values())
 
 
-def main() -> None:
-    """Starts the service, and prints a table for each kind of clients."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.processes", description=__doc__)
-    parser.add_argument("--clients", nargs="+", type=Clients, choices=list(Clients), default=list(Clients), help="in turn, on one service")
-    parser.add_argument("--seconds", type=float, default=60, help="of each (default: 60)")
-    parser.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE", help="of the service or of Ray")
-    options = parser.parse_args()
-    settings = {"MODEL_CACHE_DIR": str(Settings().model_cache_dir.expanduser())} | dict(each.split("=", 1) for each in options.setting)
+def show(server: Server, clients: Sequence[Clients], seconds: float, console: Console) -> None:
+    """Starts a server, and prints a table for each kind of clients, in turn."""
     photos = benchmark_photos().photos
-    worst = [*(worst_files(Settings()) | refused_files()).values()] if Clients.WORST in options.clients else []
+    worst = [*(worst_files(Settings()) | refused_files()).values()] if Clients.WORST in clients else []
     loads = {Clients.ONE: (ClosedLoop(1), photos), Clients.WORST: (ClosedLoop(8), worst)}
-    console = Console(width=None if sys.stdout.isatty() else 170)
-    with RunningServer(service.service(model_set(Size.EMBEDDED, BUILD), settings)) as running, ThreadPoolExecutor(1) as pool:
+    with RunningServer(server) as running, ThreadPoolExecutor(1) as pool:
         first = running.wait_for_first_answer(photos[0], lambda answer: answer.code in ANSWERS)
         console.print(f"First answer after {first:.1f} s; load of the machine {os.getloadavg()[0]:.1f}")
         time.sleep(SETTLE_S)
-        for clients in options.clients:
+        for each in clients:
             before, started = look_at(running.family()), time.monotonic()
-            futures = (
-                [pool.submit(run_load, load, running.upload(), files, 0, options.seconds) for load, files in [loads[clients]]]
-                if clients in loads
-                else []
-            )
-            most = most_memory(running, futures, options.seconds)
-            after, seconds = look_at(running.family()), time.monotonic() - started
-            console.print(f"Clients: {clients}; {seconds:.0f} s")
-            print_table(before, most, after, seconds, console)
-
-
-if __name__ == "__main__":
-    main()
+            futures = []
+            if each in loads:
+                load, files = loads[each]
+                futures = [pool.submit(run_load, load, running.upload(), files, 0, seconds)]
+            most = most_memory(running, futures, seconds)
+            after, passed = look_at(running.family()), time.monotonic() - started
+            console.print(f"Clients: {each}; {passed:.0f} s")
+            print_table(before, most, after, passed, console)
