@@ -17,11 +17,13 @@ from typing import Any
 import boto3
 from botocore import exceptions as boto
 from botocore.config import Config
+from tqdm import tqdm
 
 from serve_app.checkpoints import CheckpointError, explaining_s3
 from tune_training.io.errors import InputError
 
 S3 = "s3://"
+LONG_S = 2.0  # a listing shows its progress after so long
 _CONNECTIONS = 32  # of one client: the most objects that are read at a time
 _DELETED_AT_ONCE = 1000  # S3's own limit
 _READS = 5  # of an object whose transfer breaks off: botocore tries again only until the first byte
@@ -78,12 +80,14 @@ def list_files(uri: str) -> Sequence[StoredFile]:
 
 
 def find_files(uri: str) -> Sequence[StoredFile]:
-    """Like `list_files`, but there may be no files.
+    """Like `list_files`, but there may be no files. A listing that takes long counts them on a terminal.
 
     Raises:
         InputError: there is no such bucket, or no access.
     """
-    return sorted(_list_s3(uri) if is_s3(uri) else _list_folder(Path(uri).expanduser()), key=lambda file: file.name)
+    files = _list_s3(uri) if is_s3(uri) else _list_folder(Path(uri).expanduser())
+    counted = tqdm(files, desc="listing", unit="file", delay=LONG_S, disable=None)  # how many there are shows in the end only
+    return sorted(counted, key=lambda file: file.name)
 
 
 def exists(uri: str) -> bool:

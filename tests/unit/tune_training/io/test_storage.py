@@ -1,7 +1,9 @@
 """Folders and S3 behave alike; an error that the user can fix is one line."""
 
 import errno
+import io
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,20 @@ def test_what_is_written_is_there_listed_and_read(place: str) -> None:
     assert storage.exists(storage.join(place, "a.txt"))
     assert not storage.exists(storage.join(place, "b"))
     assert storage.list_files(f"{place}/") == listed
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_long_listing_counts_the_files_on_a_terminal(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "LONG_S", 0.0)
+    storage.write_bytes(storage.join(place, "a.txt"), b"a")
+    for terminal, counts in ((Terminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr(sys, "stderr", terminal)
+        storage.list_files(place)
+        assert ("listing: 1file" in terminal.getvalue()) == counts
 
 
 def test_a_version_changes_with_the_content(place: str) -> None:
