@@ -16,9 +16,10 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.bare import Runtime, cores, try_ways
+from benchmarks.bare import Runtime, try_ways
 from benchmarks.checkpoints import Size, model_set
 from benchmarks.photos import benchmark_photos
+from serve_app.settings import cores
 from tune_training.io.workers import Engine
 from tune_training.predict import predict as predict_photos
 

@@ -22,6 +22,7 @@ from benchmarks.results import BareResult, Point, Round, ServerResult, SetResult
 from benchmarks.samples import ANSWERED, summarise
 from benchmarks.servers import RunningServer, Server
 from serve_app.codes import Code
+from serve_app.settings import cores
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class _SetRun:
             bare_result.disagreements = disagreements(alone.answers, self._expected)
             log.info("bare loop, %s: %.1f ms a photo, disagreements: %s", runtime, alone.p50_ms, bare_result.disagreements or "none")
         with self.noting_failure(f"bare loop, {runtime}"):
-            for processes, threads in bare.core_splits(bare.cores()):
+            for processes, threads in bare.core_splits(cores()):
                 ways = bare.try_ways(
                     runtime, self._models, self._photos, self._plan.try_seconds, self._plan.batch_sizes, [(processes, threads)]
                 )
