@@ -11,6 +11,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
 from serve_app.codes import Code
 from serve_app.graph.messages import (
+    Cards,
     Classification,
     Descriptions,
     Detection,
@@ -35,6 +36,7 @@ HEALTH_WAIT_S = 1.0
 # With the wait, and the second for which /health keeps an answer, a model that stops answering is told within ten seconds.
 HEALTH_TRUST_S = 7.0  # a model too busy to describe itself counts as loaded if it answered for a photo this recently
 STALLED_S = 5.0  # a replica that has worked on one thing for longer does not count as able to answer
+CARDS_WAIT_S = 5.0  # reading the weights for their digest takes a second per gigabyte
 NAME_TRUST_S = 1.0  # how old the classifier's name in a refusal may be
 
 
@@ -111,6 +113,17 @@ class GraphClient:
         detector, classifier = await asyncio.gather(
             self._describe("detector", self._detector), self._describe("classifier", self._classifier)
         )
+        return {"detector": detector, "classifier": classifier}
+
+    async def cards(self) -> Cards | None:
+        """What the files of each model say about it; None when a model does not answer. Models scaled to zero are not woken."""
+        if await self._scaled_to_zero():
+            return None
+        try:
+            async with asyncio.timeout(CARDS_WAIT_S):
+                detector, classifier = await asyncio.gather(self._detector.call("card"), self._classifier.call("card"))
+        except (TimeoutError, ReplicaDiedError, BackPressureError, DeploymentUnavailableError):
+            return None
         return {"detector": detector, "classifier": classifier}
 
     async def _through_the_graph(self, photo: _Photo) -> GraphOutcome:

@@ -1,4 +1,4 @@
-"""The HTTP routes: requests in, the bodies of `answers` out. Of the graph they know the two methods of `PredictService`."""
+"""The HTTP routes: requests in, the bodies of `answers` out. Of the graph they know the methods of `PredictService`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,9 +16,11 @@ from serve_app.http.admission import Budget, Pace, PhotoAdmission
 from serve_app.http.answers import ALIVE, HEALTHY, Answer, BatchAnswer, BatchItem, Body, Health, Liveness, Welcome
 from serve_app.http.docs_page import docs_routes
 from serve_app.http.draining import DrainMiddleware
-from serve_app.http.faults import CatchAllMiddleware, PlainFaultMiddleware, add_fault_handlers, fault_response
+from serve_app.http.faults import CatchAllMiddleware, PlainFaultMiddleware, Refused, add_fault_handlers, fault_response
 from serve_app.http.middleware import HEADER as REQUEST_ID_HEADER
 from serve_app.http.middleware import RequestIdMiddleware, SecurityHeadersMiddleware, UnreadBodyMiddleware
+from serve_app.http.model_card import MARKDOWN, ModelCards, as_markdown, unless_known
+from serve_app.http.model_docs import model_card_docs, model_docs
 from serve_app.http.openapi import health_docs, keep_nulls_in_examples, live_docs, predict_batch_docs, predict_docs, root_docs
 from serve_app.http.page import accepts_html, index_response, page_routes
 from serve_app.http.recording import RecordMiddleware, Tell
@@ -29,13 +31,15 @@ from serve_app.records import PhotoRecord, RequestRecord
 from serve_app.settings import Settings
 
 if TYPE_CHECKING:
-    from serve_app.graph.messages import Descriptions, GraphOutcome
+    from serve_app.graph.messages import Cards, Descriptions, GraphOutcome
 
 TITLE = "Gender Classification API"
 OPENAPI_URL = "/openapi.json"
 PREDICT = "/predict"
 PREDICT_BATCH = "/predict-batch"
 LIVE = "/live"
+MODEL = "/model"
+MODEL_CARD = f"{MODEL}/card"
 SHARE_OF_DEADLINE = 0.5  # admitted photos should be answered within this share: the pace is an estimate, and replicas may die
 
 _DESCRIPTION = """A photo in, one answer out: which of two gender presentations the model sees, how sure it is, or why it will not say.
@@ -52,6 +56,10 @@ class PredictService(Protocol):
 
     async def health(self) -> "Descriptions":
         """The models that can answer."""
+        ...
+
+    async def cards(self) -> "Cards | None":
+        """What the models' files say about them; None when one does not answer."""
         ...
 
 
@@ -92,7 +100,7 @@ def create_app(
         allow_origins=settings.allowed_origins,
         allow_methods=["GET", "POST"],
         allow_headers=["*"],
-        expose_headers=[REQUEST_ID_HEADER, "retry-after"],
+        expose_headers=[REQUEST_ID_HEADER, "retry-after", "etag"],
     )
     app.add_middleware(PlainFaultMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)
@@ -108,6 +116,7 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings) -
     body_bytes = Budget(settings.max_upload_bytes_in_flight)
     places = UploadPlaces(settings)
     models = SharedAnswer(lambda: service.health())
+    shared_cards = SharedAnswer(lambda: service.cards())
     has_page = bool(page_routes(settings.page_dir))
 
     async def ask(image: bytes, record: RequestRecord) -> Answer:
@@ -134,6 +143,20 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings) -
     async def health() -> Response:
         report = Health.of(await models())
         return _json(report, 200 if report.status == HEALTHY else 503)
+
+    async def cards() -> "Cards":
+        found = await shared_cards()
+        if found is None:
+            raise Refused(Code.OVERLOADED)
+        return found
+
+    @app.get(MODEL, **model_docs())
+    async def model(request: Request) -> Response:
+        return unless_known(request, ModelCards.of(await cards()).model_dump_json(), "application/json")
+
+    @app.get(MODEL_CARD, **model_card_docs())
+    async def model_card(request: Request) -> Response:
+        return unless_known(request, as_markdown(await cards()), MARKDOWN)
 
     @app.post(PREDICT, **predict_docs(settings))
     async def predict(request: Request) -> Response:

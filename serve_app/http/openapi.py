@@ -3,7 +3,7 @@
 FastAPI cannot derive these, because `uploads` parses the bodies.
 """
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from itertools import groupby
 from typing import Any
 
@@ -68,7 +68,7 @@ _ANSWERS = {
     ),
 }
 _FAULTS_OF_A_CALL = {Code.BAD_REQUEST, Code.IMAGE_TOO_LARGE, Code.OVERLOADED, Code.TIMEOUT, Code.INTERNAL}
-_FAULTS_OF_ANY = {Code.OVERLOADED, Code.INTERNAL}
+FAULTS_OF_ANY = {Code.OVERLOADED, Code.INTERNAL}
 _FAULTS_OF_A_PHOTO = {Code.NOT_AN_IMAGE, Code.CORRUPT_IMAGE}
 
 
@@ -80,10 +80,10 @@ def predict_docs(settings: Settings) -> Kwargs:
         "responses": {
             200: {
                 "description": "The answer about the photo, or the reason why there is none",
-                "headers": _headers(),
-                "content": _examples({code.value: answer for code, answer in _ANSWERS.items()}),
+                "headers": headers(),
+                "content": examples({code.value: answer for code, answer in _ANSWERS.items()}),
             },
-            **_fault_responses(_FAULTS_OF_A_CALL | _FAULTS_OF_A_PHOTO),
+            **fault_responses(_FAULTS_OF_A_CALL | _FAULTS_OF_A_PHOTO),
         },
         "openapi_extra": {
             "requestBody": {
@@ -111,10 +111,10 @@ def predict_batch_docs(settings: Settings) -> Kwargs:
         "responses": {
             200: {
                 "description": "An answer for each photo, in the order sent; the faults of a photo are codes of its item",
-                "headers": _headers(),
-                "content": _examples({"batch": example}),
+                "headers": headers(),
+                "content": examples({"batch": example}),
             },
-            **_fault_responses(_FAULTS_OF_A_CALL),
+            **fault_responses(_FAULTS_OF_A_CALL),
         },
         "openapi_extra": {
             "requestBody": {
@@ -135,13 +135,13 @@ def root_docs(welcome: Welcome) -> Kwargs:
     page = {"text/html": {"schema": {"type": "string"}}}
     answered = {
         "description": "The greeting; for browsers the page, if there is one",
-        "headers": _headers(),
-        "content": _examples({"welcome": welcome}) | page,
+        "headers": headers(),
+        "content": examples({"welcome": welcome}) | page,
     }
     return {
         "summary": "The page, or for programs a greeting",
         "response_model": Welcome,
-        "responses": {200: answered, **_fault_responses(_FAULTS_OF_ANY)},
+        "responses": {200: answered, **fault_responses(FAULTS_OF_ANY)},
     }
 
 
@@ -150,8 +150,8 @@ def live_docs() -> Kwargs:
     return {
         "summary": "Whether the process is up, whatever its models do",
         "response_model": Liveness,
-        "responses": {200: {"description": "It is", "headers": _headers(), "content": _examples({ALIVE: Liveness(status=ALIVE)})}}
-        | _fault_responses({Code.INTERNAL}),
+        "responses": {200: {"description": "It is", "headers": headers(), "content": examples({ALIVE: Liveness(status=ALIVE)})}}
+        | fault_responses({Code.INTERNAL}),
     }
 
 
@@ -179,14 +179,14 @@ def health_docs(version: str) -> Kwargs:
         "summary": "Whether the models can answer",
         "response_model": Health,
         "responses": {
-            200: {"description": "They can", "headers": _headers(), "content": _examples({"healthy": healthy})},
+            200: {"description": "They can", "headers": headers(), "content": examples({"healthy": healthy})},
             503: {
                 "model": Health | Fault,
                 "description": f"They cannot, or not yet; or `{Code.OVERLOADED}` while the service stops",
-                "headers": _headers(),
-                "content": _examples({"unavailable": unavailable, "stopping": Fault.of(Code.OVERLOADED, _REQUEST_ID)}),
+                "headers": headers(),
+                "content": examples({"unavailable": unavailable, "stopping": Fault.of(Code.OVERLOADED, _REQUEST_ID)}),
             },
-            **_fault_responses({Code.INTERNAL}),
+            **fault_responses({Code.INTERNAL}),
         },
     }
 
@@ -201,7 +201,8 @@ def keep_nulls_in_examples(app: FastAPI) -> None:
             if isinstance(route, APIRoute) and route.responses:
                 (documented,) = (call["responses"] for call in document["paths"][route.path].values())
                 for status, response in route.responses.items():
-                    documented[str(status)]["content"][JSON]["examples"] = response["content"][JSON]["examples"]
+                    if JSON in response.get("content", {}):
+                        documented[str(status)]["content"][JSON]["examples"] = response["content"][JSON]["examples"]
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -211,7 +212,8 @@ def _form(field: str, schema: Kwargs) -> Kwargs:
     return {"type": "object", "required": [field], "properties": {field: schema}, "additionalProperties": False}
 
 
-def _fault_responses(codes: Set[Code]) -> dict[int | str, Kwargs]:
+def fault_responses(codes: Set[Code]) -> dict[int | str, Kwargs]:
+    """The responses with these codes, by status."""
     in_order = [code for code in Code if code in codes]  # a set's order changes from run to run
     by_status = groupby(sorted(in_order, key=_status), key=_status)
     return {status: _fault_response(list(group)) for status, group in by_status}
@@ -221,20 +223,22 @@ def _fault_response(codes: list[Code]) -> Kwargs:
     return {
         "model": Fault,
         "description": "; ".join(f"`{code}`: {MEANINGS[code].text}" for code in codes),
-        "headers": _headers(retry=any(MEANINGS[code].retry for code in codes)),
-        "content": _examples({code.value: Fault.of(code, _REQUEST_ID) for code in codes}),
+        "headers": headers(retry=any(MEANINGS[code].retry for code in codes)),
+        "content": examples({code.value: Fault.of(code, _REQUEST_ID) for code in codes}),
     }
 
 
-def _examples(bodies: dict[str, Body]) -> Kwargs:
+def examples(bodies: Mapping[str, Body]) -> Kwargs:
+    """The content of a response, with bodies by name."""
     return {JSON: {"examples": {name: {"value": body.model_dump(mode="json")} for name, body in bodies.items()}}}
 
 
-def _headers(retry: bool = False) -> Kwargs:
-    headers: Kwargs = {REQUEST_ID_HEADER: {"description": "The request's id, which the log has, too", "schema": {"type": "string"}}}
+def headers(retry: bool = False) -> Kwargs:
+    """The headers of a response."""
+    ours: Kwargs = {REQUEST_ID_HEADER: {"description": "The request's id, which the log has, too", "schema": {"type": "string"}}}
     if retry:
-        headers["retry-after"] = {"description": "Seconds", "schema": {"type": "integer", "examples": [RETRY_AFTER_S]}}
-    return headers
+        ours["retry-after"] = {"description": "Seconds", "schema": {"type": "integer", "examples": [RETRY_AFTER_S]}}
+    return ours
 
 
 def _formats(settings: Settings) -> str:
