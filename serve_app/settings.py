@@ -93,6 +93,14 @@ class Settings(BaseSettings):
         60.0, description="Seconds that a batch, or decoding a photo, may take; then its replica counts as hung and is replaced", gt=0
     )
 
+    # --- tracing ----------------------------------------------------------------------------------------------------
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None, description="OpenTelemetry collector that traces go to, by OTLP over HTTP, such as http://localhost:4318; unset: no traces"
+    )
+    trace_sampling_ratio: float = Field(
+        0.01, description="Share of the requests that are traced, of those whose client does not say so itself (traceparent)", ge=0, le=1
+    )
+
     drain_dir: Path | None = Field(
         None,
         description="Folder through which replicas are told that the service stops (see serve_app/http/draining.py); `make serve` sets it",

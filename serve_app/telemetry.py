@@ -74,6 +74,8 @@ def log_request(record: RequestRecord) -> None:
     stages = {stage for photo in record.photos for stage in photo.stages}
     for stage in stages:  # of a batch, its slowest photo's
         fields[f"{stage}_ms"] = _ms(max(photo.stages.get(stage, 0.0) for photo in record.photos))
+    if record.trace_id:
+        fields["trace_id"] = record.trace_id
     if len(record.photos) > 1:
         fields["codes"] = dict(Counter(photo.code for photo in record.photos))
     level = logging.INFO if record.about_photos or (record.status or 500) >= 400 else logging.DEBUG

@@ -23,7 +23,7 @@ from serve_app.http.model_card import MARKDOWN, ModelCards, as_markdown, unless_
 from serve_app.http.model_docs import model_card_docs, model_docs
 from serve_app.http.openapi import health_docs, keep_nulls_in_examples, live_docs, predict_batch_docs, predict_docs, root_docs
 from serve_app.http.page import accepts_html, index_response, page_routes
-from serve_app.http.recording import RecordMiddleware, Tell
+from serve_app.http.recording import SERVER_TIMING, RecordMiddleware, Tell
 from serve_app.http.shared_answer import SharedAnswer
 from serve_app.http.upload_places import UploadPlaces
 from serve_app.http.uploads import Upload, read_files, read_image
@@ -100,7 +100,7 @@ def create_app(
         allow_origins=settings.allowed_origins,
         allow_methods=["GET", "POST"],
         allow_headers=["*"],
-        expose_headers=[REQUEST_ID_HEADER, "retry-after", "etag"],
+        expose_headers=[REQUEST_ID_HEADER, "retry-after", "etag", SERVER_TIMING],
     )
     app.add_middleware(PlainFaultMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)

@@ -29,6 +29,7 @@ from serve_app.http.answers import (
 )
 from serve_app.http.faults import RETRY_AFTER_S
 from serve_app.http.middleware import HEADER as REQUEST_ID_HEADER
+from serve_app.http.recording import SERVER_TIMING
 from serve_app.http.uploads import BATCH_FIELD, PREDICT_FIELD
 from serve_app.settings import Settings
 
@@ -67,6 +68,12 @@ _ANSWERS = {
         model=_MODEL,
     ),
 }
+_TIMING = {
+    SERVER_TIMING: {
+        "description": "Milliseconds of each stage, of a batch added up over its photos, and of the whole request",
+        "schema": {"type": "string", "examples": ["decode;dur=3.1, detect;dur=11.8, crop;dur=0.6, classify;dur=4.9, total;dur=22.4"]},
+    }
+}
 _FAULTS_OF_A_CALL = {Code.BAD_REQUEST, Code.IMAGE_TOO_LARGE, Code.OVERLOADED, Code.TIMEOUT, Code.INTERNAL}
 FAULTS_OF_ANY = {Code.OVERLOADED, Code.INTERNAL}
 _FAULTS_OF_A_PHOTO = {Code.NOT_AN_IMAGE, Code.CORRUPT_IMAGE}
@@ -80,7 +87,7 @@ def predict_docs(settings: Settings) -> Kwargs:
         "responses": {
             200: {
                 "description": "The answer about the photo, or the reason why there is none",
-                "headers": headers(),
+                "headers": headers() | _TIMING,
                 "content": examples({code.value: answer for code, answer in _ANSWERS.items()}),
             },
             **fault_responses(_FAULTS_OF_A_CALL | _FAULTS_OF_A_PHOTO),
@@ -111,7 +118,7 @@ def predict_batch_docs(settings: Settings) -> Kwargs:
         "responses": {
             200: {
                 "description": "An answer for each photo, in the order sent; the faults of a photo are codes of its item",
-                "headers": headers(),
+                "headers": headers() | _TIMING,
                 "content": examples({"batch": example}),
             },
             **fault_responses(_FAULTS_OF_A_CALL),

@@ -869,6 +869,8 @@ export interface operations {
                 headers: {
                     /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
+                    /** @description Milliseconds of each stage, of a batch added up over its photos, and of the whole request */
+                    "server-timing"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -966,6 +968,8 @@ export interface operations {
                 headers: {
                     /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
+                    /** @description Milliseconds of each stage, of a batch added up over its photos, and of the whole request */
+                    "server-timing"?: string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -478,7 +478,7 @@ async def test_every_answer_has_its_headers_once_and_in_lower_case(client: Async
             "x-request-id": ID,
             "x-content-type-options": "nosniff",
             "access-control-allow-origin": "*",
-            "access-control-expose-headers": "x-request-id, retry-after, etag",
+            "access-control-expose-headers": "x-request-id, retry-after, etag, server-timing",
         }.items():
             assert response.headers.get_list(name) == [value], (response.url, name)
         assert all(name == name.lower() for name, _ in response.headers.raw)
