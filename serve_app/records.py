@@ -33,6 +33,7 @@ class RequestRecord:
         status: the HTTP status; None when the client went before there was one.
         code: the code of the whole answer; None without a status.
         seconds: from the first byte of its head to the last one of its answer.
+        key: name of the client's API key, where there are keys and it is good.
         trace_id: of the trace that the client says it belongs to (W3C Trace Context).
     """
 
@@ -44,6 +45,7 @@ class RequestRecord:
     code: Code | None = None
     seconds: float = 0.0
     trace_id: str | None = None
+    key: str | None = None
 
     @property
     def stages(self) -> dict[str, float]:

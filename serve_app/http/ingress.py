@@ -1,9 +1,11 @@
 """Deployment: joins HTTP to the graph. It never decodes a photo, and imports no model."""
 
+import os
+
 from fastapi import FastAPI
 
 from serve_app.graph.client import GraphClient
-from serve_app.graph.ray_internals import AppOnReplica, Handle
+from serve_app.graph.ray_internals import AppOnReplica, Handle, has_haproxy
 from serve_app.graph.scale_to_zero import ScaleToZero
 from serve_app.http.app import create_app
 from serve_app.settings import Settings
@@ -28,4 +30,10 @@ class Ingress(AppOnReplica):
 
     def build_app(self) -> FastAPI:
         """The app, with an id for each request that Serve's proxy returns."""
-        return create_app(self._client, self._settings, tell=self._metrics.request, request_id_returned_by_proxy=True)
+        return create_app(
+            self._client,
+            self._settings,
+            tell=self._metrics.request,
+            request_id_returned_by_proxy=True,
+            proxies=self._settings.proxies_in_front + has_haproxy(os.environ),
+        )

@@ -3,7 +3,7 @@
 FastAPI cannot derive these, because `uploads` parses the bodies.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from itertools import groupby
 from typing import Any
 
@@ -68,14 +68,23 @@ _ANSWERS = {
         model=_MODEL,
     ),
 }
+_WWW_AUTHENTICATE = {"www-authenticate": {"description": "How to send a key", "schema": {"type": "string"}}}
 _TIMING = {
     SERVER_TIMING: {
         "description": "Milliseconds of each stage, of a batch added up over its photos, and of the whole request",
         "schema": {"type": "string", "examples": ["decode;dur=3.1, detect;dur=11.8, crop;dur=0.6, classify;dur=4.9, total;dur=22.4"]},
     }
 }
-_FAULTS_OF_A_CALL = {Code.BAD_REQUEST, Code.IMAGE_TOO_LARGE, Code.OVERLOADED, Code.TIMEOUT, Code.INTERNAL}
-FAULTS_OF_ANY = {Code.OVERLOADED, Code.INTERNAL}
+_FAULTS_OF_A_CALL = {
+    Code.BAD_REQUEST,
+    Code.UNAUTHORIZED,
+    Code.IMAGE_TOO_LARGE,
+    Code.TOO_MANY_REQUESTS,
+    Code.OVERLOADED,
+    Code.TIMEOUT,
+    Code.INTERNAL,
+}
+FAULTS_OF_ANY = {Code.UNAUTHORIZED, Code.OVERLOADED, Code.INTERNAL}
 _FAULTS_OF_A_PHOTO = {Code.NOT_AN_IMAGE, Code.CORRUPT_IMAGE}
 
 
@@ -215,6 +224,24 @@ def keep_nulls_in_examples(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
+def require_key_in_document(app: FastAPI, paths: Collection[str], header: str) -> None:
+    """Says in the document that calls of `paths` need a key, in either of two headers."""
+    build = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = build()
+        document["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "apiKey": {"type": "apiKey", "in": "header", "name": header},
+        }
+        for path in paths:
+            for call in document["paths"][path].values():
+                call["security"] = [{"bearer": []}, {"apiKey": []}]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
 def _form(field: str, schema: Kwargs) -> Kwargs:
     return {"type": "object", "required": [field], "properties": {field: schema}, "additionalProperties": False}
 
@@ -230,7 +257,7 @@ def _fault_response(codes: list[Code]) -> Kwargs:
     return {
         "model": Fault,
         "description": "; ".join(f"`{code}`: {MEANINGS[code].text}" for code in codes),
-        "headers": headers(retry=any(MEANINGS[code].retry for code in codes)),
+        "headers": headers(retry=any(MEANINGS[code].retry for code in codes)) | (_WWW_AUTHENTICATE if Code.UNAUTHORIZED in codes else {}),
         "content": examples({code.value: Fault.of(code, _REQUEST_ID) for code in codes}),
     }
 

@@ -342,7 +342,7 @@ export interface components {
          * @description Stable codes of answers and faults; clients may depend on them.
          * @enum {string}
          */
-        Code: "ok" | "no_person" | "multiple_people" | "unsure" | "not_an_image" | "bad_request" | "not_found" | "method_not_allowed" | "image_too_large" | "corrupt_image" | "overloaded" | "timeout" | "internal";
+        Code: "ok" | "no_person" | "multiple_people" | "unsure" | "not_an_image" | "bad_request" | "unauthorized" | "not_found" | "method_not_allowed" | "image_too_large" | "corrupt_image" | "too_many_requests" | "overloaded" | "timeout" | "internal";
         /**
          * CountScores
          * @description How many photos have their people counted rightly.
@@ -618,6 +618,19 @@ export interface operations {
                     "text/html": string;
                 };
             };
+            /** @description `unauthorized`: This needs a valid API key */
+            401: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description How to send a key */
+                    "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
             /** @description `internal`: Something went wrong on our side. The log has the request id. */
             500: {
                 headers: {
@@ -757,6 +770,19 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description `unauthorized`: This needs a valid API key */
+            401: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description How to send a key */
+                    "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
             /** @description `internal`: Something went wrong on our side. The log has the request id. */
             500: {
                 headers: {
@@ -819,6 +845,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `unauthorized`: This needs a valid API key */
+            401: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description How to send a key */
+                    "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
             };
             /** @description `internal`: Something went wrong on our side. The log has the request id. */
             500: {
@@ -888,6 +927,19 @@ export interface operations {
                     "application/json": components["schemas"]["Fault"];
                 };
             };
+            /** @description `unauthorized`: This needs a valid API key */
+            401: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description How to send a key */
+                    "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
             /** @description `image_too_large`: The image is larger than the limit */
             413: {
                 headers: {
@@ -904,6 +956,19 @@ export interface operations {
                 headers: {
                     /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+            /** @description `too_many_requests`: These are more photos than this client may send at a time. Please try again. */
+            429: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description Seconds */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -987,11 +1052,37 @@ export interface operations {
                     "application/json": components["schemas"]["Fault"];
                 };
             };
+            /** @description `unauthorized`: This needs a valid API key */
+            401: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description How to send a key */
+                    "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
             /** @description `image_too_large`: The image is larger than the limit */
             413: {
                 headers: {
                     /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+            /** @description `too_many_requests`: These are more photos than this client may send at a time. Please try again. */
+            429: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description Seconds */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {

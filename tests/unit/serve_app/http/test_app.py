@@ -209,7 +209,7 @@ async def test_a_refusal_about_the_photo_is_an_answer(client: AsyncClient, code:
 async def test_a_fault_has_its_status_and_body(client: AsyncClient, code: Code) -> None:
     response = await predict(client, code.encode())
     assert (response.status_code, response.json()) == (MEANINGS[code].status, fault(code))
-    assert response.headers.get("retry-after") == ("1" if code is Code.OVERLOADED else None)
+    assert response.headers.get("retry-after") == ("1" if code in (Code.OVERLOADED, Code.TOO_MANY_REQUESTS) else None)
 
 
 @pytest.mark.parametrize("path", ["/predict/", "/predict-batch/"])

@@ -113,6 +113,7 @@ def test_the_card_as_text_is_documented_as_such(document: dict[str, Any]) -> Non
     assert {status: [*response.get("content", {})] for status, response in documented.items()} == {
         "200": ["text/markdown"],
         "304": [],
+        "401": ["application/json"],
         "500": ["application/json"],
         "503": ["application/json"],
     }
