@@ -7,6 +7,7 @@ BENCH ?=
 PEERS ?=
 SECONDS ?= 600
 UPGRADE ?=
+NAME ?=
 
 # An index for torch besides pip's own, whose torch for Linux brings gigabytes of CUDA.
 # For an NVIDIA GPU: rm -rf .venv && make setup TORCH_INDEX=https://download.pytorch.org/whl/cu130
@@ -89,6 +90,10 @@ smoke: export PHOTOS := $(PHOTOS)
 smoke: setup ## Smoke-test a running service: URL=http://... PHOTOS=folder
 	@$(BIN)/python -m serve_app.commands.smoke "$$URL" $${PHOTOS:+"$$PHOTOS"}
 
+keys: export NAME := $(NAME)
+keys: setup ## Make an API key: NAME=whose
+	@$(BIN)/python -m serve_app.commands.keys "$$NAME"
+
 bench: setup-dev $(if $(PEERS),.venv-peers/.installed) ## Benchmark the service; PEERS=1 adds other servers, BENCH passes options to python -m benchmarks run
 	@$(BIN)/python -m benchmarks run $(if $(PEERS),--peers) $(BENCH)
 
@@ -160,4 +165,4 @@ ui/dist/index.html: ui/node_modules/.installed $(shell find ui/src ui/public ui/
 	@mv build/ours.pth "$$(.venv-peers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@touch $@
 
-.PHONY: help setup setup-dev serve page page-api screenshots test $(addprefix test-,$(BESIDE) $(ALONE)) smoke bench soak lint typecheck format env-example manifests lock
+.PHONY: help setup setup-dev serve page page-api screenshots test $(addprefix test-,$(BESIDE) $(ALONE)) smoke keys bench soak lint typecheck format env-example manifests lock

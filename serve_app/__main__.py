@@ -29,6 +29,7 @@ from serve_app.supervisor.health import address_of, is_healthy
 from serve_app.supervisor.output import say
 from serve_app.supervisor.processes import PREFIX, EarlierRun, earlier_runs, end_run
 from serve_app.supervisor.stop import POLL_S, Stop, stop_service
+from serve_app.tracing import with_tracing
 
 WATCH_S = 0.5  # between looks at the running service: it can run for months, and nobody waits for this one
 
@@ -85,7 +86,8 @@ def _run(config: Path, settings: Settings, folder: Path, joining: bool, stop: St
         if (connections := max_connections(open_files())) < MAX_CONNECTIONS:
             say(f"The limit of open files (ulimit -Hn) is {open_files()}: there can be {connections} connections at a time", problem=True)
     bound = folder / config.name
-    bound.write_text(yaml.safe_dump(with_address(yaml.safe_load(config.read_text()), host, settings.api_port)))
+    ours = with_tracing(yaml.safe_load(config.read_text()), settings)
+    bound.write_text(yaml.safe_dump(with_address(ours, host, settings.api_port)))
     keeper = watchdog.start(folder)
     service = driver.start(bound, folder, variables)
     try:

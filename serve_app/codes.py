@@ -13,10 +13,12 @@ class Code(StrEnum):
     UNSURE = "unsure"
     NOT_AN_IMAGE = "not_an_image"
     BAD_REQUEST = "bad_request"
+    UNAUTHORIZED = "unauthorized"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     IMAGE_TOO_LARGE = "image_too_large"
     CORRUPT_IMAGE = "corrupt_image"
+    TOO_MANY_REQUESTS = "too_many_requests"
     OVERLOADED = "overloaded"
     TIMEOUT = "timeout"
     INTERNAL = "internal"
@@ -43,10 +45,12 @@ MEANINGS: dict[Code, Meaning] = {
     Code.UNSURE: Meaning(200, "The model is not sure enough to say; a clearer photo of the face may help."),
     Code.NOT_AN_IMAGE: Meaning(400, "File must be an image"),
     Code.BAD_REQUEST: Meaning(400, "The request is not valid"),
+    Code.UNAUTHORIZED: Meaning(401, "This needs a valid API key"),
     Code.NOT_FOUND: Meaning(404, "There is nothing at this address"),
     Code.METHOD_NOT_ALLOWED: Meaning(405, "This address does not take that method"),
     Code.IMAGE_TOO_LARGE: Meaning(413, "The image is larger than the limit"),
     Code.CORRUPT_IMAGE: Meaning(422, "The image is damaged and cannot be read whole"),
+    Code.TOO_MANY_REQUESTS: Meaning(429, "These are more photos than this client may send at a time. Please try again.", retry=True),
     Code.OVERLOADED: Meaning(503, "The service is busy or warming up. Nothing was lost, please try again.", retry=True),
     Code.TIMEOUT: Meaning(504, "No answer within the time limit. Please try again."),
     Code.INTERNAL: Meaning(500, "Something went wrong on our side. The log has the request id."),

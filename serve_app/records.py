@@ -1,5 +1,6 @@
 """What became of a request, for the log and the metrics."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -32,6 +33,8 @@ class RequestRecord:
         status: the HTTP status; None when the client went before there was one.
         code: the code of the whole answer; None without a status.
         seconds: from the first byte of its head to the last one of its answer.
+        key: name of the client's API key, where there are keys and it is good.
+        trace_id: of the trace that the client says it belongs to (W3C Trace Context).
     """
 
     request_id: str
@@ -41,3 +44,13 @@ class RequestRecord:
     status: int | None = None
     code: Code | None = None
     seconds: float = 0.0
+    trace_id: str | None = None
+    key: str | None = None
+
+    @property
+    def stages(self) -> dict[str, float]:
+        """Seconds by stage, added up over the photos: the stages of a batch's photos overlap."""
+        sums: Counter[str] = Counter()
+        for photo in self.photos:
+            sums.update(photo.stages)
+        return dict(sums)

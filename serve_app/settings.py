@@ -5,6 +5,7 @@ under `user_config` while the service runs. Precedence: user_config, then enviro
 """
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -22,6 +23,10 @@ COLOCATED_BELOW = 4  # cores
 
 Device = Literal["auto", "cpu", "cuda"]
 RuntimeChoice = Literal["auto", "openvino", "torch"]
+Area = Literal["health", "model", "docs", "page"]
+
+KEY_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
+KEY_ENTRY = re.compile(rf"{KEY_NAME.pattern}:[0-9a-f]{{64}}")
 
 
 class Settings(BaseSettings):
@@ -102,6 +107,41 @@ class Settings(BaseSettings):
         60.0, description="Seconds that a batch, or decoding a photo, may take; then its replica counts as hung and is replaced", gt=0
     )
 
+    # --- who may ask, and how often -----------------------------------------------------------------------------------
+    api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="API keys as NAME:SHA256, separated by commas (`make keys NAME=...` makes one); without any, nobody needs one",
+    )
+    api_keys_file: Path | None = Field(
+        None, description="File with more keys, one on a line, which is read again when it changes; # begins a comment"
+    )
+    api_keys_open: Annotated[tuple[Area, ...], NoDecode] = Field(
+        ("health", "model", "docs", "page"),
+        description="What needs no key, separated by commas; photos always need one, /live never, and a closed /health tells its status",
+    )
+    rate_limit_photos_per_s: float | None = Field(
+        None,
+        description="Photos per second that each key, or without keys each address, may send; more are `too_many_requests`",
+        gt=0,
+    )
+    rate_limit_burst: int = Field(20, description="Photos that it may send at once after a while without any", gt=0)
+    rate_limit_url: str | None = Field(
+        None, description="Valkey or Redis in which all ingress replicas count together (valkey://HOST:6379); unset: each for itself"
+    )
+    proxies_in_front: int = Field(
+        0,
+        description="Proxies in front that add to X-Forwarded-For, without the service's own HAProxy; they tell a client's address",
+        ge=0,
+    )
+
+    # --- tracing ----------------------------------------------------------------------------------------------------
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None, description="OpenTelemetry collector that traces go to, by OTLP over HTTP, such as http://localhost:4318; unset: no traces"
+    )
+    trace_sampling_ratio: float = Field(
+        0.01, description="Share of the requests that are traced, of those whose client does not say so itself (traceparent)", ge=0, le=1
+    )
+
     drain_dir: Path | None = Field(
         None,
         description="Folder through which replicas are told that the service stops (see serve_app/http/draining.py); `make serve` sets it",
@@ -109,12 +149,19 @@ class Settings(BaseSettings):
 
     page_dir: Path = Field(Path("ui/dist"), description="The built page; served at / when the folder is there")
 
-    @field_validator("allowed_origins", "image_formats", mode="before")
+    @field_validator("allowed_origins", "api_keys", "api_keys_open", "image_formats", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _are_keys(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(KEY_ENTRY.fullmatch(entry) for entry in entries):
+            raise ValueError("API_KEYS takes NAME:SHA256, which `make keys NAME=...` prints")
+        return entries
 
     @model_validator(mode="after")
     def _a_full_batch_must_fit(self) -> Self:
@@ -122,6 +169,8 @@ class Settings(BaseSettings):
             raise ValueError("MAX_PHOTOS_IN_FLIGHT must be at least MAX_BATCH_FILES, or full batches would always be refused")
         if self.max_batch_files * self.max_image_bytes > self.max_upload_bytes_in_flight:
             raise ValueError("MAX_UPLOAD_BYTES_IN_FLIGHT must hold MAX_BATCH_FILES photos of MAX_IMAGE_BYTES")
+        if self.rate_limit_burst < self.max_batch_files:
+            raise ValueError("RATE_LIMIT_BURST must be at least MAX_BATCH_FILES, or full batches would always be refused")
         return self
 
     @property

@@ -21,6 +21,7 @@ class IngressMetrics:
 
     def __init__(self) -> None:
         self._answers = metrics.Counter("gender_answers", "Answers by code.", tag_keys=("code",))
+        self._by_key = metrics.Counter("gender_answers_by_key", "Answers by API key and code.", tag_keys=("key", "code"))
         self._confidence = metrics.Histogram("gender_confidence", "Confidence of predictions.", CONFIDENCE_BUCKETS, tag_keys=("label",))
         self._stages = metrics.Histogram("gender_stage_seconds", "Seconds spent in each stage.", SECONDS_BUCKETS, tag_keys=("stage",))
         self._retries = metrics.Counter("gender_retries", "Calls repeated because a replica died.")
@@ -30,6 +31,8 @@ class IngressMetrics:
         if record.about_photos and record.code is not None:
             for photo in record.photos or [PhotoRecord(record.code)]:
                 self._photo(photo)
+                if record.key is not None:
+                    self._by_key.inc(1, {"key": record.key, "code": photo.code})
         log_request(record)
 
     def _photo(self, photo: PhotoRecord) -> None:
@@ -74,6 +77,10 @@ def log_request(record: RequestRecord) -> None:
     stages = {stage for photo in record.photos for stage in photo.stages}
     for stage in stages:  # of a batch, its slowest photo's
         fields[f"{stage}_ms"] = _ms(max(photo.stages.get(stage, 0.0) for photo in record.photos))
+    if record.key is not None:
+        fields["key"] = record.key
+    if record.trace_id is not None:
+        fields["trace_id"] = record.trace_id
     if len(record.photos) > 1:
         fields["codes"] = dict(Counter(photo.code for photo in record.photos))
     level = logging.INFO if record.about_photos or (record.status or 500) >= 400 else logging.DEBUG

@@ -32,11 +32,12 @@ from serve_app.checkpoints import (
     published_name,
     resolve,
 )
+from serve_app.checkpoints.card import sha256_of
 from serve_app.checkpoints.decision import DECISION_FILE, DecisionError
 from serve_app.settings import EMBEDDED_DETECTOR, get_settings
 from tune_training.data.labelled_photos import read_labelled
 from tune_training.data.manifest import TEST
-from tune_training.evaluate.metrics_file import CARD_FILE, METRICS_FILE, read_metrics, sha256_of
+from tune_training.evaluate.metrics_file import CARD_FILE, METRICS_FILE, read_metrics
 from tune_training.io import models, storage
 from tune_training.io.errors import InputError
 from tune_training.io.shared_folder import ReadFile, SharedFolder, WrittenMeanwhile

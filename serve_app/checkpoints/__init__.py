@@ -20,8 +20,10 @@ from serve_app.checkpoints import _cache, _local
 from serve_app.checkpoints._cache import Entries, LockedError
 from serve_app.checkpoints._errors import CheckpointError, CheckpointUnreachable
 from serve_app.checkpoints._layout import (
+    CARD_FILE,
     CONFIG_FILE,
     MANIFEST_FILE,
+    METRICS_FILE,
     Manifest,
     ManifestFile,
     check_weights,
@@ -32,9 +34,11 @@ from serve_app.checkpoints._layout import (
 )
 
 __all__ = [
+    "CARD_FILE",
     "CONFIG_FILE",
     "EXPORTS",
     "MANIFEST_FILE",
+    "METRICS_FILE",
     "Checkpoint",
     "CheckpointError",
     "CheckpointUnreachable",

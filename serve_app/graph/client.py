@@ -11,6 +11,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
 from serve_app.codes import Code
 from serve_app.graph.messages import (
+    Cards,
     Classification,
     Descriptions,
     Detection,
@@ -35,6 +36,7 @@ HEALTH_WAIT_S = 1.0
 # With the wait, and the second for which /health keeps an answer, a model that stops answering is told within ten seconds.
 HEALTH_TRUST_S = 7.0  # a model too busy to describe itself counts as loaded if it answered for a photo this recently
 STALLED_S = 5.0  # a replica that has worked on one thing for longer does not count as able to answer
+CARDS_WAIT_S = 5.0  # reading the weights for their digest takes a second per gigabyte
 NAME_TRUST_S = 1.0  # how old the classifier's name in a refusal may be
 
 
@@ -113,6 +115,17 @@ class GraphClient:
         )
         return {"detector": detector, "classifier": classifier}
 
+    async def cards(self) -> Cards | None:
+        """What the files of each model say about it; None when a model does not answer. Models scaled to zero are not woken."""
+        if await self._scaled_to_zero():
+            return None
+        try:
+            async with asyncio.timeout(CARDS_WAIT_S):
+                detector, classifier = await asyncio.gather(self._detector.call("card"), self._classifier.call("card"))
+        except (TimeoutError, ReplicaDiedError, BackPressureError, DeploymentUnavailableError):
+            return None
+        return {"detector": detector, "classifier": classifier}
+
     async def _through_the_graph(self, photo: _Photo) -> GraphOutcome:
         # Serve's router would keep the photo until its deadline if no replica were there.
         for replicas in (self._detector, self._classifier):
@@ -142,7 +155,7 @@ class GraphClient:
 
     async def _ask_for_crop_spec(self) -> CropSpec:
         try:
-            description: ModelDescription = await self._classifier.call(self._classifier.describe)
+            description: ModelDescription = await self._classifier.call("describe")
         except ReplicaDiedError as error:
             raise NobodyThereError from error
         assert description.crop_spec is not None
@@ -232,8 +245,8 @@ class GraphClient:
     async def _ask_each_to_describe(self, replicas: Replicas) -> tuple[list[ModelDescription], bool]:
         """The replicas' descriptions, and whether a replica is silent: then only that of one which is not, if there is one."""
         each, one = await asyncio.gather(
-            replicas.ask_each(replicas.describe, HEALTH_WAIT_S),
-            asyncio.wait_for(replicas.call(replicas.describe), HEALTH_WAIT_S),
+            replicas.ask_each("describe", HEALTH_WAIT_S),
+            asyncio.wait_for(replicas.call("describe"), HEALTH_WAIT_S),
             return_exceptions=True,
         )
         if isinstance(each, list) and each:

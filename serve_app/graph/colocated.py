@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+from serve_app.checkpoints.card import Card
 from serve_app.graph.gender_classifier import GenderClassifier
 from serve_app.graph.messages import Classification, Detection, ModelDescription
 from serve_app.graph.person_detector import PersonDetector
@@ -57,9 +58,17 @@ class ColocatedModels:
         """The detector in use."""
         return await self._detector.describe()
 
-    async def describe_classifier(self) -> ModelDescription:
+    async def card(self) -> Card:
+        """What the detector's files say about it."""
+        return await self._detector.card()
+
+    async def describe_of_the_classifier(self) -> ModelDescription:
         """The classifier in use and its crops."""
         return await self._classifier.describe()
+
+    async def card_of_the_classifier(self) -> Card:
+        """What the classifier's files say about it."""
+        return await self._classifier.card()
 
     async def check_health(self) -> None:
         """Fails when a thread of either model has died or hangs.

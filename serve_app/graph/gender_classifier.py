@@ -7,6 +7,7 @@ from typing import Any
 from ray import serve
 
 from serve_app.checkpoints import Checkpoint, forget_unused
+from serve_app.checkpoints.card import Card, read_card
 from serve_app.graph.batching import BatchWorker, run_each_with_its_model, warm_up
 from serve_app.graph.messages import Classification, ModelDescription, OtherCropWanted
 from serve_app.graph.model_slot import ModelSlot
@@ -79,6 +80,10 @@ class GenderClassifier:
     async def describe(self) -> ModelDescription:
         """The model in use and its crops."""
         return describe(self._slot.current, self._slot.fault, self._watch.oldest_s)
+
+    async def card(self) -> Card:
+        """What the files of the model in use say about it."""
+        return await asyncio.to_thread(read_card, self._slot.current.checkpoint, self._slot.current.decision)
 
     async def check_health(self) -> None:
         """Fails when the model's thread has died or a thread hangs: Serve then replaces the replica.

@@ -9,6 +9,7 @@ Ray has no setting for any of these:
     400 in our words            For clients that close their side of the connection before the answer. What is no valid HTTP gets no
                                 further than HAProxy's parser, which has its answers (400, 408 and 422, in HTML) compiled in:
                                 `http-error` does not reach it, not even behind a frontend in TCP mode. README.md lists them.
+    client's address            It is added to X-Forwarded-For, for limits per address (http/fairness.py).
     control headers             A client could lengthen or switch off Serve's time limit by them, or choose a replica.
     admin socket                Other users of the machine could stop the service through it.
     connections                 HAProxy does not start where the limit of open files is too low for them: it gets as many as fit.
@@ -113,6 +114,7 @@ _FOR_EACH_REQUEST = (
     "    http-request set-var(txn.id) uuid",
     f"    http-request set-var(txn.id) req.fhdr(x-request-id) if {_ONE_GOOD_ID}",
     *(f"    http-request del-header ^{name.replace('-', '[-_]')}$ -m reg" for name in CONTROL_HEADERS),
+    "    http-request add-header x-forwarded-for %[src]",
 )
 _SERVES_OWN = "if { status 404 503 } { res.hdr(content-type) -m beg text/plain }"
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from serve_app.checkpoints.card import Card
 from serve_app.codes import Code
 from serve_app.vision.cropping import CropSpec
 from serve_app.vision.images import RGB
@@ -81,3 +82,6 @@ class GraphOutcome(Outcome):
 Role = Literal["detector", "classifier"]
 Descriptions = dict[Role, ModelDescription | None]
 """The model of each role; None when it is not loaded or does not answer."""
+
+Cards = dict[Role, Card]
+"""What the files of each model say about it."""

@@ -1,5 +1,6 @@
 """Deployment: decodes a photo, detects its people, applies the person rule, and crops when there is exactly one person."""
 
+import asyncio
 import time
 from functools import partial
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from serve_app.checkpoints import Checkpoint, forget_unused
+from serve_app.checkpoints.card import Card, read_card
 from serve_app.codes import Code
 from serve_app.graph.batching import BatchWorker, run_each_with_its_model, warm_up
 from serve_app.graph.messages import Detection, ModelDescription
@@ -89,6 +91,10 @@ class PersonDetector:
     async def describe(self) -> ModelDescription:
         """The model in use."""
         return describe(self._slot.current, self._slot.fault, self._watch.oldest_s)
+
+    async def card(self) -> Card:
+        """What the files of the model in use say about it."""
+        return await asyncio.to_thread(read_card, self._slot.current.checkpoint, self._slot.current.decision)
 
     async def check_health(self) -> None:
         """Fails when the model's thread has died or a thread hangs: Serve then replaces the replica.

@@ -9,6 +9,9 @@ PATIENCE_S = 1.0  # after so long without an answer, a call starts a probe
 PROBE_WAIT_S = 5.0  # then the probe is sent again: the replica that took it may be on a machine that is gone
 PROBE_PAUSE_S = 0.2
 
+OF_THE_CLASSIFIER = "_of_the_classifier"
+"""Suffix of the classifier's methods where both models are one deployment (`colocated`)."""
+
 
 class ReplicaDiedError(Exception):
     """The replica died under the call, which may have been executed. All our calls can be repeated."""
@@ -26,12 +29,12 @@ class Replicas:
     in the router.
 
     Args:
-        handle: of a deployment.
-        describe: name of its method that answers at once, with a `ModelDescription`.
+        handle: of a deployment with a method `describe` that answers at once.
+        suffix: of the names of its methods, where a deployment has two models.
     """
 
-    def __init__(self, handle: Handle, describe: str = "describe") -> None:
-        self.describe = describe
+    def __init__(self, handle: Handle, suffix: str = "") -> None:
+        self._suffix = suffix
         self._handle = handle
         self._by_reference = by_reference(handle)
         self._over_grpc = over_grpc(handle)
@@ -66,7 +69,7 @@ class Replicas:
             Exception: raised by the method or by Serve.
         """
         small = sum(len(argument) for argument in args if isinstance(argument, bytes)) <= GRPC_MAX_BYTES
-        response: Any = getattr(self._over_grpc if small else self._by_reference, method).remote(*args)
+        response: Any = self._method(method, small).remote(*args)
         patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._doubt)
         try:
             result = await response
@@ -90,8 +93,11 @@ class Replicas:
             TimeoutError: at least one replica has not answered after `seconds`.
             Exception: raised by Serve when there is no replica.
         """
-        answers = await self._handle.broadcast(method).results_async(timeout_s=seconds, return_exceptions=True)
+        answers = await self._handle.broadcast(method + self._suffix).results_async(timeout_s=seconds, return_exceptions=True)
         return [answer for answer in answers if not isinstance(answer, BaseException)]
+
+    def _method(self, name: str, small: bool = True) -> Any:
+        return getattr(self._over_grpc if small else self._by_reference, name + self._suffix)
 
     def _doubt(self) -> None:
         self._there.clear()
@@ -100,7 +106,7 @@ class Replicas:
 
     async def _probe_until_there(self) -> None:
         while not self.there:
-            response: Any = getattr(self._over_grpc, self.describe).remote()
+            response: Any = self._method("describe").remote()
             try:
                 async with asyncio.timeout(PROBE_WAIT_S):
                     await response

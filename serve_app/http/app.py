@@ -1,4 +1,4 @@
-"""The HTTP routes: requests in, the bodies of `answers` out. Of the graph they know the two methods of `PredictService`."""
+"""The HTTP routes: requests in, the bodies of `answers` out. Of the graph they know the methods of `PredictService`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,12 +16,26 @@ from serve_app.http.admission import Budget, Pace, PhotoAdmission
 from serve_app.http.answers import ALIVE, HEALTHY, Answer, BatchAnswer, BatchItem, Body, Health, Liveness, Welcome
 from serve_app.http.docs_page import docs_routes
 from serve_app.http.draining import DrainMiddleware
-from serve_app.http.faults import CatchAllMiddleware, PlainFaultMiddleware, add_fault_handlers, fault_response
+from serve_app.http.fairness import Fairness
+from serve_app.http.faults import CatchAllMiddleware, PlainFaultMiddleware, Refused, add_fault_handlers, fault_response
+from serve_app.http.key_middleware import KeyMiddleware
+from serve_app.http.keys import HEADER as API_KEY_HEADER
+from serve_app.http.keys import Keys
 from serve_app.http.middleware import HEADER as REQUEST_ID_HEADER
 from serve_app.http.middleware import RequestIdMiddleware, SecurityHeadersMiddleware, UnreadBodyMiddleware
-from serve_app.http.openapi import health_docs, keep_nulls_in_examples, live_docs, predict_batch_docs, predict_docs, root_docs
+from serve_app.http.model_card import MARKDOWN, ModelCards, as_markdown, unless_known
+from serve_app.http.model_docs import model_card_docs, model_docs
+from serve_app.http.openapi import (
+    health_docs,
+    keep_nulls_in_examples,
+    live_docs,
+    predict_batch_docs,
+    predict_docs,
+    require_key_in_document,
+    root_docs,
+)
 from serve_app.http.page import accepts_html, index_response, page_routes
-from serve_app.http.recording import RecordMiddleware, Tell
+from serve_app.http.recording import SERVER_TIMING, RecordMiddleware, Tell
 from serve_app.http.shared_answer import SharedAnswer
 from serve_app.http.upload_places import UploadPlaces
 from serve_app.http.uploads import Upload, read_files, read_image
@@ -29,13 +43,16 @@ from serve_app.records import PhotoRecord, RequestRecord
 from serve_app.settings import Settings
 
 if TYPE_CHECKING:
-    from serve_app.graph.messages import Descriptions, GraphOutcome
+    from serve_app.graph.messages import Cards, Descriptions, GraphOutcome
 
 TITLE = "Gender Classification API"
 OPENAPI_URL = "/openapi.json"
 PREDICT = "/predict"
 PREDICT_BATCH = "/predict-batch"
 LIVE = "/live"
+HEALTH = "/health"
+MODEL = "/model"
+MODEL_CARD = f"{MODEL}/card"
 SHARE_OF_DEADLINE = 0.5  # admitted photos should be answered within this share: the pace is an estimate, and replicas may die
 
 _DESCRIPTION = """A photo in, one answer out: which of two gender presentations the model sees, how sure it is, or why it will not say.
@@ -54,17 +71,29 @@ class PredictService(Protocol):
         """The models that can answer."""
         ...
 
+    async def cards(self) -> "Cards | None":
+        """What the models' files say about them; None when one does not answer."""
+        ...
+
 
 def create_app(
-    service: PredictService, settings: Settings, *, tell: Tell = lambda record: None, request_id_returned_by_proxy: bool = False
+    service: PredictService,
+    settings: Settings,
+    *,
+    tell: Tell = lambda record: None,
+    request_id_returned_by_proxy: bool = False,
+    proxies: int = 0,
 ) -> FastAPI:
     """The app that serves `service` over HTTP.
 
     Args:
         tell: takes the record of each request, for the log and the metrics.
         request_id_returned_by_proxy: the proxy in front adds the request's id to each response, as Serve's does.
+        proxies: proxies in front, see `fairness`.
     """
     root_path = settings.root_path.rstrip("/")
+    keys = Keys(settings)
+    fairness = Fairness(settings, proxies)
     app = FastAPI(
         title=TITLE,
         version=__version__,
@@ -77,22 +106,25 @@ def create_app(
         redirect_slashes=False,  # a redirect would name an address without the edge's prefix
         generate_unique_id_function=lambda route: route.name,
     )
-    _add_api_routes(app, service, settings)
+    _add_api_routes(app, service, settings, fairness, health_is_closed=keys.required and "health" not in settings.api_keys_open)
     calls = _add_undocumented_routes(app)
     keep_nulls_in_examples(app)
+    if keys.required:
+        require_key_in_document(app, [PREDICT, PREDICT_BATCH], API_KEY_HEADER)
     app.router.routes.extend(docs_routes(TITLE, root_path, OPENAPI_URL))
     app.router.routes.extend(page_routes(settings.page_dir))
     add_fault_handlers(app)
     # From the innermost to the outermost, so that faults get the headers of the outer ones.
     app.add_middleware(CatchAllMiddleware)
     app.add_middleware(DrainMiddleware, folder=settings.drain_dir, always=[LIVE])
+    app.add_middleware(KeyMiddleware, keys=keys, open_areas=settings.api_keys_open, always=[LIVE, HEALTH])
     app.add_middleware(UnreadBodyMiddleware)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.allowed_origins,
         allow_methods=["GET", "POST"],
         allow_headers=["*"],
-        expose_headers=[REQUEST_ID_HEADER, "retry-after"],
+        expose_headers=[REQUEST_ID_HEADER, "retry-after", "etag", SERVER_TIMING],
     )
     app.add_middleware(PlainFaultMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)
@@ -102,12 +134,13 @@ def create_app(
     return app
 
 
-def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings) -> None:
+def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings, fairness: Fairness, *, health_is_closed: bool) -> None:
     pace = Pace()
     photos = PhotoAdmission(settings.max_photos_in_flight, settings.request_deadline_s * SHARE_OF_DEADLINE, pace)
     body_bytes = Budget(settings.max_upload_bytes_in_flight)
     places = UploadPlaces(settings)
     models = SharedAnswer(lambda: service.health())
+    shared_cards = SharedAnswer(lambda: service.cards())
     has_page = bool(page_routes(settings.page_dir))
 
     async def ask(image: bytes, record: RequestRecord) -> Answer:
@@ -130,14 +163,31 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings) -
     async def live() -> Response:
         return _json(Liveness(status=ALIVE))
 
-    @app.get("/health", **health_docs(__version__))
-    async def health() -> Response:
+    @app.get(HEALTH, **health_docs(__version__))
+    async def health(request: Request) -> Response:
         report = Health.of(await models())
+        if health_is_closed and request.state.record.key is None:
+            report = report.model_copy(update={"models": dict.fromkeys(report.models), "faults": {}})
         return _json(report, 200 if report.status == HEALTHY else 503)
+
+    async def cards() -> "Cards":
+        found = await shared_cards()
+        if found is None:
+            raise Refused(Code.OVERLOADED)
+        return found
+
+    @app.get(MODEL, **model_docs())
+    async def model(request: Request) -> Response:
+        return unless_known(request, ModelCards.of(await cards()).model_dump_json(), "application/json")
+
+    @app.get(MODEL_CARD, **model_card_docs())
+    async def model_card(request: Request) -> Response:
+        return unless_known(request, as_markdown(await cards()), MARKDOWN)
 
     @app.post(PREDICT, **predict_docs(settings))
     async def predict(request: Request) -> Response:
         record: RequestRecord = request.state.record
+        await fairness.take(request)
         photos.check()  # before the body: a client need not upload what will be refused
         with body_bytes.hold() as take:
             image = await read_image(request, settings, take, places)
@@ -150,9 +200,11 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings) -
     @app.post(PREDICT_BATCH, **predict_batch_docs(settings))
     async def predict_batch(request: Request) -> Response:
         record: RequestRecord = request.state.record
+        await fairness.take(request)
         photos.check()
         with body_bytes.hold() as take:
             uploads = await read_files(request, settings, take, places)
+            await fairness.take(request, len(uploads) - 1)
             with photos.admit(len(uploads)):
                 items = await asyncio.gather(*(_item(ask, upload, record) for upload in uploads))
         return _json(BatchAnswer(results=items))

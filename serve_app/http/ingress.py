@@ -1,10 +1,12 @@
 """Deployment: joins HTTP to the graph. It never decodes a photo, and imports no model."""
 
+import os
+
 from fastapi import FastAPI
 
 from serve_app.graph.client import GraphClient
-from serve_app.graph.ray_internals import AppOnReplica, Handle
-from serve_app.graph.replicas import Replicas
+from serve_app.graph.ray_internals import AppOnReplica, Handle, has_haproxy
+from serve_app.graph.replicas import OF_THE_CLASSIFIER, Replicas
 from serve_app.graph.scale_to_zero import ScaleToZero
 from serve_app.http.app import create_app
 from serve_app.settings import Settings
@@ -25,10 +27,16 @@ class Ingress(AppOnReplica):
         handles = [detector] if classifier is None else [detector, classifier]
         scaled_to_zero = ScaleToZero(detector.app_name, [each.deployment_name for each in handles])
         self._metrics = IngressMetrics()
-        replicas = Replicas(detector), Replicas(detector, "describe_classifier") if classifier is None else Replicas(classifier)
+        replicas = Replicas(detector), Replicas(detector, OF_THE_CLASSIFIER) if classifier is None else Replicas(classifier)
         self._client = GraphClient(*replicas, settings, self._metrics, scaled_to_zero.any)
         self._settings = settings
 
     def build_app(self) -> FastAPI:
         """The app, with an id for each request that Serve's proxy returns."""
-        return create_app(self._client, self._settings, tell=self._metrics.request, request_id_returned_by_proxy=True)
+        return create_app(
+            self._client,
+            self._settings,
+            tell=self._metrics.request,
+            request_id_returned_by_proxy=True,
+            proxies=self._settings.proxies_in_front + has_haproxy(os.environ),
+        )

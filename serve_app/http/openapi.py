@@ -3,7 +3,7 @@
 FastAPI cannot derive these, because `uploads` parses the bodies.
 """
 
-from collections.abc import Set
+from collections.abc import Collection, Mapping, Set
 from itertools import groupby
 from typing import Any
 
@@ -29,6 +29,7 @@ from serve_app.http.answers import (
 )
 from serve_app.http.faults import RETRY_AFTER_S
 from serve_app.http.middleware import HEADER as REQUEST_ID_HEADER
+from serve_app.http.recording import SERVER_TIMING
 from serve_app.http.uploads import BATCH_FIELD, PREDICT_FIELD
 from serve_app.settings import Settings
 
@@ -67,8 +68,23 @@ _ANSWERS = {
         model=_MODEL,
     ),
 }
-_FAULTS_OF_A_CALL = {Code.BAD_REQUEST, Code.IMAGE_TOO_LARGE, Code.OVERLOADED, Code.TIMEOUT, Code.INTERNAL}
-_FAULTS_OF_ANY = {Code.OVERLOADED, Code.INTERNAL}
+_WWW_AUTHENTICATE = {"www-authenticate": {"description": "How to send a key", "schema": {"type": "string"}}}
+_TIMING = {
+    SERVER_TIMING: {
+        "description": "Milliseconds of each stage, of a batch added up over its photos, and of the whole request",
+        "schema": {"type": "string", "examples": ["decode;dur=3.1, detect;dur=11.8, crop;dur=0.6, classify;dur=4.9, total;dur=22.4"]},
+    }
+}
+_FAULTS_OF_A_CALL = {
+    Code.BAD_REQUEST,
+    Code.UNAUTHORIZED,
+    Code.IMAGE_TOO_LARGE,
+    Code.TOO_MANY_REQUESTS,
+    Code.OVERLOADED,
+    Code.TIMEOUT,
+    Code.INTERNAL,
+}
+FAULTS_OF_ANY = {Code.UNAUTHORIZED, Code.OVERLOADED, Code.INTERNAL}
 _FAULTS_OF_A_PHOTO = {Code.NOT_AN_IMAGE, Code.CORRUPT_IMAGE}
 
 
@@ -80,10 +96,10 @@ def predict_docs(settings: Settings) -> Kwargs:
         "responses": {
             200: {
                 "description": "The answer about the photo, or the reason why there is none",
-                "headers": _headers(),
-                "content": _examples({code.value: answer for code, answer in _ANSWERS.items()}),
+                "headers": headers() | _TIMING,
+                "content": examples({code.value: answer for code, answer in _ANSWERS.items()}),
             },
-            **_fault_responses(_FAULTS_OF_A_CALL | _FAULTS_OF_A_PHOTO),
+            **fault_responses(_FAULTS_OF_A_CALL | _FAULTS_OF_A_PHOTO),
         },
         "openapi_extra": {
             "requestBody": {
@@ -111,10 +127,10 @@ def predict_batch_docs(settings: Settings) -> Kwargs:
         "responses": {
             200: {
                 "description": "An answer for each photo, in the order sent; the faults of a photo are codes of its item",
-                "headers": _headers(),
-                "content": _examples({"batch": example}),
+                "headers": headers() | _TIMING,
+                "content": examples({"batch": example}),
             },
-            **_fault_responses(_FAULTS_OF_A_CALL),
+            **fault_responses(_FAULTS_OF_A_CALL),
         },
         "openapi_extra": {
             "requestBody": {
@@ -135,13 +151,13 @@ def root_docs(welcome: Welcome) -> Kwargs:
     page = {"text/html": {"schema": {"type": "string"}}}
     answered = {
         "description": "The greeting; for browsers the page, if there is one",
-        "headers": _headers(),
-        "content": _examples({"welcome": welcome}) | page,
+        "headers": headers(),
+        "content": examples({"welcome": welcome}) | page,
     }
     return {
         "summary": "The page, or for programs a greeting",
         "response_model": Welcome,
-        "responses": {200: answered, **_fault_responses(_FAULTS_OF_ANY)},
+        "responses": {200: answered, **fault_responses(FAULTS_OF_ANY)},
     }
 
 
@@ -150,8 +166,8 @@ def live_docs() -> Kwargs:
     return {
         "summary": "Whether the process is up, whatever its models do",
         "response_model": Liveness,
-        "responses": {200: {"description": "It is", "headers": _headers(), "content": _examples({ALIVE: Liveness(status=ALIVE)})}}
-        | _fault_responses({Code.INTERNAL}),
+        "responses": {200: {"description": "It is", "headers": headers(), "content": examples({ALIVE: Liveness(status=ALIVE)})}}
+        | fault_responses({Code.INTERNAL}),
     }
 
 
@@ -179,14 +195,14 @@ def health_docs(version: str) -> Kwargs:
         "summary": "Whether the models can answer",
         "response_model": Health,
         "responses": {
-            200: {"description": "They can", "headers": _headers(), "content": _examples({"healthy": healthy})},
+            200: {"description": "They can", "headers": headers(), "content": examples({"healthy": healthy})},
             503: {
                 "model": Health | Fault,
                 "description": f"They cannot, or not yet; or `{Code.OVERLOADED}` while the service stops",
-                "headers": _headers(),
-                "content": _examples({"unavailable": unavailable, "stopping": Fault.of(Code.OVERLOADED, _REQUEST_ID)}),
+                "headers": headers(),
+                "content": examples({"unavailable": unavailable, "stopping": Fault.of(Code.OVERLOADED, _REQUEST_ID)}),
             },
-            **_fault_responses({Code.INTERNAL}),
+            **fault_responses({Code.INTERNAL}),
         },
     }
 
@@ -201,7 +217,26 @@ def keep_nulls_in_examples(app: FastAPI) -> None:
             if isinstance(route, APIRoute) and route.responses:
                 (documented,) = (call["responses"] for call in document["paths"][route.path].values())
                 for status, response in route.responses.items():
-                    documented[str(status)]["content"][JSON]["examples"] = response["content"][JSON]["examples"]
+                    if JSON in response.get("content", {}):
+                        documented[str(status)]["content"][JSON]["examples"] = response["content"][JSON]["examples"]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def require_key_in_document(app: FastAPI, paths: Collection[str], header: str) -> None:
+    """Says in the document that calls of `paths` need a key, in either of two headers."""
+    build = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = build()
+        document["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "apiKey": {"type": "apiKey", "in": "header", "name": header},
+        }
+        for path in paths:
+            for call in document["paths"][path].values():
+                call["security"] = [{"bearer": []}, {"apiKey": []}]
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -211,7 +246,8 @@ def _form(field: str, schema: Kwargs) -> Kwargs:
     return {"type": "object", "required": [field], "properties": {field: schema}, "additionalProperties": False}
 
 
-def _fault_responses(codes: Set[Code]) -> dict[int | str, Kwargs]:
+def fault_responses(codes: Set[Code]) -> dict[int | str, Kwargs]:
+    """The responses with these codes, by status."""
     in_order = [code for code in Code if code in codes]  # a set's order changes from run to run
     by_status = groupby(sorted(in_order, key=_status), key=_status)
     return {status: _fault_response(list(group)) for status, group in by_status}
@@ -221,20 +257,22 @@ def _fault_response(codes: list[Code]) -> Kwargs:
     return {
         "model": Fault,
         "description": "; ".join(f"`{code}`: {MEANINGS[code].text}" for code in codes),
-        "headers": _headers(retry=any(MEANINGS[code].retry for code in codes)),
-        "content": _examples({code.value: Fault.of(code, _REQUEST_ID) for code in codes}),
+        "headers": headers(retry=any(MEANINGS[code].retry for code in codes)) | (_WWW_AUTHENTICATE if Code.UNAUTHORIZED in codes else {}),
+        "content": examples({code.value: Fault.of(code, _REQUEST_ID) for code in codes}),
     }
 
 
-def _examples(bodies: dict[str, Body]) -> Kwargs:
+def examples(bodies: Mapping[str, Body]) -> Kwargs:
+    """The content of a response, with bodies by name."""
     return {JSON: {"examples": {name: {"value": body.model_dump(mode="json")} for name, body in bodies.items()}}}
 
 
-def _headers(retry: bool = False) -> Kwargs:
-    headers: Kwargs = {REQUEST_ID_HEADER: {"description": "The request's id, which the log has, too", "schema": {"type": "string"}}}
+def headers(retry: bool = False) -> Kwargs:
+    """The headers of a response."""
+    ours: Kwargs = {REQUEST_ID_HEADER: {"description": "The request's id, which the log has, too", "schema": {"type": "string"}}}
     if retry:
-        headers["retry-after"] = {"description": "Seconds", "schema": {"type": "integer", "examples": [RETRY_AFTER_S]}}
-    return headers
+        ours["retry-after"] = {"description": "Seconds", "schema": {"type": "integer", "examples": [RETRY_AFTER_S]}}
+    return ours
 
 
 def _formats(settings: Settings) -> str:

@@ -1,8 +1,10 @@
 """One record per request, whoever answers it: an app that refuses without a record would be blind to its own refusals."""
 
+import re
 import time
 from collections.abc import Callable, Collection
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.codes import Code
@@ -11,9 +13,16 @@ from serve_app.records import RequestRecord
 
 Tell = Callable[[RequestRecord], None]
 
+SERVER_TIMING = "server-timing"
+TRACEPARENT = "traceparent"
+TOTAL = "total"
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+
 
 class RecordMiddleware:
     """Puts a `RequestRecord` into `request.state.record`, and tells it when the request has ended.
+
+    An answer about photos says in its header Server-Timing how long it took.
 
     Only the request id and the handler of unforeseen errors are further out: there are no refusals there.
 
@@ -39,11 +48,15 @@ class RecordMiddleware:
             scope["state"]["request_id"],
             call if call in self._calls else None,
             about_photos=call in self._photo_calls and scope["method"] == "POST",
+            trace_id=_trace_id(Headers(scope=scope).get(TRACEPARENT)),
         )
 
         async def watch(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
+                if record.about_photos:
+                    timing = server_timing(record, time.perf_counter() - started)
+                    message["headers"] = [*message["headers"], (SERVER_TIMING.encode(), timing.encode())]
             await send(message)
 
         try:
@@ -63,3 +76,14 @@ def _code(record: RequestRecord) -> Code | None:
     if len(record.photos) == 1 and record.status != 500:
         return record.photos[0].code
     return Code.OK if record.status < 400 else CODES_BY_STATUS.get(record.status, Code.BAD_REQUEST)
+
+
+def server_timing(record: RequestRecord, seconds: float) -> str:
+    """Value of the header Server-Timing (W3C): milliseconds of each stage, of a batch added up, and of the request until its answer."""
+    durations = {stage: duration for stage, duration in record.stages.items() if stage != TOTAL} | {TOTAL: seconds}
+    return ", ".join(f"{name};dur={duration * 1000:.1f}" for name, duration in durations.items())
+
+
+def _trace_id(traceparent: str | None) -> str | None:
+    found = _TRACEPARENT.fullmatch(traceparent or "")
+    return found[1] if found else None

@@ -69,8 +69,8 @@ def test_the_table_of_codes_is_the_services() -> None:
 
 
 def test_only_what_the_service_calls_retryable_is_said_to_have_retry_after() -> None:
-    assert [meaning.status for meaning in MEANINGS.values() if meaning.retry] == [503]
-    assert "On 503, wait as long as `Retry-After` says" in README
+    assert [meaning.status for meaning in MEANINGS.values() if meaning.retry] == [429, 503]
+    assert "On 429 and 503, wait as long as `Retry-After` says" in README
 
 
 def test_the_limits_are_the_settings() -> None:

@@ -11,6 +11,7 @@ from ray import serve
 from ray.serve import Application
 
 from serve_app.graph.ray_internals import EVERYWHERE, free_port
+from tests.support.collector import Collector, collector
 from tests.support.service import ROOT, RunningService
 
 
@@ -45,9 +46,17 @@ def deploy(cluster: str) -> Iterator[Callable[..., str]]:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """The service as a user runs it, with the embedded models."""
-    running = RunningService(free_port(), tmp_path_factory.mktemp("service"))
+def collecting() -> Iterator[Collector]:
+    """Where the service sends its traces."""
+    with collector() as collecting:
+        yield collecting
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, collecting: Collector) -> Iterator[RunningService]:
+    """The service as a user runs it, with the embedded models; it traces those requests that ask for it."""
+    tracing = {"OTEL_EXPORTER_OTLP_ENDPOINT": collecting.endpoint, "TRACE_SAMPLING_RATIO": "0", "OTEL_BSP_SCHEDULE_DELAY": "500"}
+    running = RunningService(free_port(), tmp_path_factory.mktemp("service"), **tracing)
     try:
         running.wait_until_ready()
         yield running

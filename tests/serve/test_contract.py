@@ -127,6 +127,14 @@ async def test_unknown_addresses_and_methods_have_the_contracts_body(client: htt
         assert response.json()["code"] == code
 
 
+async def test_the_cards_are_of_the_models_that_answer(client: httpx.AsyncClient) -> None:
+    response = await client.get("/model")
+    names = {role: f"{card['name']}@{card['revision']}" for role, card in response.json().items()}
+    assert names == (await predict(client, photos.cameraman()))["model"]
+    assert (await client.get("/model", headers={"if-none-match": response.headers["etag"]})).status_code == 304
+    assert "# Gender presentation classifier" in (await client.get("/model/card")).text
+
+
 async def test_health_names_the_models_that_answer(client: httpx.AsyncClient) -> None:
     health = (await client.get("/health")).json()
     answer = await predict(client, photos.cat())

@@ -45,13 +45,24 @@ def test_javascript(service: RunningService, folder: Path) -> None:
     assert re.fullmatch(r"(fe)?male 0\.\d+\n", output_of([node, "example.mjs"], folder))
 
 
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"^curl .*localhost:8000/\S+", README, re.MULTILINE))))
+CURL = sorted(set(re.findall(r"^curl .*localhost:8000/\S+", README, re.MULTILINE)))
+
+
+@pytest.mark.parametrize("command", [command for command in CURL if "localhost:8000/predict" in command])
 def test_curl(service: RunningService, folder: Path, command: str) -> None:
     if not shutil.which("curl"):
         pytest.skip("curl is not installed")
     body = json.loads(output_of(["sh", "-c", ADDRESS.sub(service.url, command)], folder))
     answers = body.get("results", [body])
     assert {answer["code"] for answer in answers} == {"ok"}
+
+
+@pytest.mark.parametrize("command", [command for command in CURL if "localhost:8000/model" in command])
+def test_curl_of_the_models_cards(service: RunningService, folder: Path, command: str) -> None:
+    if not shutil.which("curl"):
+        pytest.skip("curl is not installed")
+    output = output_of(["sh", "-c", ADDRESS.sub(service.url, command)], folder)
+    assert output.startswith("# Gender presentation classifier") or json.loads(output).keys() == {"detector", "classifier"}
 
 
 def test_the_answer_shown_has_the_keys_of_an_answer(service: RunningService) -> None:

@@ -10,9 +10,12 @@ from typing import Any
 from httpx import ASGITransport, AsyncClient
 from starlette.types import ASGIApp, Message, Scope
 
+from serve_app.checkpoints import resolve
+from serve_app.checkpoints.card import read_card
+from serve_app.checkpoints.decision import ClassifierDecision, DetectorDecision
 from serve_app.codes import Code
-from serve_app.graph.messages import Descriptions, GraphOutcome, ModelDescription
-from serve_app.settings import Settings
+from serve_app.graph.messages import Cards, Descriptions, GraphOutcome, ModelDescription
+from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, Settings
 from serve_app.vision.people import DetectedPerson
 
 MODELS = ("detector@1", "classifier@2")
@@ -71,6 +74,21 @@ class FakeService:
         if self.raises:
             raise self.raises
         return {"detector": ModelDescription("detector", "1", fault=self.fault), "classifier": self.classifier}
+
+    async def cards(self) -> Cards | None:
+        """See PredictService."""
+        if self.raises:
+            raise self.raises
+        return embedded_cards() if self.classifier else None
+
+
+def embedded_cards() -> Cards:
+    """The cards of the embedded models."""
+    detector, classifier = (resolve(uri, Path("no-cache")) for uri in (EMBEDDED_DETECTOR, EMBEDDED_CLASSIFIER))
+    return {
+        "detector": read_card(detector, DetectorDecision.read(detector.path)),
+        "classifier": read_card(classifier, ClassifierDecision.read(classifier.path)),
+    }
 
 
 def settings(**changes: Any) -> Settings:

@@ -30,9 +30,10 @@ class RunningService:
     Args:
         port: a free port.
         folder: for its output, its configs, and the home directory for Ray's token.
+        settings: environment variables.
     """
 
-    def __init__(self, port: int, folder: Path) -> None:
+    def __init__(self, port: int, folder: Path, **settings: str) -> None:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self._folder = folder
@@ -42,6 +43,7 @@ class RunningService:
         # It uses the exports that `make setup` has cached: an export takes more than ten seconds.
         models = Settings(_env_file=None).model_cache_dir.expanduser()
         self._environment |= {"API_PORT": str(port), "SERVE_CONFIG": SERVE_CONFIG, "HOME": str(folder), "MODEL_CACHE_DIR": str(models)}
+        self._environment |= settings
         with self._output.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "serve_app"], cwd=ROOT, env=self._environment, stdout=output, stderr=subprocess.STDOUT

@@ -13,6 +13,7 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
+from serve_app.checkpoints.card import weights_sha256
 from serve_app.codes import Code
 from serve_app.runtimes.base import FEMALE, MALE
 from serve_app.settings import get_settings
@@ -23,7 +24,6 @@ from serve_app.vision.images import RGB
 from serve_app.vision.people import DetectedPerson, gate, people_that_count
 from serve_app.vision.pipeline import Pipeline
 from tune_training.data.photo import Photo
-from tune_training.evaluate.metrics_file import weights_sha256
 from tune_training.evaluate.scores import Judged
 from tune_training.io import storage
 from tune_training.io.batches import batches

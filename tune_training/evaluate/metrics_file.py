@@ -1,31 +1,16 @@
 """`metrics.json`: the metrics of a checkpoint, beside its weights."""
 
-import hashlib
 import json
 import math
 from pathlib import Path
 from typing import Any
 
+from serve_app.checkpoints import CARD_FILE as CARD_FILE
+from serve_app.checkpoints import METRICS_FILE as METRICS_FILE
+from serve_app.checkpoints.card import weights_sha256
 from tune_training.io.errors import InputError
 
-METRICS_FILE = "metrics.json"
-CARD_FILE = "MODEL_CARD.md"  # beside it
-
 Metrics = dict[str, Any]
-
-
-def sha256_of(path: Path) -> str:
-    """Hex digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def weights_sha256(folder: Path) -> str:
-    """Digest of a checkpoint's weights: of the one file, or of the digests of its shards in order."""
-    files = sorted(folder.glob("model*.safetensors"))
-    if len(files) == 1:
-        return sha256_of(files[0])
-    return hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()
 
 
 def to_json(metrics: Metrics) -> str:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import AutoModelForObjectDetection
 
+from serve_app.checkpoints.card import sha256_of
 from serve_app.checkpoints.decision import ClassifierDecision, DetectorDecision
 from serve_app.settings import get_settings
 from tests.support.checkpoints import write_tiny_classifier, write_tiny_detector
@@ -23,7 +24,6 @@ from tune_training.data.photo import Photo
 from tune_training.data.table import read_table
 from tune_training.evaluate.card import BEGIN, END, card_block
 from tune_training.evaluate.card_tables import metrics_table
-from tune_training.evaluate.metrics_file import sha256_of
 
 Argument = str | Path
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from serve_app.checkpoints import MANIFEST_FILE, CheckpointError, Manifest, ManifestFile, resolve
+from serve_app.checkpoints.card import sha256_of, weights_sha256
 from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.graph.model_slot import ModelSlot
 from serve_app.runtimes.base import FEMALE
@@ -20,7 +21,7 @@ from tests.support.checkpoints import ON_TORCH, write_tiny_classifier
 from tests.support.drawn_photos import FigureFinder, write_portraits
 from tests.support.s3 import S3Server, s3_server
 from tune_training.data.table import read_table
-from tune_training.evaluate.metrics_file import sha256_of, to_json, weights_sha256
+from tune_training.evaluate.metrics_file import to_json
 from tune_training.io import models, storage
 from tune_training.io.errors import InputError
 from tune_training.io.shared_folder import SharedFolder

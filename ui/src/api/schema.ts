@@ -55,6 +55,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/model": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The models' cards as data: what they are, how good, for whom, and what they must not be used for */
+        get: operations["model"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/model/card": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The models' cards as text */
+        get: operations["model_card"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/predict": {
         parameters: {
             query?: never;
@@ -194,11 +228,194 @@ export interface components {
             filename: string;
         };
         /**
+         * ClassifierCard
+         * @description The gender classifier.
+         */
+        ClassifierCard: {
+            /** Name */
+            name: string;
+            /** Revision */
+            revision: string;
+            /**
+             * Architecture
+             * @description Its class in transformers
+             */
+            architecture: string | null;
+            /**
+             * Labels
+             * @description In the order of its outputs
+             */
+            labels: string[];
+            /** Weights Sha256 */
+            weights_sha256: string;
+            /** Licence */
+            licence: string | null;
+            /**
+             * Summary
+             * @description What it is for, and what it must not be used for
+             */
+            summary: string | null;
+            /**
+             * Limits
+             * @description What it does badly, or was not examined for
+             */
+            limits: string[];
+            /**
+             * Facts
+             * @description What it was made of, from its model card
+             */
+            facts: {
+                [key: string]: string;
+            };
+            /**
+             * Decision
+             * @description Thresholds, views and temperature, as they apply now
+             */
+            decision: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Metrics
+             * @description By split, measured behind the detector; null when unknown
+             */
+            metrics: {
+                [key: string]: components["schemas"]["ClassifierSplit"];
+            } | null;
+        };
+        /**
+         * ClassifierScores
+         * @description How good the answers about some photos are; null where a metric is not defined for them.
+         */
+        ClassifierScores: {
+            /** Photos */
+            photos: number;
+            /** @description Share in which exactly one person was counted */
+            answered: components["schemas"]["Interval"];
+            accuracy?: components["schemas"]["Interval"] | null;
+            balanced_accuracy?: components["schemas"]["Interval"] | null;
+            /**
+             * Recall
+             * @description By label
+             */
+            recall?: {
+                [key: string]: components["schemas"]["Interval"];
+            } | null;
+            /** @description Expected calibration error */
+            ece?: components["schemas"]["Interval"] | null;
+            selection?: components["schemas"]["Selection"] | null;
+        };
+        /**
+         * ClassifierSplit
+         * @description The scores of a split, of each of its groups, and how well its probabilities are calibrated.
+         */
+        ClassifierSplit: {
+            /** Photos */
+            photos: number;
+            /** @description Share in which exactly one person was counted */
+            answered: components["schemas"]["Interval"];
+            accuracy?: components["schemas"]["Interval"] | null;
+            balanced_accuracy?: components["schemas"]["Interval"] | null;
+            /**
+             * Recall
+             * @description By label
+             */
+            recall?: {
+                [key: string]: components["schemas"]["Interval"];
+            } | null;
+            /** @description Expected calibration error */
+            ece?: components["schemas"]["Interval"] | null;
+            selection?: components["schemas"]["Selection"] | null;
+            /**
+             * Groups
+             * @description By column, such as source, age or race, and by group
+             */
+            groups: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["ClassifierScores"];
+                };
+            };
+            /** Reliability */
+            reliability?: components["schemas"]["ReliabilityBin"][] | null;
+        };
+        /**
          * Code
          * @description Stable codes of answers and faults; clients may depend on them.
          * @enum {string}
          */
-        Code: "ok" | "no_person" | "multiple_people" | "unsure" | "not_an_image" | "bad_request" | "not_found" | "method_not_allowed" | "image_too_large" | "corrupt_image" | "overloaded" | "timeout" | "internal";
+        Code: "ok" | "no_person" | "multiple_people" | "unsure" | "not_an_image" | "bad_request" | "unauthorized" | "not_found" | "method_not_allowed" | "image_too_large" | "corrupt_image" | "too_many_requests" | "overloaded" | "timeout" | "internal";
+        /**
+         * CountScores
+         * @description How many photos have their people counted rightly.
+         */
+        CountScores: {
+            /** Photos */
+            photos: number;
+            /** Accuracy */
+            accuracy: number;
+            /** Accuracy By Count */
+            accuracy_by_count: {
+                [key: string]: number;
+            };
+            /** Accuracy By Source */
+            accuracy_by_source?: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * DetectorCard
+         * @description The person detector.
+         */
+        DetectorCard: {
+            /** Name */
+            name: string;
+            /** Revision */
+            revision: string;
+            /**
+             * Architecture
+             * @description Its class in transformers
+             */
+            architecture: string | null;
+            /**
+             * Labels
+             * @description In the order of its outputs
+             */
+            labels: string[];
+            /** Weights Sha256 */
+            weights_sha256: string;
+            /** Licence */
+            licence: string | null;
+            /**
+             * Summary
+             * @description What it is for, and what it must not be used for
+             */
+            summary: string | null;
+            /**
+             * Limits
+             * @description What it does badly, or was not examined for
+             */
+            limits: string[];
+            /**
+             * Facts
+             * @description What it was made of, from its model card
+             */
+            facts: {
+                [key: string]: string;
+            };
+            /**
+             * Decision
+             * @description Thresholds, views and temperature, as they apply now
+             */
+            decision: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Metrics
+             * @description By split; null when unknown
+             */
+            metrics: {
+                [key: string]: components["schemas"]["CountScores"];
+            } | null;
+        };
         /**
          * Fault
          * @description A fault of the request or of the service (HTTP 4xx and 5xx). `detail` repeats `error` for the original's clients.
@@ -255,6 +472,19 @@ export interface components {
             };
         };
         /**
+         * Interval
+         * @description A share, with the ends of its 95 % confidence interval.
+         */
+        Interval: {
+            /** Value */
+            value: number;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+        };
+        JsonValue: unknown;
+        /**
          * Liveness
          * @description What GET /live says while the process is up.
          */
@@ -264,6 +494,14 @@ export interface components {
              * @description "alive"
              */
             status: string;
+        };
+        /**
+         * ModelCards
+         * @description The cards of both models.
+         */
+        ModelCards: {
+            detector: components["schemas"]["DetectorCard"];
+            classifier: components["schemas"]["ClassifierCard"];
         };
         /**
          * ModelInfo
@@ -307,6 +545,38 @@ export interface components {
             score: number;
         };
         /**
+         * ReliabilityBin
+         * @description The answers whose confidence is in a range, and how many of them are right.
+         */
+        ReliabilityBin: {
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /** Answers */
+            answers: number;
+            /**
+             * Confidence
+             * @description The mean of theirs
+             */
+            confidence: number;
+            /**
+             * Accuracy
+             * @description Share that is right: it should equal the confidence
+             */
+            accuracy: number;
+        };
+        /**
+         * Selection
+         * @description What became of photos with `min_confidence`: an answer with a lower confidence is `unsure`.
+         */
+        Selection: {
+            /** @description Share of the photos that get an answer */
+            coverage: components["schemas"]["Interval"];
+            /** @description Share of these answers that is wrong */
+            risk?: components["schemas"]["Interval"] | null;
+        };
+        /**
          * Welcome
          * @description What GET / says to a program.
          */
@@ -346,6 +616,19 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Welcome"];
                     "text/html": string;
+                };
+            };
+            /** @description `unauthorized`: This needs a valid API key */
+            401: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description How to send a key */
+                    "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
                 };
             };
             /** @description `internal`: Something went wrong on our side. The log has the request id. */
@@ -451,6 +734,157 @@ export interface operations {
             };
         };
     };
+    model: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags of answers that the client has */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The cards of both models */
+            200: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description Send it as If-None-Match, and an answer that has not changed has no body */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelCards"];
+                };
+            };
+            /** @description The client has it: its If-None-Match names the ETag */
+            304: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description Send it as If-None-Match, and an answer that has not changed has no body */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unauthorized`: This needs a valid API key */
+            401: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description How to send a key */
+                    "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side. The log has the request id. */
+            500: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+            /** @description `overloaded`: The service is busy or warming up. Nothing was lost, please try again. */
+            503: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description Seconds */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    model_card: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags of answers that the client has */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The card of the classifier, then the detector's */
+            200: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description Send it as If-None-Match, and an answer that has not changed has no body */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example # Gender presentation classifier */
+                    "text/markdown": string;
+                };
+            };
+            /** @description The client has it: its If-None-Match names the ETag */
+            304: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description Send it as If-None-Match, and an answer that has not changed has no body */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unauthorized`: This needs a valid API key */
+            401: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description How to send a key */
+                    "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side. The log has the request id. */
+            500: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+            /** @description `overloaded`: The service is busy or warming up. Nothing was lost, please try again. */
+            503: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description Seconds */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
     predict: {
         parameters: {
             query?: never;
@@ -474,6 +908,8 @@ export interface operations {
                 headers: {
                     /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
+                    /** @description Milliseconds of each stage, of a batch added up over its photos, and of the whole request */
+                    "server-timing"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -485,6 +921,19 @@ export interface operations {
                 headers: {
                     /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+            /** @description `unauthorized`: This needs a valid API key */
+            401: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description How to send a key */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -507,6 +956,19 @@ export interface operations {
                 headers: {
                     /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+            /** @description `too_many_requests`: These are more photos than this client may send at a time. Please try again. */
+            429: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description Seconds */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -571,6 +1033,8 @@ export interface operations {
                 headers: {
                     /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
+                    /** @description Milliseconds of each stage, of a batch added up over its photos, and of the whole request */
+                    "server-timing"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -588,11 +1052,37 @@ export interface operations {
                     "application/json": components["schemas"]["Fault"];
                 };
             };
+            /** @description `unauthorized`: This needs a valid API key */
+            401: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description How to send a key */
+                    "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
             /** @description `image_too_large`: The image is larger than the limit */
             413: {
                 headers: {
                     /** @description The request's id, which the log has, too */
                     "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+            /** @description `too_many_requests`: These are more photos than this client may send at a time. Please try again. */
+            429: {
+                headers: {
+                    /** @description The request's id, which the log has, too */
+                    "x-request-id"?: string;
+                    /** @description Seconds */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {

@@ -32,12 +32,14 @@ class Detector(Handle):
     def __init__(self, *detections: Any) -> None:
         self.detect = Method(*detections)
         self.describe = Method(DETECTOR)
+        self.card = Method()
 
 
 class Classifier(Handle):
     def __init__(self, *classifications: Any) -> None:
         self.classify = Method(*classifications)
         self.describe = Method(CLASSIFIER)
+        self.card = Method()
 
 
 class Deaths:
@@ -447,3 +449,21 @@ async def test_a_refusal_does_not_wait_long_for_a_classifier_that_is_silent(
     assert (await client.predict(b"photo", "id")).classifier == "classifier@1"
     classifier.describe = Method(asyncio.Event())
     assert await client.predict(b"photo", "id") == GraphOutcome(Code.NO_PERSON, [], None, "detector@1", "classifier@1")
+
+
+# --- cards ----------------------------------------------------------------------------------------------------------
+
+
+async def test_cards_of_both_models(make_client: MakeClient) -> None:
+    detector, classifier = Detector(), Classifier()
+    detector.card, classifier.card = Method("detector's"), Method("classifier's")
+    assert await make_client(detector, classifier).cards() == {"detector": "detector's", "classifier": "classifier's"}
+    assert await make_client(detector, classifier, scaled_to_zero=True).cards() is None
+
+
+@pytest.mark.parametrize("outcome", [DIED, asyncio.Event(), BackPressureError(num_queued_requests=1, max_queued_requests=1)])
+async def test_no_cards_when_a_model_does_not_answer(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, outcome: Any) -> None:
+    monkeypatch.setattr("serve_app.graph.client.CARDS_WAIT_S", 0.05)
+    detector, classifier = Detector(), Classifier()
+    detector.card, classifier.card = Method("detector's"), Method(outcome)
+    assert await make_client(detector, classifier).cards() is None

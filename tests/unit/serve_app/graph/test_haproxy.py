@@ -161,6 +161,14 @@ def test_a_replicas_answer_passes_and_a_clients_control_headers_do_not(start: St
     assert not {name.lower() for name in names} & {line.partition(":")[0] for line in answer.text.splitlines()}
 
 
+def test_the_clients_address_follows_whatever_the_client_says_it_is(start: Start, replica: int) -> None:
+    running = start(replica)
+    while (answer := running.ask(headers={"x-forwarded-for": "198.51.100.7"})).status_code != 200:
+        assert is_polite_refusal(answer)
+    forwarded = [line.partition(": ")[2] for line in answer.text.splitlines() if line.startswith("x-forwarded-for: ")]
+    assert forwarded == ["198.51.100.7", "127.0.0.1"]
+
+
 def said(port: int, request: bytes, closing: bool = False) -> bytes:
     """All that HAProxy sends until it closes the connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=30) as client:

@@ -8,9 +8,10 @@ import pytest
 from serve_app.codes import MEANINGS, Code
 from serve_app.http.answers import Answer, BatchAnswer, Body, Fault, Health, Liveness, Welcome
 from serve_app.http.app import create_app
+from serve_app.http.model_card import ModelCards
 from tests.support.http import FakeService, settings
 
-SCHEMAS: dict[str, type[Body]] = {body.__name__: body for body in (Answer, BatchAnswer, Fault, Health, Liveness, Welcome)}
+SCHEMAS: dict[str, type[Body]] = {body.__name__: body for body in (Answer, BatchAnswer, Fault, Health, Liveness, ModelCards, Welcome)}
 
 
 @pytest.fixture
@@ -21,7 +22,9 @@ def document() -> dict[str, Any]:
 def responses(document: dict[str, Any], path: str, method: str) -> Iterator[tuple[int, dict[str, Any], str, dict[str, Any]]]:
     """Status, response, name of the body's schema, and examples."""
     for status, response in document["paths"][path][method]["responses"].items():
-        content = response["content"]["application/json"]
+        content = response.get("content", {}).get("application/json")
+        if content is None:  # a text, or nothing
+            continue
         (*others, schema) = [each["$ref"].rsplit("/", 1)[1] for each in content["schema"].get("anyOf", [content["schema"]])]
         for name, example in content["examples"].items():
             yield int(status), response, schema if "error" in example["value"] or not others else others[0], {name: example}
@@ -38,13 +41,24 @@ def test_names_all_calls(document: dict[str, Any]) -> None:
         ("/", "get"): "root",
         ("/live", "get"): "live",
         ("/health", "get"): "health",
+        ("/model", "get"): "model",
+        ("/model/card", "get"): "model_card",
         ("/predict", "post"): "predict",
         ("/predict-batch", "post"): "predict_batch",
     }
 
 
 @pytest.mark.parametrize(
-    ("path", "method"), [("/predict", "post"), ("/predict-batch", "post"), ("/health", "get"), ("/live", "get"), ("/", "get")]
+    ("path", "method"),
+    [
+        ("/predict", "post"),
+        ("/predict-batch", "post"),
+        ("/health", "get"),
+        ("/live", "get"),
+        ("/model", "get"),
+        ("/model/card", "get"),
+        ("/", "get"),
+    ],
 )
 def test_each_example_is_a_body_of_its_schema(document: dict[str, Any], path: str, method: str) -> None:
     for _, _, schema, examples in responses(document, path, method):
@@ -92,3 +106,14 @@ def test_a_form_has_no_other_fields(document: dict[str, Any], path: str) -> None
 @pytest.mark.parametrize("content_type", ["image/*", "application/octet-stream"])
 def test_a_body_is_not_empty(document: dict[str, Any], content_type: str) -> None:
     assert document["paths"]["/predict"]["post"]["requestBody"]["content"][content_type]["schema"]["minLength"] == 1
+
+
+def test_the_card_as_text_is_documented_as_such(document: dict[str, Any]) -> None:
+    documented = document["paths"]["/model/card"]["get"]["responses"]
+    assert {status: [*response.get("content", {})] for status, response in documented.items()} == {
+        "200": ["text/markdown"],
+        "304": [],
+        "401": ["application/json"],
+        "500": ["application/json"],
+        "503": ["application/json"],
+    }

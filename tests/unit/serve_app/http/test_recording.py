@@ -4,16 +4,18 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from httpx import AsyncClient
+from httpx import AsyncClient, Response
 from ray.serve import metrics as metrics_of_ray
 from starlette.types import Receive, Scope, Send
 
 from serve_app import telemetry
 from serve_app.codes import MEANINGS, Code
+from serve_app.graph.messages import GraphOutcome
 from serve_app.http.admission import LEAST_PHOTOS
 from serve_app.http.app import create_app
 from serve_app.http.draining import drain
@@ -220,3 +222,63 @@ def test_the_times_of_a_batch_are_those_of_its_slowest_photo(caplog: pytest.LogC
     [line] = [vars(record) for record in caplog.records]
     assert (line["decode_ms"], line["total_ms"]) == (10.0, 500.0)
     assert line["message"] == "ok in 600 ms"
+
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (f"00-{TRACE}-b7ad6b7169203331-01", TRACE),
+        (f"42-{TRACE}-b7ad6b7169203331-00-more", TRACE),  # of a later version
+        (None, None),
+        (f"ff-{TRACE}-b7ad6b7169203331-01", None),
+        (f"00-{'0' * 32}-b7ad6b7169203331-01", None),
+        (f"00-{TRACE}-{'0' * 16}-01", None),
+        (f"00-{TRACE.upper()}-b7ad6b7169203331-01", None),
+        ("photo.jpg", None),
+    ],
+)
+async def test_the_clients_trace_is_in_the_log(
+    metrics: IngressMetrics, caplog: pytest.LogCaptureFixture, sent: str | None, told: str | None
+) -> None:
+    caplog.set_level(logging.INFO, "serve_app.telemetry")
+    async with client_of(create_app(FakeService(), settings(), tell=metrics.request)) as client:
+        await client.post("/predict", content=b"photo", headers=IMAGE | ({"traceparent": sent} if sent else {}))
+    [line] = [vars(record) for record in caplog.records]
+    assert line.get("trace_id") == told
+
+
+# --- Server-Timing --------------------------------------------------------------------------------------------------
+
+
+def durations(response: Response) -> dict[str, float]:
+    return {name: float(value) for name, value in (each.split(";dur=") for each in response.headers["server-timing"].split(", "))}
+
+
+class Timed(FakeService):
+    """A photo took ten milliseconds to decode."""
+
+    async def predict(self, image: bytes, request_id: str) -> GraphOutcome:
+        return replace(await super().predict(image, request_id), stages={"decode": 0.01, "total": 100.0})
+
+
+async def test_an_answer_tells_its_stages(metrics: IngressMetrics) -> None:
+    async with client_of(create_app(Timed(), settings())) as client:
+        for photo in (b"photo", b"not_an_image"):
+            told = durations(await client.post("/predict", content=photo, headers=IMAGE))
+            assert (told["decode"], [*told]) == (10.0, ["decode", "total"])
+            assert told["total"] < 100_000  # of the whole request, and not the graph's
+
+
+async def test_a_batch_tells_the_sums_of_its_stages(metrics: IngressMetrics) -> None:
+    async with client_of(create_app(Timed(), settings())) as client:
+        response = await client.post("/predict-batch", files=[("files", (name, b"photo")) for name in "abc"])
+        assert durations(response)["decode"] == 30.0
+
+
+async def test_a_refusal_tells_its_time_and_other_answers_none(metrics: IngressMetrics) -> None:
+    async with client_of(create_app(Timed(), settings())) as client:
+        assert [*durations(await client.post("/predict", content=b"", headers=IMAGE))] == ["total"]
+        assert "server-timing" not in (await client.get("/health")).headers

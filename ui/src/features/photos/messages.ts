@@ -75,6 +75,20 @@ export const MESSAGES: Record<Code | PageProblem, Message> = {
     tone: "fault",
     retry: true,
   },
+  unauthorized: {
+    title: "The service wants a key",
+    advice: "It answers only programs that have one of its keys, and this page has none. Ask the people who run it.",
+    short: "No key",
+    tone: "fault",
+    retry: false,
+  },
+  too_many_requests: {
+    title: "These are more photos than you may send at a time",
+    advice: "The service limits how many photos each client may send. Nothing is lost: try again in a minute.",
+    short: "Too many",
+    tone: "fault",
+    retry: true,
+  },
   not_found: {
     title: "The service is not at this address",
     advice: "Reload the page. If that does not help, its config.json names a wrong address.",

@@ -1,4 +1,5 @@
 import type { Client } from "../../api/client";
+import type { Code } from "../../api/types";
 import { answered, problem, type Outcome } from "./outcome";
 import type { Prepare } from "./prepare";
 
@@ -7,6 +8,8 @@ export const PARALLEL = 4;
 /** Failed connections before giving up. Retries come at once, then every second; a dead replica is replaced within seconds. */
 export const BROKEN_TRIES = 6;
 const BROKEN_WAIT_MS = 1000;
+/** Codes of a service that will have room again. */
+const PASSING: ReadonlySet<string> = new Set<Code>(["overloaded", "too_many_requests"]);
 /** How long to keep retrying a photo while the service says that it is busy or warming up. */
 export const BUSY_PATIENCE_MS = 120_000;
 const BUSY_WAIT_MS = 1000; // without a Retry-After
@@ -141,7 +144,7 @@ export class PhotoSession {
       signal.throwIfAborted();
       if (reply.kind === "answer") return answered(reply.answer);
       if (reply.kind === "fault") {
-        if (reply.code !== "overloaded" || Date.now() >= giveUpAt) {
+        if (!PASSING.has(reply.code) || Date.now() >= giveUpAt) {
           return { code: reply.code, answer: null, text: reply.text, requestId: reply.requestId };
         }
         this.#busyUntil = Math.max(this.#busyUntil, Date.now() + (reply.retryAfterMs ?? BUSY_WAIT_MS));
