@@ -83,6 +83,7 @@ class Settings(BaseSettings):
         description="Pixels of large photos that one detector replica decodes or has waiting; more are refused as `overloaded`",
         gt=0,
     )
+    max_people: int = Field(10, description="People of one photo that are classified with `people=each`, the largest first", ge=1, le=100)
     max_batch_files: int = Field(10, description="Most photos in one /predict-batch", gt=0)
     image_formats: Annotated[tuple[str, ...], NoDecode] = Field(
         ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF"),

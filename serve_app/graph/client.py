@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
@@ -27,6 +28,7 @@ from serve_app.settings import Settings
 from serve_app.telemetry import IngressMetrics
 from serve_app.vision.cropping import CropSpec
 from serve_app.vision.images import RGB
+from serve_app.vision.outcome import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class _Photo:
     """A photo in flight."""
 
     image: bytes
+    most_people: int = 0
     stages: Stages = field(default_factory=dict)
     retries: int = 0
 
@@ -87,10 +90,14 @@ class GraphClient:
         self._answered_at: dict[Role, float] = {}
         self._silent_since: dict[Role, float] = {}
 
-    async def predict(self, image: bytes, request_id: str) -> GraphOutcome:
-        """The outcome for one photo; a failure is a code, never an exception."""
+    async def predict(self, image: bytes, request_id: str, most_people: int = 0) -> GraphOutcome:
+        """The outcome for one photo; a failure is a code, never an exception.
+
+        Args:
+            most_people: classify each of up to so many people; 0: refuse several.
+        """
         started = time.perf_counter()
-        photo = _Photo(image)
+        photo = _Photo(image, most_people)
         self._retries.earn()
         try:
             async with asyncio.timeout(self._settings.request_deadline_s):
@@ -138,20 +145,28 @@ class GraphClient:
                 return GraphOutcome(Code.CORRUPT_IMAGE)
             photo.stages |= detection.stages
             self._answered_at["detector"] = time.monotonic()
-            answer: Classification | OtherCropWanted
-            if detection.classification is not None:
-                answer = detection.classification
-            elif detection.crop is not None:
-                answer = await self._classify(photo, detection.crop, spec)
-            else:
+            if detection.code is not Code.OK:
                 return GraphOutcome(detection.code, detection.people, None, detection.model, await self._current_classifier_name())
-            if isinstance(answer, Classification):
-                photo.stages |= answer.stages
-                self._answered_at["classifier"] = self._named_at = time.monotonic()
-                self._classifier_name = answer.model
-                return GraphOutcome(answer.code, detection.people, answer.probabilities, detection.model, answer.model)
-            # The classifier was exchanged while this photo was in flight. The deadline bounds how often that can happen.
-            spec = self._crop_spec = answer.crop_spec
+            answers = detection.classifications or await asyncio.gather(*(self._classify(photo, crop, spec) for crop in detection.crops))
+            other = next((answer for answer in answers if isinstance(answer, OtherCropWanted)), None)
+            classified = [answer for answer in answers if isinstance(answer, Classification)]
+            # The deadline bounds how often a classifier can be exchanged while this photo is in flight.
+            if other is not None:
+                spec = self._crop_spec = other.crop_spec
+            elif len({each.model for each in classified}) == 1:
+                return self._answer(photo, detection, classified)
+
+    def _answer(self, photo: _Photo, detection: Detection, classified: Sequence[Classification]) -> GraphOutcome:
+        self._answered_at["classifier"] = self._named_at = time.monotonic()
+        first = classified[0]
+        photo.stages |= {name: max(each.stages[name] for each in classified) for name in first.stages}
+        self._classifier_name = first.model
+        people = zip(detection.people, classified, strict=False)  # those that were too many have no answer
+        each = [Outcome(answer.code, [person], answer.probabilities) for person, answer in people] if photo.most_people else []
+        if len(detection.people) == 1:
+            return GraphOutcome(first.code, detection.people, first.probabilities, detection.model, first.model, each=each)
+        code = Code.OK if any(answer.code is Code.OK for answer in classified) else Code.UNSURE
+        return GraphOutcome(code, detection.people, None, detection.model, first.model, each=each)
 
     async def _ask_for_crop_spec(self) -> CropSpec:
         try:
@@ -196,7 +211,8 @@ class GraphClient:
         return None
 
     async def _call_detector(self, photo: _Photo, spec: CropSpec) -> Detection:
-        detection: Detection = await self._detector.call("detect", photo.image, spec)
+        crops = (photo.most_people or 1) * math.prod(spec.shape)
+        detection: Detection = await self._detector.call("detect", photo.image, spec, photo.most_people, answer_bytes=crops)
         return detection
 
     async def _classify(self, photo: _Photo, crop: RGB, spec: CropSpec) -> Classification | OtherCropWanted:

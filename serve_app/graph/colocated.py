@@ -6,7 +6,7 @@ from typing import Any
 
 from serve_app.checkpoints.card import Card
 from serve_app.graph.gender_classifier import GenderClassifier
-from serve_app.graph.messages import Classification, Detection, ModelDescription
+from serve_app.graph.messages import Detection, ModelDescription, OtherCropWanted
 from serve_app.graph.person_detector import PersonDetector
 from serve_app.settings import Settings
 from serve_app.vision.cropping import CropSpec
@@ -39,20 +39,19 @@ class ColocatedModels:
             self._classifier.reconfigure(user_config.get("classifier") or {}),
         )
 
-    async def detect(self, image: bytes, spec: CropSpec) -> Detection:
-        """Detects, and classifies the crop when there is one: the answer has the classification instead of the crop.
+    async def detect(self, image: bytes, spec: CropSpec, most_people: int = 0) -> Detection:
+        """Detects, and classifies the crops: the answer has the classifications instead.
 
         Raises:
             Exception: a model failed.
         """
         while True:
-            detection = await self._detector.detect(image, spec)
-            if detection.crop is None:
-                return detection
-            answer = await self._classifier.classify(detection.crop, spec)
-            if isinstance(answer, Classification):
-                return replace(detection, crop=None, classification=answer)
-            spec = answer.crop_spec  # the classifier was exchanged for one with other crops
+            detection = await self._detector.detect(image, spec, most_people)
+            answers = await asyncio.gather(*(self._classifier.classify(crop, spec) for crop in detection.crops))
+            other = next((answer for answer in answers if isinstance(answer, OtherCropWanted)), None)
+            if other is None:
+                return replace(detection, crops=[], classifications=answers)
+            spec = other.crop_spec  # the classifier was exchanged for one with other crops
 
     async def describe(self) -> ModelDescription:
         """The detector in use."""

@@ -38,19 +38,19 @@ class Detection:
     """The detector's answer for one photo.
 
     Attributes:
-        code: OK for exactly one person; otherwise the refusal.
-        people: the people that pass the person rule.
-        crop: the person, cropped for the classifier: `CropSpec.shape`, uint8; only with OK.
+        code: OK for exactly one person, or for several if each is asked for; otherwise the refusal.
+        people: the people that pass the person rule; if each is asked for, the largest first.
+        crops: the first people, cropped for the classifier: `CropSpec.shape`, uint8; only with OK.
         model: `name@revision`.
-        classification: of the crop, and instead of it, where both models are in one process.
+        classifications: of the crops, and instead of them, where both models are in one process.
     """
 
     code: Code
     people: list[DetectedPerson]
-    crop: RGB | None
+    crops: list[RGB]
     model: str
     stages: Stages = field(default_factory=dict)
-    classification: "Classification | None" = None
+    classifications: "list[Classification]" = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -65,8 +66,11 @@ class PersonDetector:
         """Applies `model_uri` and the overrides of the checkpoint's decision; null means the default."""
         await self._slot.apply(user_config)
 
-    async def detect(self, image: bytes, spec: CropSpec) -> Detection:
+    async def detect(self, image: bytes, spec: CropSpec, most_people: int = 0) -> Detection:
         """Decodes a photo, counts its people, and crops when there is exactly one.
+
+        Args:
+            most_people: crop up to so many, the largest, however many there are.
 
         Raises:
             Exception: the model failed; no photo passes then.
@@ -77,16 +81,18 @@ class PersonDetector:
         try:
             photo, prepared = await self._decoding.decode(image, lambda photo: (photo, detector.prepare(photo)))
         except ImageRefused as refused:
-            return Detection(refused.code, [], None, model, {"decode": time.perf_counter() - started})
+            return Detection(refused.code, [], [], model, {"decode": time.perf_counter() - started})
         decoded = time.perf_counter()
         people = people_that_count(await self._worker.submit((detector, prepared)), detector.decision)
         detected = time.perf_counter()
         stages = {"decode": decoded - started, "detect": detected - decoded}
         code = gate(people)
+        if most_people and code is Code.MULTIPLE_PEOPLE:
+            code, people = Code.OK, sorted(people, key=lambda person: person.area, reverse=True)
         if code is not Code.OK:
-            return Detection(code, people, None, model, stages)
-        crop = await self._decoding.run(crop_person, photo, people[0], spec)
-        return Detection(code, people, crop, model, stages | {"crop": time.perf_counter() - detected})
+            return Detection(code, people, [], model, stages)
+        crops = await self._decoding.run(crop_people, photo, people[: most_people or 1], spec)
+        return Detection(code, people, crops, model, stages | {"crop": time.perf_counter() - detected})
 
     async def describe(self) -> ModelDescription:
         """The model in use."""
@@ -124,6 +130,11 @@ class PersonDetector:
 def blank_photo() -> RGB:
     """A grey photo to warm up a model."""
     return np.full((384, 512, 3), 127, dtype=np.uint8)
+
+
+def crop_people(photo: RGB, people: Sequence[DetectedPerson], spec: CropSpec) -> list[RGB]:
+    """Each person, cropped for the classifier."""
+    return [crop_person(photo, person, spec) for person in people]
 
 
 def describe(detector: Detector, fault: str | None = None, working_s: float = 0.0) -> ModelDescription:

@@ -61,14 +61,18 @@ class Replicas:
         except TimeoutError:
             raise NobodyThereError from None
 
-    async def call(self, method: str, *args: Any) -> Any:
+    async def call(self, method: str, *args: Any, answer_bytes: int = 0) -> Any:
         """Calls a method. When the caller is cancelled the replica is told, or it would go on working for nobody.
+
+        Args:
+            answer_bytes: how large the answer may be, if that matters.
 
         Raises:
             ReplicaDiedError: the replica died under the call.
             Exception: raised by the method or by Serve.
         """
-        small = sum(len(argument) for argument in args if isinstance(argument, bytes)) <= GRPC_MAX_BYTES
+        argument_bytes = sum(len(argument) for argument in args if isinstance(argument, bytes))
+        small = max(argument_bytes, answer_bytes) <= GRPC_MAX_BYTES
         response: Any = self._method(method, small).remote(*args)
         patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._doubt)
         try:

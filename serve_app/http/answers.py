@@ -1,5 +1,6 @@
 """The JSON bodies of the HTTP contract: answers, faults, health. The table of codes is in `codes`."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,6 +10,7 @@ from serve_app.codes import MEANINGS, Code, error_text
 
 if TYPE_CHECKING:  # numpy and Pillow come with it, which HTTP does without
     from serve_app.graph.messages import Descriptions, GraphOutcome
+    from serve_app.vision.outcome import Outcome
 
 Box = Annotated[
     tuple[float, float, float, float],
@@ -34,6 +36,16 @@ class Person(Body):
     score: float = Field(description="The detector's score, 0 to 1", ge=0, le=1)
 
 
+class AnsweredPerson(Person):
+    """One of the largest people, where each was asked for: the same keys as an answer about one person has."""
+
+    code: Code = Field(description='"ok" or "unsure"')
+    prediction: str | None = Field(description='"male" or "female"; null unless the code is "ok"')
+    confidence: float = Field(description="Calibrated probability of the prediction; 0.0 without one", ge=0, le=1)
+    probabilities: dict[str, float] = Field(description="Calibrated probability of each label")
+    error: str | None = Field(description="Why there is no prediction, for people; null on success")
+
+
 class ModelRevisions(Body):
     """The two models that made an answer, each as `name@revision`."""
 
@@ -47,15 +59,17 @@ class Answer(Body):
     `prediction` is a guess at the gender presentation that the pixels suggest; it says nothing about anyone's identity.
     """
 
-    prediction: str | None = Field(description='"male" or "female"; null unless the code is "ok"')
+    prediction: str | None = Field(description='"male" or "female"; null unless the code is "ok" and the answer is about one person')
     confidence: float = Field(description="Calibrated probability of the prediction; 0.0 without one", ge=0, le=1)
     person_count: int = Field(description="People in the photo that pass the person rule", ge=0)
     probabilities: dict[str, float] | None = Field(
-        description='Calibrated probability of each label, with the codes "ok" and "unsure"; otherwise null'
+        description='Calibrated probability of each label, with the codes "ok" and "unsure", about one person; otherwise null'
     )
     error: str | None = Field(description="Why there is no prediction, for people; null on success")
     code: Code = Field(description="The outcome, for programs")
-    people: list[Person] = Field(description="Exactly the people that were counted")
+    people: list[AnsweredPerson | Person] = Field(
+        description="Exactly the people that were counted; with `people=each` the largest first, and the first of them with an answer each"
+    )
     request_id: str
     model: ModelRevisions | None = Field(description="The models that answered; null when none was asked")
 
@@ -70,15 +84,15 @@ class Answer(Body):
             probabilities=outcome.probabilities,
             error=error_text(outcome.code, len(outcome.people)),
             code=outcome.code,
-            people=[Person(box=person.box, score=person.score) for person in outcome.people],
+            people=_people(outcome),
             request_id=request_id,
             model=models or None,
         )
 
     @classmethod
-    def refusal(cls, code: Code, request_id: str, people: list[Person] | None = None, model: ModelRevisions | None = None) -> Self:
+    def refusal(cls, code: Code, request_id: str, people: Sequence[Person] | None = None, model: ModelRevisions | None = None) -> Self:
         """An answer without a prediction."""
-        people = people or []
+        people = list(people or [])
         return cls(
             prediction=None,
             confidence=0.0,
@@ -90,6 +104,24 @@ class Answer(Body):
             request_id=request_id,
             model=model,
         )
+
+
+def _people(outcome: "GraphOutcome") -> list[AnsweredPerson | Person]:
+    others = outcome.people[len(outcome.each) :]
+    return [*map(_answered, outcome.each), *(Person(box=person.box, score=person.score) for person in others)]
+
+
+def _answered(outcome: "Outcome") -> AnsweredPerson:
+    (person,) = outcome.people
+    return AnsweredPerson(
+        box=person.box,
+        score=person.score,
+        code=outcome.code,
+        prediction=outcome.prediction,
+        confidence=outcome.confidence,
+        probabilities=outcome.probabilities or {},
+        error=error_text(outcome.code),
+    )
 
 
 class BatchItem(Answer):

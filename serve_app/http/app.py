@@ -34,6 +34,7 @@ from serve_app.http.openapi import (
     require_key_in_document,
     root_docs,
 )
+from serve_app.http.options import people_wanted
 from serve_app.http.page import accepts_html, index_response, page_routes
 from serve_app.http.recording import SERVER_TIMING, RecordMiddleware, Tell
 from serve_app.http.shared_answer import SharedAnswer
@@ -63,8 +64,12 @@ A prediction is a guess from pixels; it says nothing about anyone's identity."""
 class PredictService(Protocol):
     """The graph, or a fake in tests."""
 
-    async def predict(self, image: bytes, request_id: str) -> "GraphOutcome":
-        """The outcome for one photo, within a deadline; a failure is a code, never an exception."""
+    async def predict(self, image: bytes, request_id: str, most_people: int = 0) -> "GraphOutcome":
+        """The outcome for one photo, within a deadline; a failure is a code, never an exception.
+
+        Args:
+            most_people: classify each of up to so many people; 0: refuse several.
+        """
         ...
 
     async def health(self) -> "Descriptions":
@@ -143,9 +148,9 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings, f
     shared_cards = SharedAnswer(lambda: service.cards())
     has_page = bool(page_routes(settings.page_dir))
 
-    async def ask(image: bytes, record: RequestRecord) -> Answer:
+    async def ask(image: bytes, record: RequestRecord, most_people: int) -> Answer:
         with pace.photo() as photo:
-            outcome = await service.predict(image, record.request_id)
+            outcome = await service.predict(image, record.request_id, most_people)
             photo.ended(outcome.code)
         record.photos.append(PhotoRecord(outcome.code, outcome.prediction, outcome.confidence, outcome.stages))
         return Answer.of(outcome, record.request_id)
@@ -187,12 +192,13 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings, f
     @app.post(PREDICT, **predict_docs(settings))
     async def predict(request: Request) -> Response:
         record: RequestRecord = request.state.record
+        most_people = people_wanted(request, settings.max_people)
         await fairness.take(request)
         photos.check()  # before the body: a client need not upload what will be refused
         with body_bytes.hold() as take:
             image = await read_image(request, settings, take, places)
             with photos.admit(1):
-                answer = await ask(image, record)
+                answer = await ask(image, record, most_people)
         if MEANINGS[answer.code].status == 200:
             return _json(answer)
         return fault_response(answer.code, record.request_id, answer.error)
@@ -200,13 +206,14 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings, f
     @app.post(PREDICT_BATCH, **predict_batch_docs(settings))
     async def predict_batch(request: Request) -> Response:
         record: RequestRecord = request.state.record
+        most_people = people_wanted(request, settings.max_people)
         await fairness.take(request)
         photos.check()
         with body_bytes.hold() as take:
             uploads = await read_files(request, settings, take, places)
             await fairness.take(request, len(uploads) - 1)
             with photos.admit(len(uploads)):
-                items = await asyncio.gather(*(_item(ask, upload, record) for upload in uploads))
+                items = await asyncio.gather(*(_item(ask, upload, record, most_people) for upload in uploads))
         return _json(BatchAnswer(results=items))
 
 
@@ -224,12 +231,14 @@ def _add_undocumented_routes(app: FastAPI) -> list[str]:
     return [route.path for route in routes]
 
 
-async def _item(ask: Callable[[bytes, RequestRecord], Awaitable[Answer]], upload: Upload, record: RequestRecord) -> BatchItem:
+async def _item(
+    ask: Callable[[bytes, RequestRecord, int], Awaitable[Answer]], upload: Upload, record: RequestRecord, most_people: int
+) -> BatchItem:
     if upload.image is None:
         record.photos.append(PhotoRecord(Code.IMAGE_TOO_LARGE))
         answer = Answer.refusal(Code.IMAGE_TOO_LARGE, record.request_id)
     else:
-        answer = await ask(upload.image, record)
+        answer = await ask(upload.image, record, most_people)
     return BatchItem(**dict(answer), filename=upload.filename)
 
 

@@ -16,6 +16,7 @@ from serve_app.http.answers import (
     HEALTHY,
     UNAVAILABLE,
     Answer,
+    AnsweredPerson,
     BatchAnswer,
     BatchItem,
     Body,
@@ -29,6 +30,7 @@ from serve_app.http.answers import (
 )
 from serve_app.http.faults import RETRY_AFTER_S
 from serve_app.http.middleware import HEADER as REQUEST_ID_HEADER
+from serve_app.http.options import PEOPLE, People
 from serve_app.http.recording import SERVER_TIMING
 from serve_app.http.uploads import BATCH_FIELD, PREDICT_FIELD
 from serve_app.settings import Settings
@@ -42,6 +44,20 @@ _BODY = _FILE | {"minLength": 1}
 _REQUEST_ID = "0b9c1f5e7d0a4f9c8a54d7d1f0a3e6b2"
 _MODEL = ModelRevisions(detector="person-detector@5f2c1a9e", classifier="gender-classifier@8d41b07c")
 _PERSON = Person(box=(0.31, 0.08, 0.72, 0.97), score=0.94)
+
+
+def _answered(prediction: str | None, male: float) -> AnsweredPerson:
+    code = Code.OK if prediction else Code.UNSURE
+    return AnsweredPerson(
+        **dict(_PERSON),
+        code=code,
+        prediction=prediction,
+        confidence=male if prediction else 0.0,
+        probabilities={"male": male, "female": round(1 - male, 3)},
+        error=MEANINGS[code].text or None,
+    )
+
+
 _ANSWERS = {
     Code.OK: Answer(
         prediction="male",
@@ -68,6 +84,21 @@ _ANSWERS = {
         model=_MODEL,
     ),
 }
+_EACH = Answer(
+    prediction=None,
+    confidence=0.0,
+    person_count=3,
+    probabilities=None,
+    error=None,
+    code=Code.OK,
+    people=[
+        _answered("male", 0.985),
+        _answered(None, 0.534),
+        Person(box=(0.02, 0.4, 0.12, 0.71), score=0.55),
+    ],
+    request_id=_REQUEST_ID,
+    model=_MODEL,
+)
 _WWW_AUTHENTICATE = {"www-authenticate": {"description": "How to send a key", "schema": {"type": "string"}}}
 _TIMING = {
     SERVER_TIMING: {
@@ -97,11 +128,12 @@ def predict_docs(settings: Settings) -> Kwargs:
             200: {
                 "description": "The answer about the photo, or the reason why there is none",
                 "headers": headers() | _TIMING,
-                "content": examples({code.value: answer for code, answer in _ANSWERS.items()}),
+                "content": examples({code.value: answer for code, answer in _ANSWERS.items()} | {f"{Code.OK}, each person": _EACH}),
             },
             **fault_responses(_FAULTS_OF_A_CALL | _FAULTS_OF_A_PHOTO),
         },
         "openapi_extra": {
+            "parameters": [_people(settings)],
             "requestBody": {
                 "required": True,
                 "description": f"The photo, at most {settings.max_image_bytes} bytes; its bytes tell its format ({_formats(settings)})",
@@ -112,7 +144,7 @@ def predict_docs(settings: Settings) -> Kwargs:
                     "image/*": {"schema": _BODY},
                     "application/octet-stream": {"schema": _BODY},
                 },
-            }
+            },
         },
     }
 
@@ -133,6 +165,7 @@ def predict_batch_docs(settings: Settings) -> Kwargs:
             **fault_responses(_FAULTS_OF_A_CALL),
         },
         "openapi_extra": {
+            "parameters": [_people(settings)],
             "requestBody": {
                 "required": True,
                 "description": f"At most {settings.max_batch_files} photos of at most {settings.max_image_bytes} bytes each",
@@ -141,7 +174,7 @@ def predict_batch_docs(settings: Settings) -> Kwargs:
                         "schema": _form(BATCH_FIELD, {"type": "array", "items": _FILE, "minItems": 1, "maxItems": settings.max_batch_files})
                     }
                 },
-            }
+            },
         },
     }
 
@@ -240,6 +273,18 @@ def require_key_in_document(app: FastAPI, paths: Collection[str], header: str) -
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _people(settings: Settings) -> Kwargs:
+    return {
+        "name": PEOPLE,
+        "in": "query",
+        "description": (
+            f'"{People.EACH}": each of the {settings.max_people} largest people gets an answer of their own, in `people`; the code is '
+            f'"{Code.OK}" when at least one of them has a prediction. "{People.ONE}": a photo of several people is refused'
+        ),
+        "schema": {"type": "string", "enum": list(People), "default": People.ONE},
+    }
 
 
 def _form(field: str, schema: Kwargs) -> Kwargs:

@@ -8,15 +8,22 @@ from serve_app.vision.people import DetectedPerson
 
 @dataclass(frozen=True)
 class Outcome:
-    """A photo's code, the people that count, and with OK or UNSURE the calibrated probabilities by label."""
+    """What is said of a photo.
+
+    Attributes:
+        people: those that count.
+        probabilities: with OK or UNSURE and one person: calibrated, by label.
+        each: where every person was asked for: the outcomes of the first of `people`, each of one person.
+    """
 
     code: Code
     people: list[DetectedPerson] = field(default_factory=list)
     probabilities: dict[str, float] | None = None
+    each: "list[Outcome]" = field(default_factory=list, kw_only=True)
 
     @property
     def prediction(self) -> str | None:
-        """The more probable label, only with OK."""
+        """The more probable label, only with OK and one person."""
         return max(self.probabilities, key=self.probabilities.__getitem__) if self.code is Code.OK and self.probabilities else None
 
     @property

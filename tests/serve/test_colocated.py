@@ -28,8 +28,9 @@ def graph(user_config: dict[str, Any] | None = None) -> Application:
     return http_deployment(Ingress).bind(bound, None, Settings(_env_file=None))
 
 
-def ask(url: str, photo: bytes) -> Answer:
-    answer: Answer = httpx.post(f"{url}/predict", content=photo, headers={"content-type": "image/jpeg"}, timeout=60).json()
+def ask(url: str, photo: bytes, **query: str) -> Answer:
+    headers = {"content-type": "image/jpeg"}
+    answer: Answer = httpx.post(f"{url}/predict", content=photo, headers=headers, params=query, timeout=60).json()
     return answer
 
 
@@ -45,6 +46,10 @@ def test_it_answers_as_models_in_two_processes_do(deploy: Callable[..., str], se
             here.pop(varying, None), there.pop(varying, None)
         assert here == there
         codes.add(here["code"])
+    each = [ask(at, photos.two_people(), people="each")["people"] for at in (url, service.url)]
+    assert len(each[0]) == 2
+    for person, other in zip(*each, strict=True):
+        assert person["probabilities"] == pytest.approx(other["probabilities"], abs=1e-3)
     assert codes == {"ok", "unsure", "no_person", "multiple_people", "corrupt_image", "not_an_image"}
     assert httpx.get(f"{url}/health", timeout=60).json() == httpx.get(f"{service.url}/health", timeout=60).json()
 

@@ -57,6 +57,24 @@ async def test_several_people(client: httpx.AsyncClient) -> None:
     assert (body["code"], body["prediction"], body["person_count"], len(body["people"])) == ("multiple_people", None, 2, 2)
 
 
+async def test_each_of_several_people(client: httpx.AsyncClient) -> None:
+    response = await client.post("/predict?people=each", content=photos.two_people(), headers={"content-type": "image/jpeg"})
+    body = response.json()
+    assert body.keys() == ANSWER_KEYS
+    assert (body["person_count"], body["prediction"], body["probabilities"]) == (2, None, None)
+    assert body["code"] == ("ok" if any(person["prediction"] for person in body["people"]) else "unsure")
+    for person in body["people"]:
+        assert person["probabilities"].keys() == {"male", "female"}
+        assert (person["code"], person["error"]) == (("ok", None) if person["prediction"] else ("unsure", MEANINGS[Code.UNSURE].text))
+    # A photo of one person has the same answer either way, and the person has it, too.
+    alone = await predict(client, photos.cameraman())
+    answer = await client.post("/predict?people=each", content=photos.cameraman(), headers={"content-type": "image/jpeg"})
+    (person,) = answer.json()["people"]
+    for about in (answer.json(), person):
+        assert (about["code"], about["prediction"]) == (alone["code"], alone["prediction"])
+        assert about["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-3)
+
+
 async def test_the_image_may_be_the_body_and_the_answer_is_the_same(client: httpx.AsyncClient) -> None:
     response = await client.post("/predict", content=photos.cameraman(), headers={"content-type": "image/jpeg"})
     form = await predict(client, photos.cameraman())

@@ -46,7 +46,7 @@ class FakeService:
         self.gate.set()
         self._arrival = asyncio.Condition()
 
-    async def predict(self, image: bytes, request_id: str) -> GraphOutcome:
+    async def predict(self, image: bytes, request_id: str, most_people: int = 0) -> GraphOutcome:
         """See PredictService."""
         async with self._arrival:
             self.photos.append(image)
@@ -54,6 +54,8 @@ class FakeService:
         await self.gate.wait()
         if self.raises:
             raise self.raises
+        if image == Code.MULTIPLE_PEOPLE.encode() and most_people:
+            return GraphOutcome(Code.OK, [PERSON] * 3, None, *MODELS, each=[MALE, UNSURE][:most_people])
         if image == Code.MULTIPLE_PEOPLE.encode():
             return GraphOutcome(Code.MULTIPLE_PEOPLE, [PERSON] * 3, None, *MODELS)
         if image == Code.UNSURE.encode():

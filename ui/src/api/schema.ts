@@ -136,7 +136,7 @@ export interface components {
         Answer: {
             /**
              * Prediction
-             * @description "male" or "female"; null unless the code is "ok"
+             * @description "male" or "female"; null unless the code is "ok" and the answer is about one person
              */
             prediction: string | null;
             /**
@@ -151,7 +151,7 @@ export interface components {
             person_count: number;
             /**
              * Probabilities
-             * @description Calibrated probability of each label, with the codes "ok" and "unsure"; otherwise null
+             * @description Calibrated probability of each label, with the codes "ok" and "unsure", about one person; otherwise null
              */
             probabilities: {
                 [key: string]: number;
@@ -165,13 +165,58 @@ export interface components {
             code: components["schemas"]["Code"];
             /**
              * People
-             * @description Exactly the people that were counted
+             * @description Exactly the people that were counted; with `people=each` the largest first, and the first of them with an answer each
              */
-            people: components["schemas"]["Person"][];
+            people: (components["schemas"]["AnsweredPerson"] | components["schemas"]["Person"])[];
             /** Request Id */
             request_id: string;
             /** @description The models that answered; null when none was asked */
             model: components["schemas"]["ModelRevisions"] | null;
+        };
+        /**
+         * AnsweredPerson
+         * @description One of the largest people, where each was asked for: the same keys as an answer about one person has.
+         */
+        AnsweredPerson: {
+            /**
+             * Box
+             * @description [x0, y0, x1, y1] relative to the upright image, 0 to 1
+             */
+            box: [
+                number,
+                number,
+                number,
+                number
+            ];
+            /**
+             * Score
+             * @description The detector's score, 0 to 1
+             */
+            score: number;
+            /** @description "ok" or "unsure" */
+            code: components["schemas"]["Code"];
+            /**
+             * Prediction
+             * @description "male" or "female"; null unless the code is "ok"
+             */
+            prediction: string | null;
+            /**
+             * Confidence
+             * @description Calibrated probability of the prediction; 0.0 without one
+             */
+            confidence: number;
+            /**
+             * Probabilities
+             * @description Calibrated probability of each label
+             */
+            probabilities: {
+                [key: string]: number;
+            };
+            /**
+             * Error
+             * @description Why there is no prediction, for people; null on success
+             */
+            error: string | null;
         };
         /**
          * BatchAnswer
@@ -188,7 +233,7 @@ export interface components {
         BatchItem: {
             /**
              * Prediction
-             * @description "male" or "female"; null unless the code is "ok"
+             * @description "male" or "female"; null unless the code is "ok" and the answer is about one person
              */
             prediction: string | null;
             /**
@@ -203,7 +248,7 @@ export interface components {
             person_count: number;
             /**
              * Probabilities
-             * @description Calibrated probability of each label, with the codes "ok" and "unsure"; otherwise null
+             * @description Calibrated probability of each label, with the codes "ok" and "unsure", about one person; otherwise null
              */
             probabilities: {
                 [key: string]: number;
@@ -217,9 +262,9 @@ export interface components {
             code: components["schemas"]["Code"];
             /**
              * People
-             * @description Exactly the people that were counted
+             * @description Exactly the people that were counted; with `people=each` the largest first, and the first of them with an answer each
              */
-            people: components["schemas"]["Person"][];
+            people: (components["schemas"]["AnsweredPerson"] | components["schemas"]["Person"])[];
             /** Request Id */
             request_id: string;
             /** @description The models that answered; null when none was asked */
@@ -887,7 +932,10 @@ export interface operations {
     };
     predict: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description "each": each of the 10 largest people gets an answer of their own, in `people`; the code is "ok" when at least one of them has a prediction. "one": a photo of several people is refused */
+                people?: "one" | "each";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -1014,7 +1062,10 @@ export interface operations {
     };
     predict_batch: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description "each": each of the 10 largest people gets an answer of their own, in `people`; the code is "ok" when at least one of them has a prediction. "one": a photo of several people is refused */
+                people?: "one" | "each";
+            };
             header?: never;
             path?: never;
             cookie?: never;

@@ -27,12 +27,12 @@ ROOT = Path(__file__).parents[4]
 class SmallService(FakeService):
     """Finds nobody in PNGs, and rejects the text file as not an image."""
 
-    async def predict(self, image: bytes, request_id: str) -> GraphOutcome:
+    async def predict(self, image: bytes, request_id: str, most_people: int = 0) -> GraphOutcome:
         if image.startswith(b"\x89PNG"):
             return GraphOutcome(Code.NO_PERSON)
         if image.startswith(b"This"):
             return GraphOutcome(Code.NOT_AN_IMAGE)
-        return await super().predict(image, request_id)
+        return await super().predict(image, request_id, most_people)
 
 
 @contextmanager
@@ -55,9 +55,9 @@ class SleepingService(SmallService):
 
     asked = 0
 
-    async def predict(self, image: bytes, request_id: str) -> GraphOutcome:
+    async def predict(self, image: bytes, request_id: str, most_people: int = 0) -> GraphOutcome:
         self.asked += 1
-        return GraphOutcome(Code.OVERLOADED) if self.asked < 3 else await super().predict(image, request_id)
+        return GraphOutcome(Code.OVERLOADED) if self.asked < 3 else await super().predict(image, request_id, most_people)
 
 
 def lines(output: str) -> dict[str, str]:

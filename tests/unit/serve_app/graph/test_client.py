@@ -18,6 +18,7 @@ from serve_app.graph.messages import Classification, Detection, GraphOutcome, Mo
 from serve_app.graph.replicas import Replicas
 from serve_app.settings import Settings
 from serve_app.vision.cropping import CropSpec
+from serve_app.vision.outcome import Outcome
 from serve_app.vision.people import DetectedPerson
 from tests.support.handles import Call, Handle, Method
 
@@ -104,7 +105,7 @@ class Metrics:
 
 
 def detection(code: Code = Code.OK, people: int = 1) -> Detection:
-    return Detection(code, [PERSON] * people, CROP if code is Code.OK else None, "detector@1")
+    return Detection(code, [PERSON] * people, [CROP] if code is Code.OK else [], "detector@1")
 
 
 CLASSIFIED = Classification(Code.OK, {"male": 0.25, "female": 0.75}, "classifier@1")
@@ -257,7 +258,7 @@ async def test_photos_that_were_on_a_replica_when_somebody_killed_it_are_all_tri
     outcomes = await asyncio.gather(*(client.predict(image, "id") for image in images))
     assert {outcome.code for outcome in outcomes} == {Code.OK}
     assert replica.company == [set(images)]
-    assert Counter(image for image, _ in replica.calls[1:]) == dict.fromkeys(images, 2)
+    assert Counter(image for image, *_ in replica.calls[1:]) == dict.fromkeys(images, 2)
     assert replica.most_held == len(images)
 
 
@@ -328,9 +329,51 @@ async def test_an_exchanged_classifier_that_wants_other_crops_gets_them(make_cli
         detector, Classifier(OtherCropWanted(other), Classification(Code.OK, {"male": 1.0, "female": 0.0}, "classifier@2"))
     )
     assert (await client.predict(b"photo", "id")).classifier == "classifier@2"
-    assert [spec for _, spec in detector.detect.calls] == [SPEC, other]
+    assert [spec for _, spec, _ in detector.detect.calls] == [SPEC, other]
     await client.predict(b"photo", "id")
-    assert detector.detect.calls[-1] == (b"photo", other)
+    assert detector.detect.calls[-1] == (b"photo", other, 0)
+
+
+async def test_each_person_gets_an_answer_and_those_beyond_the_limit_none(make_client: MakeClient) -> None:
+    third = DetectedPerson((0.8, 0.1, 0.9, 0.9), 0.7)
+    found = Detection(Code.OK, [PERSON, PERSON, third], [CROP, CROP], "detector@1")
+    unsure = Classification(Code.UNSURE, {"male": 0.5, "female": 0.5}, "classifier@1")
+    detector = Detector(found)
+    outcome = await make_client(detector, Classifier(CLASSIFIED, unsure)).predict(b"photo", "id", most_people=2)
+    assert (outcome.code, outcome.prediction, outcome.confidence, outcome.probabilities) == (Code.OK, None, 0.0, None)
+    assert outcome.people == [PERSON, PERSON, third]
+    assert outcome.each == [Outcome(Code.OK, [PERSON], CLASSIFIED.probabilities), Outcome(Code.UNSURE, [PERSON], unsure.probabilities)]
+    assert detector.detect.calls == [(b"photo", SPEC, 2)]
+
+
+async def test_when_none_of_several_has_a_prediction_the_photo_is_unsure(make_client: MakeClient) -> None:
+    unsure = Classification(Code.UNSURE, {"male": 0.5, "female": 0.5}, "classifier@1")
+    detector = Detector(Detection(Code.OK, [PERSON] * 2, [CROP] * 2, "detector@1"))
+    assert (await make_client(detector, Classifier(unsure)).predict(b"photo", "id", most_people=10)).code is Code.UNSURE
+
+
+async def test_each_of_one_person_is_the_answer_itself(make_client: MakeClient) -> None:
+    outcome = await make_client(Detector(detection()), Classifier(CLASSIFIED)).predict(b"photo", "id", most_people=10)
+    assert (outcome.code, outcome.prediction, outcome.probabilities) == (Code.OK, "female", CLASSIFIED.probabilities)
+    assert outcome.each == [Outcome(Code.OK, [PERSON], CLASSIFIED.probabilities)]
+
+
+async def test_an_answer_about_several_people_is_of_one_classifier(make_client: MakeClient) -> None:
+    newer = Classification(Code.OK, {"male": 1.0, "female": 0.0}, "classifier@2")
+    detector = Detector(Detection(Code.OK, [PERSON] * 2, [CROP] * 2, "detector@1"))
+    outcome = await make_client(detector, Classifier(CLASSIFIED, newer)).predict(b"photo", "id", most_people=10)
+    assert [each.probabilities for each in outcome.each] == [newer.probabilities] * 2
+    assert outcome.classifier == "classifier@2"
+
+
+async def test_crops_too_large_for_a_message_come_through_the_object_store(make_client: MakeClient) -> None:
+    wide = CropSpec(margin=0.0, aspect=1.0, size=600)  # a crop has a megabyte
+    classifier, detector = Classifier(CLASSIFIED), Detector(detection())
+    classifier.describe = Method(replace(CLASSIFIER, crop_spec=wide))
+    client = make_client(detector, classifier)
+    for most_people, by_reference in ((0, False), (10, True)):
+        await client.predict(b"photo", "id", most_people)
+        assert detector.by_reference is by_reference
 
 
 async def test_health_describes_the_models(make_client: MakeClient) -> None:

@@ -243,6 +243,31 @@ async def test_query_parameters_are_ignored(client: AsyncClient) -> None:
     assert (await predict(client, params={"threshold": "high"})).json() == SUCCESS
 
 
+@pytest.mark.parametrize("people", ["each", "one", None])
+async def test_each_of_several_people_is_answered_where_asked_for(client: AsyncClient, people: str | None) -> None:
+    answer = (await predict(client, b"multiple_people", params={"people": people} if people else {})).json()
+    if people != "each":
+        assert answer == refusal(Code.MULTIPLE_PEOPLE)
+        return
+    first = {**PERSON, "code": "ok", "prediction": "male", "confidence": 0.892, "probabilities": SUCCESS["probabilities"], "error": None}
+    unsure = {name: refusal(Code.UNSURE)[name] for name in ("code", "prediction", "confidence", "probabilities", "error")}
+    assert answer == {
+        **SUCCESS,
+        "prediction": None,
+        "confidence": 0.0,
+        "probabilities": None,
+        "person_count": 3,
+        "people": [first, PERSON | unsure, PERSON],
+    }
+
+
+@pytest.mark.parametrize("query", ["people=all", "people=", "people=each&people=one"])
+async def test_another_choice_of_people_is_a_bad_request(client: AsyncClient, query: str) -> None:
+    for path, field in (("/predict", "file"), ("/predict-batch", "files")):
+        answer = await client.post(f"{path}?{query}", files={field: PHOTO}, headers={"x-request-id": ID})
+        assert (answer.status_code, answer.json()) == (400, fault(Code.BAD_REQUEST, 'people is "one" or "each", once'))
+
+
 # --- POST /predict-batch --------------------------------------------------------------------------------------------
 
 
@@ -256,6 +281,11 @@ async def test_a_batch_answers_each_photo_in_the_order_sent(client: AsyncClient)
             {**SUCCESS, "filename": "2.jpg"},
         ]
     }
+
+
+async def test_a_batch_answers_each_person(client: AsyncClient) -> None:
+    answer = await client.post("/predict-batch?people=each", files=[("files", b"multiple_people"), ("files", PHOTO)])
+    assert [[person.get("code") for person in item["people"]] for item in answer.json()["results"]] == [["ok", "unsure", None], [None]]
 
 
 @pytest.mark.parametrize("code", [code for code in Code if code is not Code.OK])

@@ -20,7 +20,7 @@ LIMITS = settings()
 class OnlyPhotos(FakeService):
     """Takes what begins like a GIF for a photo, and nothing else."""
 
-    async def predict(self, image: bytes, request_id: str) -> GraphOutcome:
+    async def predict(self, image: bytes, request_id: str, most_people: int = 0) -> GraphOutcome:
         return MALE if image.startswith(GIF.encode()) else GraphOutcome(Code.NOT_AN_IMAGE)
 
 

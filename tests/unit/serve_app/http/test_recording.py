@@ -260,7 +260,7 @@ def durations(response: Response) -> dict[str, float]:
 class Timed(FakeService):
     """A photo took ten milliseconds to decode."""
 
-    async def predict(self, image: bytes, request_id: str) -> GraphOutcome:
+    async def predict(self, image: bytes, request_id: str, most_people: int = 0) -> GraphOutcome:
         return replace(await super().predict(image, request_id), stages={"decode": 0.01, "total": 100.0})
 
 
