@@ -14,7 +14,7 @@ NAME ?=
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 # Test groups. Two Ray clusters must not run side by side: of the groups in BESIDE only infra starts one, and those in ALONE run in turn.
-BESIDE := infra unit openvino ui house
+BESIDE := infra unit openvino ui house client
 ALONE := tune serve browser
 WORKERS ?= 2
 RESULTS := build/test-results
@@ -74,6 +74,8 @@ test-openvino: setup-dev ## Test the OpenVINO runtime
 	@$(PYTEST) tests/openvino
 test-house: setup-dev ## Test documentation, lock files, import contracts and tracked files
 	@$(PYTEST) tests/house
+test-client: setup-dev ## Test the Python client and its command
+	@$(PYTEST) --config-file pyproject.toml -p tests.support.groups clients/python/tests
 test-infra: setup-dev ## Test the Dockerfile, manifests, Terraform and deploy.sh
 	@$(PYTEST) tests/infra
 test-tune: setup-dev ## Test hyper-parameter search on a local Ray cluster

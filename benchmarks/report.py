@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.cost import INSTANCES, PRICED, usd_per_1000
 from benchmarks.cpu_time import CpuTime
 from benchmarks.other_work import QUIET_CORES
-from benchmarks.results import Point, Ratio, Results, ServerResult, SetResult
+from benchmarks.results import Machine, Point, Ratio, Results, ServerResult, SetResult
 from benchmarks.soak import SoakResult
 from benchmarks.worst_clients import WorstClients
 
@@ -18,7 +19,7 @@ def print_report(results: Results, console: Console) -> None:
     machine = results.machine
     console.print(f"\n{machine.cores} cores of {machine.processor}; {results.photos}; revision {machine.revision}, {machine.date}")
     for each in results.sets:
-        console.print(_bare_table(each), _load_table(each), _figures_table(each))
+        console.print(_bare_table(each), _load_table(each), _figures_table(each), _cost_table(each, machine))
         if (cores := each.other_cores()) > QUIET_CORES:
             console.print(f"[red]The machine was not quiet:[/red] other programs kept up to {cores:.2f} cores busy in the rounds")
         for error in each.errors:
@@ -107,6 +108,15 @@ def _load_row(point: Point) -> Iterator[str]:
     yield _number(point.server_cpu_s / point.wall_s, 2)
     yield _number(point.client_cpu_s / summary.seconds, 2)
     yield _number(point.memory_mb)
+
+
+def _cost_table(each: SetResult, machine: Machine) -> Table:
+    """What the service costs at each load; the other servers' costs are to it as their answers per second are."""
+    points = each.servers[0].points if each.servers else []
+    table = _table(f"{each.models}: USD per 1,000 photos (list prices of {PRICED})", "instance", *(point.load for point in points))
+    for instance in INSTANCES:
+        table.add_row(instance.name, *(_number(usd_per_1000(instance, point, machine), 5) for point in points))
+    return table
 
 
 def _figures_table(each: SetResult) -> Table:

@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from typing import Any
 
 from ray.serve import metrics
 
@@ -21,7 +22,8 @@ class IngressMetrics:
 
     def __init__(self) -> None:
         self._answers = metrics.Counter("gender_answers", "Answers by code.", tag_keys=("code",))
-        self._by_key = metrics.Counter("gender_answers_by_key", "Answers by API key and code.", tag_keys=("key", "code"))
+        tag_keys: Any = ("key", "code")  # Ray says that there is only one
+        self._by_key = metrics.Counter("gender_answers_by_key", "Answers by API key and code.", tag_keys=tag_keys)
         self._confidence = metrics.Histogram("gender_confidence", "Confidence of predictions.", CONFIDENCE_BUCKETS, tag_keys=("label",))
         self._stages = metrics.Histogram("gender_stage_seconds", "Seconds spent in each stage.", SECONDS_BUCKETS, tag_keys=("stage",))
         self._retries = metrics.Counter("gender_retries", "Calls repeated because a replica died.")

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 HEADER = "x-api-key"
 PREFIX = "gp_"  # so that scanners for leaked secrets can know it
 
+_UNREADABLE = (0,)
 Digests = dict[str, str]  # of keys, by name
 
 
@@ -60,17 +61,21 @@ class Keys:
             state = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
             if state == self._state:
                 return
-            self._state = state
-            self._read = _digests(_entries(self._file))
+            entries = _entries(self._file)
+        except OSError as error:
+            if self._state != _UNREADABLE:
+                logger.error("API_KEYS_FILE was not read, the keys stay as they were: %s", type(error).__name__)
+            self._state = _UNREADABLE
+        except ValueError as error:
+            logger.error("API_KEYS_FILE was not read, the keys stay as they were: %s", _reason(error))
+            self._state = state  # it is as bad until it changes
+        else:
+            self._state, self._read = state, _digests(entries)
             logger.info("API_KEYS_FILE has %d keys: %s", len(self._read), ", ".join(sorted(self._read)) or "none")
-        except (OSError, ValueError) as error:
-            if self._state != (0,):
-                logger.error("API_KEYS_FILE was not read, the keys stay as they were: %s", _reason(error))
-            self._state = (0,)
 
 
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, ValueError) and not isinstance(error, UnicodeError) else type(error).__name__
+def _reason(error: ValueError) -> str:
+    return type(error).__name__ if isinstance(error, UnicodeError) else str(error)
 
 
 def _entries(file: Path) -> list[str]:

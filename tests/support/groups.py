@@ -82,7 +82,8 @@ def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
 
 
 def _group(nodeid: str) -> str:
-    return nodeid.split("/")[1]
+    top, group, *_ = nodeid.split("/")
+    return group if top == "tests" else "client"  # clients/python/tests
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:

@@ -500,7 +500,8 @@ async def test_a_refusal_does_not_wait_long_for_a_classifier_that_is_silent(
 async def test_cards_of_both_models(make_client: MakeClient) -> None:
     detector, classifier = Detector(), Classifier()
     detector.card, classifier.card = Method("detector's"), Method("classifier's")
-    assert await make_client(detector, classifier).cards() == {"detector": "detector's", "classifier": "classifier's"}
+    cards: Any = await make_client(detector, classifier).cards()
+    assert cards == {"detector": "detector's", "classifier": "classifier's"}
     assert await make_client(detector, classifier, scaled_to_zero=True).cards() is None
 
 

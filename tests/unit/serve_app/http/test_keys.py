@@ -154,7 +154,7 @@ def test_a_file_that_is_broken_leaves_the_keys_as_they_were(file: Path, text: st
     if text is not None:
         file.write_bytes(text.encode(errors="surrogateescape"))
     assert (ours.name_of(KEY), ours.name_of(KEY), ours.name_of(OTHER)) == ("shop", "shop", None)
-    assert "the keys stay as they were" in caplog.text
+    assert caplog.text.count("the keys stay as they were") == 1
     assert KEY not in caplog.text
     file.write_text(GARAGE)
     assert (ours.name_of(KEY), ours.name_of(OTHER)) == (None, "garage")
