@@ -54,6 +54,7 @@ export function App({ client, session, keeper, apiUrl }: Props) {
     const [first] = ids;
     if (first === undefined) return;
     setCamera(false);
+    setViewed(null);
     // One photo is shown by itself, except where it joins those in the gallery.
     go(ids.length === 1 && (path !== PHOTOS || photos.length === 0) ? photoAddress(first) : PHOTOS);
   };
@@ -124,7 +125,7 @@ export function App({ client, session, keeper, apiUrl }: Props) {
             onChange={({ target }) => take([...(target.files ?? [])])}
           />
           <Announcer photos={photos} shown={shown} />
-          <Area of={path} onReload={reload}>
+          <Area of={path} level={1} onReload={reload}>
             <Suspense fallback={<p className={styles["loading"]}>{text.loading}</p>}>
               <Switch>
                 <Route path={START} component={StartPage} />

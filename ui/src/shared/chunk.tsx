@@ -1,7 +1,17 @@
 import { lazy, type ComponentType } from "react";
 
 /** A part of the page that is loaded when needed could not be: no network, or it is gone since a deployment. */
-export class ChunkError extends Error {}
+export class ChunkError extends Error {
+  override name = "ChunkError";
+}
+
+const failed = new Set<() => void>();
+
+/** What could not be loaded is asked for again when it is next shown. */
+export function forgetFailures(): void {
+  for (const renew of failed) renew();
+  failed.clear();
+}
 
 /**
  * A component that is loaded when it is first shown. Unlike `React.lazy`, it can be tried again after a failure.
@@ -12,10 +22,13 @@ export function chunk<Props extends object>(load: () => Promise<{ default: Compo
   const start = () =>
     lazy(() =>
       load().catch((error: unknown) => {
-        Current = start(); // for the next try
+        failed.add(renew);
         throw new ChunkError("a part of the page could not be loaded", { cause: error });
       }),
     );
+  const renew = () => {
+    Current = start();
+  };
   let Current = start();
   const Chunk = (props: Props) => <Current {...props} />;
   return [Chunk, () => void load().catch(() => undefined)];

@@ -46,6 +46,7 @@ export const en = {
     samples: "No photo at hand? Try a drawing:",
     sampleGone: "The drawing could not be loaded. Try again, or choose a photo of your own.",
     earlier: (count: number) => (count === 1 ? "Your photo is still here" : `Your ${count} photos are still here`),
+    earlierAnswers: (count: number) => (count === 1 ? "Your answer is still here" : `Your ${count} answers are still here`),
   },
 
   drop: { add: "Drop to add", analyse: "Drop to analyse" },

@@ -13,6 +13,11 @@ const words = text.gallery;
 
 /** All photos: progress, a grid or a table with sorting and filters, and export. `returnTo`: the photo viewed last, which gets the focus. */
 export default function Gallery({ returnTo }: { returnTo: number | null }) {
+  const { photos } = useWorkspace();
+  return photos.length === 0 ? <Empty /> : <Photos returnTo={returnTo} />;
+}
+
+function Photos({ returnTo }: { returnTo: number | null }) {
   const { photos, session, arrangement } = useWorkspace();
   const shown = useMemo(() => arrange(photos, arrangement), [photos, arrangement]);
   const title = useRef<HTMLHeadingElement>(null);
@@ -27,7 +32,6 @@ export default function Gallery({ returnTo }: { returnTo: number | null }) {
   /** The button that was pressed disappears, so the photo's link gets its focus. */
   const focusPhoto = (id: number) => list.current?.querySelector<HTMLElement>(`[data-photo="${id}"]`)?.focus();
 
-  if (photos.length === 0) return <Empty />;
   const cancel = () => {
     session.cancelAll();
     focusTitle();

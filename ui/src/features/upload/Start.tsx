@@ -53,14 +53,17 @@ function Earlier() {
   const { photos } = useWorkspace();
   const [first] = photos;
   if (!first) return null;
+  const previews = photos.filter(({ thumbnail }) => thumbnail).slice(-PREVIEWS);
+  const { earlier, earlierAnswers } = text.start;
+  const say = photos.some(({ file }) => file) ? earlier : earlierAnswers;
   return (
     <Link className={styles["earlier"]} href={photos.length === 1 ? photoAddress(first.id) : PHOTOS}>
-      <span className={styles["previews"]} aria-hidden="true">
-        {photos.slice(-PREVIEWS).map((photo) => (
+      <span className={styles["previews"]} aria-hidden="true" hidden={previews.length === 0}>
+        {previews.map((photo) => (
           <Thumbnail key={photo.id} photo={photo} />
         ))}
       </span>
-      {text.start.earlier(photos.length)}
+      {say(photos.length)}
       <Icon name="next" />
     </Link>
   );

@@ -52,8 +52,8 @@ export function PhotoView({ photo, onRemove }: Props) {
               <button type="button" className="button compact" onClick={chooseFiles}>
                 <Icon name="add" /> <span>{words.add}</span>
               </button>
-              <Link className="button primary" href={PHOTOS}>
-                <Icon name="grid" /> {words.all}
+              <Link className="button primary compact" href={PHOTOS}>
+                <Icon name="grid" /> <span>{words.all}</span>
               </Link>
             </>
           ) : (
