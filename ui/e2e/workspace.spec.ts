@@ -2,6 +2,8 @@ import { choose, expect, expectAccessible, file, heading, many, open, STATUS, te
 
 // What is lost, and what is not: at every step, back and forth, after a reload, and when something breaks.
 
+test.use({ expectedErrors: STATUS });
+
 const answered = (code: string, more: object = {}) => ({
   json: {
     prediction: code === "ok" ? "male" : null,
@@ -160,7 +162,10 @@ test.describe("when something breaks", () => {
 });
 
 test("the browser asks before photos in work are left, and not afterwards", async ({ page }) => {
-  const { promise: held, resolve: answer } = Promise.withResolvers<undefined>();
+  let answer: (() => void) | undefined;
+  const held = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
   await page.route("**/predict", (route) => held.then(() => route.fulfill(answered("ok"))));
   await open(page);
   await choose(page, file("person.jpg"));
@@ -170,7 +175,7 @@ test("the browser asks before photos in work are left, and not afterwards", asyn
   const leaving = page.evaluate(() => location.reload());
   await (await asked).dismiss();
   await leaving;
-  answer(undefined);
+  answer?.();
   await expect(heading(page, "male presentation")).toBeVisible();
   await page.reload();
   await expect(heading(page, "male presentation")).toBeVisible();

@@ -92,7 +92,7 @@ export function App({ client, session, keeper, apiUrl }: Props) {
 
   const { restored } = keeping;
   const chooseFolder = () => folderInput.current?.click();
-  const workspace: Workspace = { session, photos, restored, arrangement, arrange, take, chooseFiles: open, chooseFolder, openCamera };
+  const workspace: Workspace = { apiUrl, session, photos, restored, arrangement, arrange, take, chooseFiles: open, chooseFolder, openCamera };
   const undone = (ids: readonly number[]) => {
     const [only] = ids;
     go(ids.length === 1 && only !== undefined && path !== PHOTOS ? photoAddress(only) : PHOTOS);

@@ -44,6 +44,14 @@ export const en = {
     formats: (formats: string, mebibytes: number) =>
       `${formats}. Large photos are made smaller before they are sent; what your browser cannot open is sent as it is, up to ${mebibytes} MiB.`,
     samples: "No photo at hand? Try a drawing:",
+    sampleNames: {
+      beard: "Somebody with a beard",
+      longHair: "Somebody with long hair",
+      shortHair: "Somebody with short hair",
+      two: "Two people",
+      nobody: "Hills, and nobody",
+    },
+    sampleFile: (name: string) => `Drawing: ${name}.jpg`,
     sampleGone: "The drawing could not be loaded. Try again, or choose a photo of your own.",
     earlier: (count: number) => (count === 1 ? "Your photo is still here" : `Your ${count} photos are still here`),
     earlierAnswers: (count: number) => (count === 1 ? "Your answer is still here" : `Your ${count} answers are still here`),
@@ -111,7 +119,7 @@ export const en = {
       request: "Request",
     },
     ask: "Ask the same from a program",
-    copy: "Copy",
+    copy: (language: string) => `Copy for ${language}`,
     copied: "Copied",
   },
 

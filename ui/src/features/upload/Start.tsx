@@ -7,6 +7,7 @@ import { FORMATS } from "@/text/messages";
 import { photoAddress, PHOTOS } from "../workspace/addresses";
 import { useWorkspace } from "../workspace/context";
 import { Thumbnail } from "../workspace/Thumbnail";
+import { Samples } from "./Samples";
 import styles from "./Start.module.css";
 
 const PREVIEWS = 5;
@@ -21,6 +22,7 @@ export function Start() {
       <div className={styles["words"]}>
         <h1>{words.title}</h1>
         <p>{words.lead}</p>
+        <Samples />
         <Earlier />
       </div>
       <div className={styles["drop"]}>

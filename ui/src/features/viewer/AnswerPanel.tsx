@@ -11,6 +11,7 @@ import type { Photo } from "../workspace/session";
 import styles from "./AnswerPanel.module.css";
 import { Details } from "./Details";
 import { Probabilities } from "./Probabilities";
+import { Program } from "./Program";
 
 interface Props {
   photo: Photo;
@@ -55,6 +56,7 @@ export function AnswerPanel({ photo, onRetry, onCancel }: Props) {
         )
       )}
       {outcome && <Details outcome={outcome} />}
+      {outcome?.answer && <Program name={photo.name} />}
     </section>
   );
 }

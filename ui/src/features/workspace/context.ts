@@ -4,6 +4,8 @@ import type { Photo, PhotoSession } from "./session";
 
 /** What every area of the page knows about the photos, and may do with them. */
 export interface Workspace {
+  /** Prefix of the service's addresses; "" for the page's own origin. */
+  apiUrl: string;
   session: PhotoSession;
   photos: readonly Photo[];
   /** Whether the photos of an earlier visit are back. */
