@@ -3,7 +3,7 @@ import jsxA11y from "eslint-plugin-jsx-a11y";
 import reactHooks from "eslint-plugin-react-hooks";
 import tseslint from "typescript-eslint";
 
-// Imports go one way: api and shared know nobody, features know those, app knows all.
+// Imports go one way: api knows nobody, text knows api, shared knows text, features know those, app knows all.
 const mayNotImport = (folder, ...others) => ({
   files: [`src/${folder}/**`],
   rules: { "no-restricted-imports": ["error", { patterns: others.map((other) => ({ group: [`**/${other}/**`] })) }] },
@@ -25,9 +25,12 @@ export default tseslint.config(
   },
   { files: ["**/*.{js,mjs}"], ...tseslint.configs.disableTypeChecked },
   { files: ["scripts/*.mjs"], languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } } },
-  mayNotImport("api", "shared", "features", "app"),
+  mayNotImport("api", "shared", "text", "features", "app"),
+  mayNotImport("text", "shared", "features", "app"),
   mayNotImport("shared", "api", "features", "app"),
-  mayNotImport("features/photos", "app", "features/health", "features/about"),
-  mayNotImport("features/health", "app", "features/photos", "features/about"),
-  mayNotImport("features/about", "app", "features/photos", "features/health"),
+  mayNotImport("features/workspace", "app", "upload", "viewer", "gallery", "health", "about"),
+  // These know the workspace, and not each other.
+  ...["upload", "viewer", "gallery", "health", "about"].map((feature, _, all) =>
+    mayNotImport(`features/${feature}`, "app", ...all.filter((other) => other !== feature)),
+  ),
 );

@@ -14,7 +14,7 @@ export default defineConfig({
     baseURL: process.env["SERVICE_URL"] ?? "http://localhost:8000",
     launchOptions: {
       executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
-      args: ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
+      args: ["--no-sandbox", "--use-fake-device-for-media-stream=device-count=2", "--use-fake-ui-for-media-stream"],
     },
     trace: "off",
   },

@@ -11,23 +11,26 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 INDEX = "index.html"
+# Addresses that the page's own router makes (ui/src/features/workspace/addresses.ts). Named one by one, so that all others stay the API's 404s.
+PAGE_PATHS = ("/photos", "/photos/{photo}", "/how")
 COMPRESSED_FROM_BYTES = 1024
 
 # blob: shows the photos that the user has chosen.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' blob:; connect-src 'self'; "
-    "worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
 def page_routes(page_dir: Path) -> list[BaseRoute]:
-    """A route for each top-level file of the page's folder and a mount for each folder; none when there is no page.
+    """A route for each top-level file of the page's folder and each of its addresses, and a mount for each folder; none when there is no page.
 
     Add them after the API's routes. A single mount at `/` would turn the API's 405s into 404s.
     """
     if not (page_dir / INDEX).is_file():
         return []
-    return [_route(entry) for entry in sorted(page_dir.iterdir())]
+    deep_links = [Route(path, lambda _: index_response(page_dir)) for path in PAGE_PATHS]
+    return [*(_route(entry) for entry in sorted(page_dir.iterdir())), *deep_links]
 
 
 def index_response(page_dir: Path) -> Response:

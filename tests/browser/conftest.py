@@ -58,6 +58,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "cut.jpg": photos.cameraman()[:20_000],
         "dot.png": encode(Image.new("RGB", (1, 1), "red"), "PNG"),
         "document.jpg": b"%PDF-1.7\n" + b"1 0 obj\n" * 500,
+        "iphone.heic": encode(person, "HEIF"),
         "phone.heic": b"\0\0\0\x20ftypheic\0\0\0\0mif1heic" + bytes(4000),
         "huge.jpg": np.random.default_rng(0).bytes(60_000_000),
         "photo.tiff": encode(person, "TIFF"),

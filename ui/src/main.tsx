@@ -6,26 +6,32 @@ import { Client } from "./api/client";
 import { loadConfig } from "./api/config";
 import { App } from "./app/App";
 import "./app/base.css";
-import { prepare, type Prepare } from "./features/photos/prepare";
-import { startReducer } from "./features/photos/reducer";
+import { applyTheme } from "./app/ThemeButton";
+import { prepare } from "./features/upload/prepare";
+import { startReducer } from "./features/upload/reducer";
+import { Keeper } from "./features/workspace/keeper";
+import { PhotoSession } from "./features/workspace/session";
+import { text } from "./text";
 
 const element = document.getElementById("root");
 if (!element) throw new Error("index.html has no #root");
 const root = createRoot(element);
+applyTheme();
 
 try {
   const { apiUrl } = await loadConfig();
   const client = new Client(apiUrl);
   const reduce = startReducer();
-  const prepareFile: Prepare = (file) => prepare(file, reduce);
+  const session = new PhotoSession(client, (file) => prepare(file, reduce));
+  const keeper = new Keeper(session);
   root.render(
     <StrictMode>
       <QueryClientProvider client={new QueryClient()}>
-        <App client={client} prepare={prepareFile} apiUrl={apiUrl} />
+        <App client={client} session={session} keeper={keeper} apiUrl={apiUrl} />
       </QueryClientProvider>
     </StrictMode>,
   );
 } catch (error) {
   console.error(error);
-  root.render(<p role="alert">This page could not be set up: its config.json cannot be read. Reload it in a minute.</p>);
+  root.render(<p role="alert">{text.broken.config}</p>);
 }

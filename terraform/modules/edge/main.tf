@@ -11,7 +11,7 @@ locals {
   # What serve_app/http/page.py sends with the page when the service itself serves it.
   content_security_policy = join("; ", [
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "font-src 'self'", "img-src 'self' blob:", "connect-src 'self'",
-    "worker-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+    "worker-src 'self'", "manifest-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
   ])
 }
 

@@ -1,5 +1,5 @@
 import { http, HttpResponse } from "msw";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { answer, busy, fault, HEALTHY, SERVICE, server } from "../testing/server";
 import { Client, retryAfter } from "./client";
 
@@ -35,6 +35,32 @@ test("cancelling aborts the request and does not count as a fault", async () => 
   const controller = new AbortController();
   controller.abort();
   await expect(client.predict(new Blob(["x"]), "a.jpg", controller.signal)).rejects.toThrow();
+});
+
+test("a code that the page does not know is an answer all the same", async () => {
+  replyWith(() => HttpResponse.json({ ...answer("no_person"), code: "too_dark" }));
+  expect(await ask()).toMatchObject({ kind: "answer", answer: { code: "too_dark" } });
+});
+
+test.each([
+  ["no list of people", { people: null }],
+  ["probabilities that are no numbers", { probabilities: { male: "high" } }],
+  ["a frame of two numbers", { people: [{ box: [0, 1], score: 1 }] }],
+])("an answer with %s is none", async (_, wrong) => {
+  replyWith(() => HttpResponse.json({ ...answer("ok"), ...wrong }));
+  expect(await ask()).toEqual({ kind: "no_answer", mayPass: false });
+});
+
+test("photos are sent by browsers without AbortSignal.any, too, and can be cancelled", async () => {
+  vi.spyOn(AbortSignal, "any").mockImplementation(() => {
+    throw new TypeError("AbortSignal.any is not a function");
+  });
+  expect(await ask()).toMatchObject({ kind: "answer" });
+  server.use(http.post(`${SERVICE}/predict`, () => new Promise<never>(() => undefined)));
+  const controller = new AbortController();
+  const asked = client.predict(new Blob(["x"]), "a.jpg", controller.signal);
+  controller.abort();
+  await expect(asked).rejects.toThrow();
 });
 
 test("Retry-After may be seconds or a date", () => {

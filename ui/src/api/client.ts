@@ -1,11 +1,12 @@
-import type { Answer, Code, Fault, Health } from "./types";
+import { isAnswer, isFault, isHealth } from "./shapes";
+import type { Answer, Health } from "./types";
 
 /** Longer than the sum of the service's own deadlines, so no answer can come later. */
 const PATIENCE_MS = 90_000;
 
 export type Reply =
   | { kind: "answer"; answer: Answer }
-  | { kind: "fault"; code: Code; text: string; requestId: string; retryAfterMs: number | null }
+  | { kind: "fault"; code: string; text: string; requestId: string; retryAfterMs: number | null }
   /** No answer from the service: connection refused or lost, or a proxy answered instead. */
   | { kind: "no_answer"; mayPass: boolean };
 
@@ -26,7 +27,7 @@ export class Client {
       const response = await fetch(`${this.#apiUrl}/predict`, {
         method: "POST",
         body: form,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]),
+        signal: withTimeout(signal, PATIENCE_MS),
       });
       const body = await json(response);
       if (isAnswer(body)) return { kind: "answer", answer: body };
@@ -71,6 +72,17 @@ async function json(response: Response): Promise<object> {
   }
 }
 
-const isAnswer = (body: object): body is Answer => "code" in body && "people" in body;
-const isFault = (body: object): body is Fault => "code" in body && "error" in body && "request_id" in body;
-const isHealth = (body: object): body is Health => "status" in body && "models" in body;
+/** Aborts with `signal` and after `ms`. `AbortSignal.any` and `timeout` would say it, but browsers of 2023 lack the former. */
+function withTimeout(signal: AbortSignal, ms: number): AbortSignal {
+  const either = new AbortController();
+  const timer = setTimeout(() => end(new DOMException("no answer in time", "TimeoutError")), ms);
+  const end = (reason: unknown) => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", pass);
+    either.abort(reason);
+  };
+  const pass = () => end(signal.reason);
+  if (signal.aborted) pass();
+  else signal.addEventListener("abort", pass, { once: true });
+  return either.signal;
+}

@@ -3,9 +3,11 @@ import { fireEvent, render, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { http, HttpResponse } from "msw";
 import { beforeEach, expect, test } from "vitest";
-import { Client } from "../api/client";
-import type { Prepare } from "../features/photos/prepare";
-import { answer, fault, SERVICE, server } from "../testing/server";
+import { Client } from "@/api/client";
+import { Keeper } from "@/features/workspace/keeper";
+import type { Prepare } from "@/features/workspace/prepare";
+import { PhotoSession } from "@/features/workspace/session";
+import { answer, fault, SERVICE, server } from "@/testing/server";
 import { App } from "./App";
 
 const asTheyAre: Prepare = (file) => Promise.resolve({ kind: "ready", upload: file, thumbnail: null });
@@ -14,9 +16,11 @@ const choose = (...names: string[]) => userEvent.upload(screen.getByLabelText("P
 const replyWith = (reply: () => Response) => server.use(http.post(`${SERVICE}/predict`, reply));
 
 beforeEach(() => {
+  const client = new Client(SERVICE);
+  const session = new PhotoSession(client, asTheyAre);
   render(
     <QueryClientProvider client={new QueryClient()}>
-      <App client={new Client(SERVICE)} prepare={asTheyAre} apiUrl={SERVICE} />
+      <App client={client} session={session} keeper={new Keeper(session)} apiUrl={SERVICE} />
     </QueryClientProvider>,
   );
 });
@@ -25,10 +29,10 @@ test("one photo: the prediction, both probabilities, the box, and the announceme
   await choose("me.jpg");
   expect(await screen.findByRole("heading", { name: "male presentation" })).toBeVisible();
   const bars = screen.getByLabelText("Probabilities");
-  expect(within(bars).getByText("89%")).toBeVisible();
-  expect(within(bars).getByText("11%")).toBeVisible();
+  expect(within(bars).getByText("89.2%")).toBeVisible();
+  expect(within(bars).getByText("10.8%")).toBeVisible();
   expect(screen.getAllByTestId("box")).toHaveLength(1);
-  expect(screen.getByRole("status")).toHaveTextContent("The model sees male presentation, 89% confidence.");
+  expect(screen.getByRole("status")).toHaveTextContent("The model sees male presentation, 89.2% confidence.");
 });
 
 test("several people: their number, and a box for each", async () => {
@@ -39,18 +43,19 @@ test("several people: their number, and a box for each", async () => {
   expect(screen.getAllByTestId("box")).toHaveLength(3);
 });
 
-test("an unsure answer: both probabilities and the box, no prediction", async () => {
+test("unsure is an answer of its own: what it leans to, both probabilities and the box, no prediction", async () => {
   replyWith(() => HttpResponse.json(answer("unsure")));
   await choose("me.jpg");
-  expect(await screen.findByRole("heading", { name: "The model is not sure enough to say" })).toBeVisible();
+  expect(await screen.findByRole("heading", { name: "Unsure not sure enough to say" })).toBeVisible();
+  expect(screen.getByText(/^It leans towards male, at 53.4%/)).toBeVisible();
   expect(screen.queryByRole("heading", { name: /presentation$/ })).not.toBeInTheDocument();
   const bars = screen.getByLabelText("Probabilities");
-  expect(within(bars).getByText("53%")).toBeVisible();
-  expect(within(bars).getByText("47%")).toBeVisible();
+  expect(within(bars).getByText("53.4%")).toBeVisible();
+  expect(within(bars).getByText("46.6%")).toBeVisible();
   expect(bars.querySelector("[data-predicted]")).toBeNull();
   expect(screen.getAllByTestId("box")).toHaveLength(1);
   expect(screen.queryByRole("button", { name: "Try again" })).not.toBeInTheDocument();
-  expect(screen.getByRole("status")).toHaveTextContent("The model is not sure enough to say.");
+  expect(screen.getByRole("status")).toHaveTextContent("Unsure: not sure enough to say.");
 });
 
 test("a failed request can be retried", async () => {
@@ -74,22 +79,46 @@ test("a pasted photo is analysed", async () => {
   expect(await screen.findByRole("heading", { name: "male presentation" })).toBeVisible();
 });
 
-test("another photo replaces the first", async () => {
+test("another photo joins the first, and both are a click apart", async () => {
   await choose("first.jpg");
   await choose("second.jpg");
   expect(await screen.findByRole("heading", { name: "second.jpg" })).toBeVisible();
-  expect(screen.queryByText("first.jpg")).not.toBeInTheDocument();
+  const strip = within(screen.getByRole("navigation", { name: "Photos of this visit" }));
+  await userEvent.click(strip.getByRole("link", { name: "first.jpg" }));
+  expect(await screen.findByRole("heading", { name: "first.jpg" })).toHaveFocus();
 });
 
-test("many photos: a grid, a filter, one photo, and back", async () => {
+test("a photo is removed, the next one is shown, and undo brings it back", async () => {
+  await choose("first.jpg");
+  await choose("second.jpg");
+  await userEvent.click(await screen.findByRole("button", { name: "Remove" }));
+  expect(await screen.findByRole("heading", { name: "first.jpg" })).toBeVisible();
+  await userEvent.click(screen.getByRole("button", { name: "Undo" }));
+  expect(await screen.findByRole("heading", { name: "second.jpg" })).toBeVisible();
+});
+
+test("an answer with a code that the page does not know is shown, and breaks nothing", async () => {
+  replyWith(() => HttpResponse.json({ ...answer("no_person"), code: "too_dark", error: "It is too dark." }));
+  await choose("me.jpg");
+  expect(await screen.findByRole("heading", { name: "The service gave an answer that this page does not know" })).toBeVisible();
+  expect(screen.getByRole("heading", { name: "me.jpg" })).toBeVisible();
+  await choose("a.jpg", "b.jpg");
+  expect(await screen.findAllByText("too_dark")).toHaveLength(3);
+});
+
+test("many photos: counts, a grid, a filter, one photo, its neighbours within the filter, and back", async () => {
   server.use(http.post(`${SERVICE}/predict`, () => HttpResponse.json(answer("no_person")), { once: true }));
-  await choose("a.jpg", "b.jpg", "c.jpg");
-  expect(await screen.findByText("2 with an answer, 1 without")).toBeVisible();
-  expect(screen.getAllByRole("listitem").filter((item) => item.querySelector("[data-photo]"))).toHaveLength(3);
-  await userEvent.selectOptions(screen.getByLabelText("Show"), "No answer");
-  const link = screen.getByRole("link", { name: /Nobody found/ });
-  location.hash = link.getAttribute("href") ?? "";
-  expect(await screen.findByRole("heading", { name: "Nobody found in this photo" })).toBeVisible();
-  location.hash = "#photos";
-  expect(await screen.findByLabelText("Show")).toHaveValue("refused");
+  server.use(http.post(`${SERVICE}/predict`, () => HttpResponse.json(answer("unsure")), { once: true }));
+  await choose("a.jpg", "b.jpg", "c.jpg", "d.jpg");
+  expect(await screen.findByText("2 with an answer, 1 unsure, 1 without")).toBeVisible();
+  expect(screen.getAllByRole("listitem").filter((item) => item.querySelector("[data-photo]"))).toHaveLength(4);
+  await userEvent.selectOptions(screen.getByLabelText("Show"), "Answered");
+  await userEvent.click(screen.getAllByRole("link", { name: /male/ })[0] ?? document.body);
+  expect(await screen.findByText("1 of 2")).toBeVisible();
+  await userEvent.click(screen.getByRole("link", { name: "Next" }));
+  expect(await screen.findByText("2 of 2")).toBeVisible();
+  expect(screen.queryByRole("link", { name: "Next" })).not.toBeInTheDocument();
+  await userEvent.click(screen.getByRole("link", { name: "All photos" }));
+  expect(await screen.findByLabelText("Show")).toHaveValue("answered");
+  expect(document.activeElement).toHaveAttribute("data-photo");
 });

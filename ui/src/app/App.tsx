@@ -1,159 +1,153 @@
-import { lazy, Suspense, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { Suspense, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { useDropzone } from "react-dropzone";
-import type { Client } from "../api/client";
-import { About } from "../features/about/About";
-import { HealthIndicator } from "../features/health/HealthIndicator";
-import { Announcer } from "../features/photos/Announcer";
-import type { Arrangement } from "../features/photos/Gallery";
-import { PhotoView } from "../features/photos/PhotoView";
-import type { Prepare } from "../features/photos/prepare";
-import { PhotoSession } from "../features/photos/session";
-import { Start } from "../features/photos/Start";
-import { Icon } from "../shared/Icon";
-import { useHash } from "../shared/useHash";
+import { Route, Switch, useLocation, useRoute } from "wouter";
+import type { Client } from "@/api/client";
+import { HealthIndicator } from "@/features/health/HealthIndicator";
+import { useHealth } from "@/features/health/useHealth";
+import { CameraDialog, loadCamera } from "@/features/upload/CameraDialog";
+import { ACCEPT, photosOf } from "@/features/upload/folder";
+import { HOW, PHOTO, photoAddress, PHOTOS, START } from "@/features/workspace/addresses";
+import { Announcer } from "@/features/workspace/Announcer";
+import { AS_ADDED } from "@/features/workspace/arrange";
+import { WorkspaceProvider, type Workspace } from "@/features/workspace/context";
+import type { Keeper } from "@/features/workspace/keeper";
+import { slugOf, type PhotoSession } from "@/features/workspace/session";
+import { Undo } from "@/features/workspace/Undo";
+import { Area } from "@/shared/Area";
+import { chunk } from "@/shared/chunk";
+import { text } from "@/text";
 import styles from "./App.module.css";
-import { ThemeButton } from "./ThemeButton";
+import { Footer, Header } from "./Frame";
+import { HowPage, NotFoundPage, PhotoPage, StartPage } from "./pages";
+import { useGo, useScroll } from "./useGo";
+import { useKeeping } from "./useKeeping";
+import { useLeaving } from "./useLeaving";
+import { usePaste } from "./usePaste";
+import { useRecovery } from "./useRecovery";
 
-// Loaded lazily: not needed for the first photo.
-const Gallery = lazy(() => import("../features/photos/Gallery"));
-const Camera = lazy(() => import("../features/photos/Camera"));
+const [Gallery, loadGallery] = chunk(() => import("@/features/gallery/Gallery"));
 
-export function App({ client, prepare, apiUrl }: { client: Client; prepare: Prepare; apiUrl: string }) {
-  const session = useMemo(() => new PhotoSession(client, prepare), [client, prepare]);
+interface Props {
+  client: Client;
+  session: PhotoSession;
+  keeper: Keeper;
+  apiUrl: string;
+}
+
+export function App({ client, session, keeper, apiUrl }: Props) {
   const photos = useSyncExternalStore(session.subscribe, session.photos);
-  const hash = useHash();
+  const keeping = useKeeping(keeper);
+  const [path] = useLocation();
+  const go = useGo();
   const [camera, setCamera] = useState(false);
-  const [arrangement, setArrangement] = useState<Arrangement>({ layout: "grid", filter: "all", sort: "added" });
-  const [returnTo, setReturnTo] = useState<number | null>(null);
+  const [reloading, setReloading] = useState(false);
+  const [arrangement, arrange] = useState(AS_ADDED);
+  const [isPhoto, shownPhoto] = useRoute(PHOTO);
+  const shown = isPhoto ? photos.find(({ id }) => slugOf(id) === shownPhoto.slug) : undefined;
+  const [viewed, setViewed] = useState<number | null>(null);
+  if (shown && shown.id !== viewed) setViewed(shown.id);
   const captureInput = useRef<HTMLInputElement>(null);
+  const folderInput = useRef<HTMLInputElement>(null);
 
   const take = (files: readonly File[]) => {
-    if (files.length === 0) return;
+    const ids = session.add(photosOf(files));
+    const [first] = ids;
+    if (first === undefined) return;
     setCamera(false);
-    if (photos.length > 1) session.add(files);
-    else session.replace(files);
-    location.hash = "";
+    setViewed(null);
+    // One photo is shown by itself, except where it joins those in the gallery.
+    go(ids.length === 1 && (path !== PHOTOS || photos.length === 0) ? photoAddress(first) : PHOTOS);
   };
   const { getRootProps, getInputProps, open, isDragActive } = useDropzone({ onDropAccepted: take, noClick: true, noKeyboard: true });
   usePaste(take);
-  useScrollToHash(hash);
+  useScroll();
+
+  const busy = photos.some(({ phase }) => phase === "busy");
+  const unreached = photos.filter(({ phase, outcome }) => phase === "reconnecting" || outcome?.code === "unreachable").length;
+  const health = useHealth(client, { busy, unreached });
+  useRecovery(session, health.state);
+  useLeaving(!reloading && photos.some(({ outcome }) => outcome === null));
+  // Loaded early, so that they are there when the network is not, or a deployment has replaced them.
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      loadGallery();
+      loadCamera();
+    }, 2000);
+    return () => clearTimeout(timer);
+  }, []);
 
   const openCamera = () => {
     // Browsers allow camera access only over https and on localhost; elsewhere the phone's own camera app takes the photo.
     if ("mediaDevices" in navigator) setCamera(true);
     else captureInput.current?.click();
   };
-  const startOver = () => {
-    session.clear();
-    location.hash = "";
+  const reload = () => {
+    setReloading(true);
+    void keeper.keepForReload().then(() => location.reload());
+  };
+  const takeFromCamera = (photo: Blob) => {
+    const taken = photos.filter(({ name }) => name.startsWith(text.camera.fileName(1).slice(0, -4))).length;
+    take([new File([photo], text.camera.fileName(taken + 1), { type: photo.type })]);
   };
 
-  const chosen = photos.length === 1 ? photos[0] : photos.find(({ id }) => hash === `photo-${id}`);
-  const position = chosen ? photos.indexOf(chosen) : -1;
+  const { restored } = keeping;
+  const chooseFolder = () => folderInput.current?.click();
+  const workspace: Workspace = { apiUrl, session, photos, restored, arrangement, arrange, take, chooseFiles: open, chooseFolder, openCamera };
+  const undone = (ids: readonly number[]) => {
+    const [only] = ids;
+    go(ids.length === 1 && only !== undefined && path !== PHOTOS ? photoAddress(only) : PHOTOS);
+  };
   return (
-    <div {...getRootProps({ className: styles["page"], role: "presentation" })}>
-      <header className={styles["header"]}>
-        <a className={styles["brand"]} href="#start" onClick={startOver} aria-label="Gender presentation: start over">
-          <img src="/favicon.svg" alt="" width="28" height="28" />
-          <span>Gender presentation</span>
-        </a>
-        <nav aria-label="About">
-          <a href="#how-it-works">How it works</a>
-        </nav>
-        <HealthIndicator client={client} photosWait={photos.some(({ phase }) => phase === "busy")} />
-        <ThemeButton />
-      </header>
-      <main className={styles["main"]}>
-        <input {...getInputProps({ "aria-label": "Photos", id: "photos" })} />
-        <input
-          ref={captureInput}
-          type="file"
-          accept="image/*"
-          capture="user"
-          hidden
-          aria-label="Photo from the camera"
-          onChange={({ target }) => take([...(target.files ?? [])])}
-        />
-        <Announcer photos={photos} />
-        <Suspense fallback={<p className={styles["loading"]}>Loading</p>}>
-          {camera ? (
-            <Camera onPhoto={(file) => take([file])} onClose={() => setCamera(false)} />
-          ) : photos.length === 0 ? (
-            <Start onChoose={open} onCamera={openCamera} />
-          ) : chosen ? (
-            <PhotoView photo={chosen} session={session}>
-              {photos.length === 1 ? (
-                <>
-                  <button type="button" className="button" onClick={openCamera}>
-                    <Icon name="camera" /> Camera
-                  </button>
-                  <button type="button" className="button primary" onClick={open}>
-                    <Icon name="photo" /> Another photo
-                  </button>
-                </>
-              ) : (
-                <>
-                  <Step to={photos[position - 1]?.id} icon="back" text="Previous" />
-                  <Step to={photos[position + 1]?.id} icon="next" text="Next" />
-                  <a className="button primary" href="#photos" onClick={() => setReturnTo(chosen.id)}>
-                    <Icon name="grid" /> All photos
-                  </a>
-                </>
-              )}
-            </PhotoView>
-          ) : (
-            <Gallery
-              photos={photos}
-              session={session}
-              arrangement={arrangement}
-              onArrange={setArrangement}
-              onAdd={open}
-              returnTo={returnTo}
-            />
-          )}
-        </Suspense>
-        <About />
-      </main>
-      <footer className={styles["footer"]}>
-        <p>Photos go from this page to the service and nowhere else. Nothing is stored.</p>
-        <a href={`${apiUrl}/docs`}>API</a>
-      </footer>
-      {isDragActive && (
-        <div className={styles["dropping"]} aria-hidden="true">
-          <p>{photos.length > 1 ? "Drop to add" : "Drop to analyse"}</p>
-        </div>
-      )}
-    </div>
+    <WorkspaceProvider value={workspace}>
+      <div {...getRootProps({ className: styles["page"], role: "presentation" })}>
+        <Area onReload={reload}>
+          <Header photos={photos.length}>
+            <HealthIndicator {...health} />
+          </Header>
+        </Area>
+        <main className={styles["main"]}>
+          <input {...getInputProps({ "aria-label": text.inputs.photos, accept: ACCEPT })} />
+          <input
+            ref={captureInput}
+            type="file"
+            accept="image/*"
+            capture="user"
+            hidden
+            aria-label={text.inputs.camera}
+            onChange={({ target }) => take([...(target.files ?? [])])}
+          />
+          <input
+            ref={folderInput}
+            type="file"
+            {...{ webkitdirectory: "" }}
+            hidden
+            aria-label={text.inputs.folder}
+            onChange={({ target }) => take([...(target.files ?? [])])}
+          />
+          <Announcer photos={photos} shown={shown} />
+          <Area of={path} level={1} onReload={reload}>
+            <Suspense fallback={<p className={styles["loading"]}>{text.loading}</p>}>
+              <Switch>
+                <Route path={START} component={StartPage} />
+                <Route path={PHOTOS}>
+                  <Gallery returnTo={viewed} />
+                </Route>
+                <Route path={PHOTO}>{({ slug }) => <PhotoPage slug={slug} />}</Route>
+                <Route path={HOW} component={HowPage} />
+                <Route component={NotFoundPage} />
+              </Switch>
+            </Suspense>
+          </Area>
+        </main>
+        <Footer apiUrl={apiUrl} {...keeping} onKeepPhotos={keeping.keepPhotos} />
+        <Undo session={session} onUndone={undone} />
+        {camera && <CameraDialog onPhoto={takeFromCamera} onClose={() => setCamera(false)} onReload={reload} />}
+        {isDragActive && (
+          <div className={styles["dropping"]} aria-hidden="true">
+            <p>{photos.length > 0 ? text.drop.add : text.drop.analyse}</p>
+          </div>
+        )}
+      </div>
+    </WorkspaceProvider>
   );
-}
-
-function Step({ to, icon, text }: { to: number | undefined; icon: "back" | "next"; text: string }) {
-  if (to === undefined) return null;
-  return (
-    <a className="button" href={`#photo-${to}`}>
-      <Icon name={icon} /> {text}
-    </a>
-  );
-}
-
-function usePaste(take: (files: readonly File[]) => void) {
-  const latest = useRef(take);
-  useEffect(() => {
-    latest.current = take;
-  });
-  useEffect(() => {
-    const paste = (event: ClipboardEvent) => latest.current([...(event.clipboardData?.files ?? [])]);
-    addEventListener("paste", paste);
-    return () => removeEventListener("paste", paste);
-  }, []);
-}
-
-/** Scrolls to the section in the hash: the browser looks for it before sections are rendered. */
-function useScrollToHash(hash: string) {
-  useEffect(() => {
-    const section = hash && document.getElementById(hash);
-    if (!section) return;
-    section.scrollIntoView();
-    section.focus({ preventScroll: true });
-  }, [hash]);
 }

@@ -1,18 +1,30 @@
-import { useEffect, useState } from "react";
-import { Icon } from "../shared/Icon";
+import { useState } from "react";
+import { Icon } from "@/shared/Icon";
+import { recall, remember } from "@/shared/remembered";
+import { text } from "@/text";
 
-const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
+const THEME = "theme";
+const systemIsDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 
-/** Light or dark: follows the system until pressed. Like everything else on the page, the choice is not stored. */
+/** Shows the colours that were chosen last; called before anything is drawn. */
+export function applyTheme(): void {
+  const chosen = recall(THEME);
+  if (chosen) document.documentElement.dataset["theme"] = chosen;
+}
+
+/** Light or dark: follows the system until pressed. */
 export function ThemeButton() {
-  const [dark, setDark] = useState<boolean | null>(null);
-  useEffect(() => {
-    if (dark !== null) document.documentElement.dataset["theme"] = dark ? "dark" : "light";
-  }, [dark]);
-  const shown = dark ?? isDark();
+  const [chosen, setChosen] = useState(() => document.documentElement.dataset["theme"]);
+  const dark = chosen ? chosen === "dark" : systemIsDark();
+  const choose = () => {
+    const theme = dark ? "light" : "dark";
+    remember(THEME, theme);
+    document.documentElement.dataset["theme"] = theme; // also where nothing can be stored
+    setChosen(theme);
+  };
   return (
-    <button type="button" className="button round" aria-label={shown ? "Light colours" : "Dark colours"} onClick={() => setDark(!shown)}>
-      <Icon name={shown ? "sun" : "moon"} />
+    <button type="button" className="button round" aria-label={dark ? text.header.light : text.header.dark} onClick={choose}>
+      <Icon name={dark ? "sun" : "moon"} />
     </button>
   );
 }

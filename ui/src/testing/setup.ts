@@ -11,6 +11,7 @@ if (hasPage) {
   // Stubs for what jsdom lacks, because it does not render.
   URL.createObjectURL = () => "blob:photo";
   URL.revokeObjectURL = () => undefined;
+  globalThis.scrollTo = () => undefined;
   Element.prototype.scrollIntoView = () => undefined;
   globalThis.ResizeObserver = class {
     observe() {
@@ -30,6 +31,6 @@ beforeAll(() => server.listen({ onUnhandledRequest: "error" }));
 afterEach(() => {
   cleanup();
   server.resetHandlers();
-  if (hasPage) location.hash = "";
+  if (hasPage) history.replaceState(null, "", "/");
 });
 afterAll(() => server.close());

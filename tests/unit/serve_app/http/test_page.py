@@ -61,6 +61,15 @@ async def test_serves_nothing_else(page_dir: Path, path: str) -> None:
         assert (await client.get(path)).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/photos", "/photos/mik3x2a", "/how"])
+async def test_addresses_of_the_page_are_the_page(page_dir: Path, path: str) -> None:
+    async with client_of(Starlette(routes=page_routes(page_dir))) as client:
+        response = await client.get(path)
+        assert (await client.get("/photos/1/2")).status_code == (await client.get("/nothing")).status_code == 404
+    assert response.text == "<h1>page</h1>"
+    assert response.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+
+
 async def test_routes_before_it_keep_their_addresses(page_dir: Path) -> None:
     (page_dir / "health").write_text("a file of that name")
     health = Route("/health", lambda _: PlainTextResponse("healthy"))

@@ -1,0 +1,50 @@
+import { Popover } from "radix-ui";
+import { useState } from "react";
+import { Icon } from "@/shared/Icon";
+import { text } from "@/text";
+import type { Filter } from "../workspace/arrange";
+import type { Photo } from "../workspace/session";
+import { download, toCsv, toJson } from "./export";
+import styles from "./ExportMenu.module.css";
+
+const words = text.export;
+
+/** Saves the answers, and says which: all photos, or only those that the filter shows. */
+export function ExportMenu({ photos, shown, filter }: { photos: readonly Photo[]; shown: readonly Photo[]; filter: Filter }) {
+  const [onlyShown, setOnlyShown] = useState(false);
+  const filtered = shown.length < photos.length;
+  const exported = onlyShown && filtered ? shown : photos;
+  const unfinished = exported.filter(({ outcome }) => outcome === null).length;
+  return (
+    <Popover.Root>
+      <Popover.Trigger className="button">
+        <Icon name="download" /> {words.open}
+      </Popover.Trigger>
+      <Popover.Content className={styles["menu"]} align="end" sideOffset={8} collisionPadding={12} aria-label={words.label}>
+        {filtered ? (
+          <fieldset>
+            <legend className="visually-hidden">{words.which}</legend>
+            <label>
+              <input type="radio" name="exported" checked={!onlyShown} onChange={() => setOnlyShown(false)} /> {words.all(photos.length)}
+            </label>
+            <label>
+              <input type="radio" name="exported" checked={onlyShown} onChange={() => setOnlyShown(true)} />{" "}
+              {words.shown(shown.length, text.gallery.filters[filter])}
+            </label>
+          </fieldset>
+        ) : (
+          <p>{words.all(photos.length)}</p>
+        )}
+        {unfinished > 0 && <p className={styles["note"]}>{words.unfinished(unfinished)}</p>}
+        <div>
+          <button type="button" className="button primary" onClick={() => download(toCsv(exported), "answers.csv", "text/csv")}>
+            {words.csv}
+          </button>
+          <button type="button" className="button" onClick={() => download(toJson(exported), "answers.json", "application/json")}>
+            {words.json}
+          </button>
+        </div>
+      </Popover.Content>
+    </Popover.Root>
+  );
+}

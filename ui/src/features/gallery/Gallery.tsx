@@ -1,0 +1,77 @@
+import { useEffect, useMemo, useRef } from "react";
+import { Icon } from "@/shared/Icon";
+import { useTitle } from "@/shared/useTitle";
+import { text } from "@/text";
+import { arrange, count } from "../workspace/arrange";
+import { useWorkspace } from "../workspace/context";
+import styles from "./Gallery.module.css";
+import { Card, Table } from "./photos";
+import { Summary } from "./Summary";
+import { Toolbar } from "./Toolbar";
+
+const words = text.gallery;
+
+/** All photos: progress, a grid or a table with sorting and filters, and export. `returnTo`: the photo viewed last, which gets the focus. */
+export default function Gallery({ returnTo }: { returnTo: number | null }) {
+  const { photos } = useWorkspace();
+  return photos.length === 0 ? <Empty /> : <Photos returnTo={returnTo} />;
+}
+
+function Photos({ returnTo }: { returnTo: number | null }) {
+  const { photos, session, arrangement } = useWorkspace();
+  const shown = useMemo(() => arrange(photos, arrangement), [photos, arrangement]);
+  const title = useRef<HTMLHeadingElement>(null);
+  const list = useRef<HTMLDivElement>(null);
+  const counts = count(photos);
+  useTitle(text.titles.of(text.titles.photos(counts.done, photos.length)));
+  useEffect(() => {
+    const link = returnTo === null ? null : list.current?.querySelector<HTMLElement>(`[data-photo="${returnTo}"]`);
+    (link ?? title.current)?.focus({ preventScroll: !link });
+  }, [returnTo]);
+  const focusTitle = () => title.current?.focus({ preventScroll: true });
+  /** The button that was pressed disappears, so the photo's link gets its focus. */
+  const focusPhoto = (id: number) => list.current?.querySelector<HTMLElement>(`[data-photo="${id}"]`)?.focus();
+
+  const cancel = () => {
+    session.cancelAll();
+    focusTitle();
+  };
+  const actions = { session, focusPhoto };
+  return (
+    <div className={styles["gallery"]}>
+      <Summary photos={photos} counts={counts} title={title} onCancel={cancel} />
+      <Toolbar shown={shown} focusTitle={focusTitle} />
+      <div ref={list}>
+        {shown.length === 0 ? (
+          <p className={styles["none"]}>{words.none(words.filters[arrangement.filter])}</p>
+        ) : arrangement.layout === "grid" ? (
+          <ul className={styles["grid"]}>
+            {shown.map((photo) => (
+              <Card key={photo.id} photo={photo} {...actions} />
+            ))}
+          </ul>
+        ) : (
+          <Table photos={shown} {...actions} />
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Empty() {
+  const { chooseFiles, openCamera } = useWorkspace();
+  return (
+    <section className={styles["empty"]}>
+      <h1>{words.emptyTitle}</h1>
+      <p>{words.emptyAdvice}</p>
+      <div>
+        <button type="button" className="button primary" onClick={chooseFiles}>
+          <Icon name="photo" /> {text.photo.add}
+        </button>
+        <button type="button" className="button" onClick={openCamera}>
+          <Icon name="camera" /> {text.start.camera}
+        </button>
+      </div>
+    </section>
+  );
+}

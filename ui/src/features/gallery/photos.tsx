@@ -1,0 +1,125 @@
+import { memo } from "react";
+import { Link } from "wouter";
+import { Icon } from "@/shared/Icon";
+import { text } from "@/text";
+import { messageOf } from "@/text/messages";
+import { photoAddress } from "../workspace/addresses";
+import { canRetry } from "../workspace/arrange";
+import { percent } from "../workspace/confidence";
+import { leaning } from "../workspace/outcome";
+import type { Photo, PhotoSession } from "../workspace/session";
+import { Thumbnail } from "../workspace/Thumbnail";
+import styles from "./photos.module.css";
+
+interface Of {
+  photo: Photo;
+  session: PhotoSession;
+  focusPhoto: (id: number) => void;
+}
+
+const words = text.gallery;
+const same = (before: Of, after: Of) => before.photo === after.photo; // the rest acts the same, however new
+
+/** A photo of the grid. */
+export const Card = memo(function Card({ photo, ...actions }: Of) {
+  return (
+    <li className={styles["card"]}>
+      <Link href={photoAddress(photo.id)} data-photo={photo.id}>
+        <Thumbnail photo={photo} />
+        <span className={styles["name"]}>{photo.name}</span>
+        <Verdict photo={photo} />
+      </Link>
+      <Tool photo={photo} {...actions} />
+    </li>
+  );
+}, same);
+
+export function Table({ photos, ...actions }: { photos: readonly Photo[] } & Omit<Of, "photo">) {
+  return (
+    <table className={styles["table"]}>
+      <thead>
+        <tr>
+          <th scope="col">{words.columns.photo}</th>
+          <th scope="col">{words.columns.answer}</th>
+          <th scope="col" className={styles["wide"]}>
+            {words.columns.people}
+          </th>
+          <th scope="col" className={styles["wide"]}>
+            {words.columns.meaning}
+          </th>
+          <td />
+        </tr>
+      </thead>
+      <tbody>
+        {photos.map((photo) => (
+          <Row key={photo.id} photo={photo} {...actions} />
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+const Row = memo(function Row({ photo, ...actions }: Of) {
+  return (
+    <tr>
+      <th scope="row">
+        <Link href={photoAddress(photo.id)} data-photo={photo.id}>
+          <Thumbnail photo={photo} />
+          <span className={styles["name"]}>{photo.name}</span>
+        </Link>
+      </th>
+      <td>
+        <Verdict photo={photo} />
+      </td>
+      <td className={styles["wide"]}>{photo.outcome?.answer?.person_count}</td>
+      <td className={styles["wide"]}>{photo.outcome && messageOf(photo.outcome.code).title}</td>
+      <td>
+        <Tool photo={photo} {...actions} />
+      </td>
+    </tr>
+  );
+}, same);
+
+function Verdict({ photo: { phase, outcome } }: { photo: Photo }) {
+  if (!outcome) return <span className={styles["working"]}>{text.work.short[phase]}</span>;
+  const prediction = outcome.answer?.prediction;
+  if (prediction) {
+    return (
+      <span className={styles["verdict"]}>
+        {prediction} <span>{percent(outcome.answer?.confidence ?? 0)}</span>
+      </span>
+    );
+  }
+  const { short, tone } = messageOf(outcome.code);
+  const leans = leaning(outcome);
+  return (
+    <span className={tone === "answer" ? styles["unsure"] : styles["refusal"]} data-tone={tone}>
+      {short}
+      {leans && (
+        <span>
+          {" "}
+          {leans.label} {percent(leans.share)}
+        </span>
+      )}
+    </span>
+  );
+}
+
+/** Cancels, tries again or removes one photo; its label names the photo, for screen readers. */
+function Tool({ photo, session, focusPhoto }: Of) {
+  const { retry, cancel, remove } = words.tool;
+  const [icon, name, act] = !photo.outcome
+    ? (["close", cancel, () => session.cancel(photo.id)] as const)
+    : canRetry(photo)
+      ? (["retry", retry, () => session.retry([photo.id])] as const)
+      : (["trash", remove, () => session.remove([photo.id])] as const);
+  const press = () => {
+    act();
+    focusPhoto(photo.id);
+  };
+  return (
+    <button type="button" className={styles["tool"]} data-quiet={icon === "trash" || undefined} onClick={press} aria-label={`${name}: ${photo.name}`} title={name}>
+      <Icon name={icon} />
+    </button>
+  );
+}

@@ -1,0 +1,46 @@
+import { useState } from "react";
+import { text } from "@/text";
+import { useWorkspace } from "../workspace/context";
+import styles from "./Samples.module.css";
+import beard from "./samples/beard.jpg";
+import longHair from "./samples/long-hair.jpg";
+import nobody from "./samples/nobody.jpg";
+import shortHair from "./samples/short-hair.jpg";
+import two from "./samples/two.jpg";
+
+const words = text.start;
+const SAMPLES = Object.entries({ beard, longHair, shortHair, two, nobody }) as [keyof typeof words.sampleNames, string][];
+
+/** Pictures to try it with. They are drawn (scripts/draw_samples.py), so they may be shipped, and show nobody. */
+export function Samples() {
+  const { take } = useWorkspace();
+  const [failed, setFailed] = useState(false);
+  const tryOut = async (name: string, url: string) => {
+    setFailed(false);
+    try {
+      const response = await fetch(url);
+      if (!response.ok) throw new Error(`HTTP ${response.status}`);
+      take([new File([await response.blob()], words.sampleFile(name), { type: "image/jpeg" })]);
+    } catch {
+      setFailed(true);
+    }
+  };
+  return (
+    <div className={styles["samples"]}>
+      <p id="samples">{words.samples}</p>
+      <ul aria-labelledby="samples">
+        {SAMPLES.map(([key, url]) => {
+          const name = words.sampleNames[key];
+          return (
+            <li key={key}>
+              <button type="button" onClick={() => void tryOut(name, url)} title={name}>
+                <img src={url} alt={name} width="64" height="64" decoding="async" />
+              </button>
+            </li>
+          );
+        })}
+      </ul>
+      {failed && <p role="alert">{words.sampleGone}</p>}
+    </div>
+  );
+}

@@ -1,0 +1,128 @@
+import { useEffect, useRef, type ReactNode } from "react";
+import { Link } from "wouter";
+import { Icon } from "@/shared/Icon";
+import { useCountdown } from "@/shared/useCountdown";
+import { text } from "@/text";
+import { messageOf } from "@/text/messages";
+import { HOW } from "../workspace/addresses";
+import { percent, sureness, wrongOneIn } from "../workspace/confidence";
+import { leaning, type Outcome } from "../workspace/outcome";
+import type { Photo } from "../workspace/session";
+import styles from "./AnswerPanel.module.css";
+import { Details } from "./Details";
+import { Probabilities } from "./Probabilities";
+import { Program } from "./Program";
+
+interface Props {
+  photo: Photo;
+  onRetry: () => void;
+  onCancel: () => void;
+}
+
+const words = text.answer;
+
+/** The answer about one photo, or its progress. */
+export function AnswerPanel({ photo, onRetry, onCancel }: Props) {
+  const { outcome } = photo;
+  const heading = useRef<HTMLHeadingElement>(null);
+  const pressed = useRef(false);
+  useEffect(() => {
+    // The button that was pressed disappears; the heading stays, and says what follows.
+    if (pressed.current) heading.current?.focus({ preventScroll: true });
+    pressed.current = false;
+  }, [photo.phase]);
+  const press = (act: () => void) => () => {
+    pressed.current = true;
+    act();
+  };
+  const { eyebrow, title, large } = headline(photo);
+  return (
+    <section className={styles["panel"]} aria-label={words.label} aria-busy={outcome === null || undefined}>
+      <p className={styles["eyebrow"]}>{eyebrow}</p>
+      <h2 ref={heading} tabIndex={-1} className={large ? styles["prediction"] : styles["problem"]}>
+        {title}
+      </h2>
+      {outcome ? <Body outcome={outcome} /> : <Progress photo={photo} />}
+      {outcome === null ? (
+        <button type="button" className="button" onClick={press(onCancel)}>
+          <Icon name="close" /> {text.work.cancel}
+        </button>
+      ) : (
+        photo.file &&
+        messageOf(outcome.code).retry && (
+          <button type="button" className="button primary" onClick={press(onRetry)}>
+            <Icon name="retry" /> {words.retry}
+          </button>
+        )
+      )}
+      {outcome && <Details outcome={outcome} />}
+      {outcome?.answer && <Program name={photo.name} />}
+    </section>
+  );
+}
+
+function headline({ phase, outcome }: Photo): { eyebrow: string; title: ReactNode; large: boolean } {
+  const prediction = outcome?.answer?.prediction;
+  if (prediction) return { eyebrow: words.eyebrow, title: <Large word={prediction} below={words.presentation} />, large: true };
+  if (outcome?.code === "unsure") {
+    return { eyebrow: words.unsureEyebrow, title: <Large word={words.unsure} below={words.unsureHeading} />, large: true };
+  }
+  if (outcome) return { eyebrow: words.refusalEyebrow, title: messageOf(outcome.code).title, large: false };
+  const { queued, preparing, sending, busy, reconnecting } = text.work;
+  const title = { queued: queued[0], preparing: preparing[0], sending: sending[0], busy, reconnecting, done: "" }[phase];
+  return { eyebrow: text.work.eyebrow, title, large: false };
+}
+
+function Large({ word, below }: { word: string; below: string }) {
+  return (
+    <>
+      {word} <span>{below}</span>
+    </>
+  );
+}
+
+function Body({ outcome }: { outcome: Outcome }) {
+  const { answer, code } = outcome;
+  if (answer?.prediction) {
+    return (
+      <>
+        <p className={styles["sure"]}>
+          {sureness(answer.confidence)} <span>· {words.confidence(percent(answer.confidence))}</span>
+        </p>
+        {answer.probabilities && <Probabilities probabilities={answer.probabilities} prediction={answer.prediction} />}
+        <p className={styles["note"]}>
+          {odds(answer.confidence)}. {words.note} <Link href={`${HOW}#what-it-is`}>{words.noteLink}</Link>.
+        </p>
+      </>
+    );
+  }
+  const leans = code === "unsure" ? leaning(outcome) : null;
+  return (
+    <>
+      {leans && <p className={styles["sure"]}>{words.leans(leans.label, percent(leans.share))}</p>}
+      {code === "multiple_people" && answer && <p className={styles["count"]}>{words.people(answer.person_count)}</p>}
+      {answer?.probabilities && <Probabilities probabilities={answer.probabilities} prediction={null} />}
+      <p>{messageOf(code).advice}</p>
+    </>
+  );
+}
+
+function odds(confidence: number): string {
+  const oneIn = wrongOneIn(confidence);
+  return oneIn === null ? text.sure.hardlyWrong : text.sure.wrong(oneIn);
+}
+
+function Progress({ photo: { phase, resumesAt } }: { photo: Photo }) {
+  const seconds = useCountdown(resumesAt);
+  const { queued, preparing, sending, nothingLost, again } = text.work;
+  const waiting = `${nothingLost} ${again(seconds)}`;
+  return (
+    <>
+      <p>{{ queued: queued[1], preparing: preparing[1], sending: sending[1], busy: waiting, reconnecting: waiting, done: "" }[phase]}</p>
+      <div className={styles["skeleton"]} aria-hidden="true">
+        <span />
+        <span />
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,31 @@
+import { useEffect, useRef, useSyncExternalStore } from "react";
+import { Icon } from "@/shared/Icon";
+import { text } from "@/text";
+import type { PhotoSession } from "./session";
+import styles from "./Undo.module.css";
+
+/** Says that photos were removed, and brings them back. It stays until something is added or it is dismissed. */
+export function Undo({ session, onUndone }: { session: PhotoSession; onUndone: (ids: readonly number[]) => void }) {
+  const removed = useSyncExternalStore(session.subscribe, session.removed);
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    // The button that removed them has usually gone with them.
+    if (removed.length > 0 && document.activeElement === document.body) button.current?.focus();
+  }, [removed]);
+  if (removed.length === 0) return null;
+  const undo = () => {
+    session.undo();
+    onUndone(removed.map(({ id }) => id));
+  };
+  return (
+    <div className={styles["undo"]} role="status">
+      <p>{text.undo.cleared(removed.length)}</p>
+      <button ref={button} type="button" className="button" onClick={undo}>
+        <Icon name="undo" /> {text.undo.undo}
+      </button>
+      <button type="button" className="button round plain" aria-label={text.undo.dismiss} onClick={() => session.forgetRemoved()}>
+        <Icon name="close" />
+      </button>
+    </div>
+  );
+}
