@@ -161,12 +161,10 @@ class GraphClient:
         first = classified[0]
         photo.stages |= {name: max(each.stages[name] for each in classified) for name in first.stages}
         self._classifier_name = first.model
-        people = zip(detection.people, classified, strict=False)  # those that were too many have no answer
-        each = [Outcome(answer.code, [person], answer.probabilities) for person, answer in people] if photo.most_people else []
-        if len(detection.people) == 1:
-            return GraphOutcome(first.code, detection.people, first.probabilities, detection.model, first.model, each=each)
-        code = Code.OK if any(answer.code is Code.OK for answer in classified) else Code.UNSURE
-        return GraphOutcome(code, detection.people, None, detection.model, first.model, each=each)
+        people = zip(detection.people, classified, strict=False)  # those beyond the limit have no answer
+        answers = [Outcome(answer.code, [person], answer.probabilities) for person, answer in people]
+        outcome = Outcome.of_people(detection.people, answers, each=bool(photo.most_people))
+        return GraphOutcome(outcome.code, outcome.people, outcome.probabilities, detection.model, first.model, each=outcome.each)
 
     async def _ask_for_crop_spec(self) -> CropSpec:
         try:

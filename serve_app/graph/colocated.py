@@ -6,7 +6,7 @@ from typing import Any
 
 from serve_app.checkpoints.card import Card
 from serve_app.graph.gender_classifier import GenderClassifier
-from serve_app.graph.messages import Detection, ModelDescription, OtherCropWanted
+from serve_app.graph.messages import Classification, Detection, ModelDescription, OtherCropWanted
 from serve_app.graph.person_detector import PersonDetector
 from serve_app.settings import Settings
 from serve_app.vision.cropping import CropSpec
@@ -48,10 +48,11 @@ class ColocatedModels:
         while True:
             detection = await self._detector.detect(image, spec, most_people)
             answers = await asyncio.gather(*(self._classifier.classify(crop, spec) for crop in detection.crops))
-            other = next((answer for answer in answers if isinstance(answer, OtherCropWanted)), None)
-            if other is None:
-                return replace(detection, crops=[], classifications=answers)
-            spec = other.crop_spec  # the classifier was exchanged for one with other crops
+            classifications = [answer for answer in answers if isinstance(answer, Classification)]
+            if len(classifications) == len(answers):
+                return replace(detection, crops=[], classifications=classifications)
+            # The classifier was exchanged for one with other crops.
+            spec = next(answer.crop_spec for answer in answers if isinstance(answer, OtherCropWanted))
 
     async def describe(self) -> ModelDescription:
         """The detector in use."""

@@ -25,7 +25,7 @@ from serve_app.vision.decoding_lanes import DecodingLanes
 from serve_app.vision.detector import Detector
 from serve_app.vision.images import RGB
 from serve_app.vision.machine_places import MachinePlaces
-from serve_app.vision.people import DetectedPerson, gate, people_that_count
+from serve_app.vision.people import DetectedPerson, people_that_count, whom_to_answer
 
 Work = tuple[Detector, RGB]
 
@@ -86,9 +86,7 @@ class PersonDetector:
         people = people_that_count(await self._worker.submit((detector, prepared)), detector.decision)
         detected = time.perf_counter()
         stages = {"decode": decoded - started, "detect": detected - decoded}
-        code = gate(people)
-        if most_people and code is Code.MULTIPLE_PEOPLE:
-            code, people = Code.OK, sorted(people, key=lambda person: person.area, reverse=True)
+        code, people = whom_to_answer(people, most_people)
         if code is not Code.OK:
             return Detection(code, people, [], model, stages)
         crops = await self._decoding.run(crop_people, photo, people[: most_people or 1], spec)

@@ -30,10 +30,10 @@ from serve_app.http.answers import (
 )
 from serve_app.http.faults import RETRY_AFTER_S
 from serve_app.http.middleware import HEADER as REQUEST_ID_HEADER
-from serve_app.http.options import PEOPLE, People
+from serve_app.http.options import PEOPLE
 from serve_app.http.recording import SERVER_TIMING
 from serve_app.http.uploads import BATCH_FIELD, PREDICT_FIELD
-from serve_app.settings import Settings
+from serve_app.settings import People, Settings
 
 Kwargs = dict[str, Any]
 

@@ -1,20 +1,12 @@
 """The options of a call about photos, in the query of its address."""
 
-from enum import StrEnum
-
 from starlette.requests import Request
 
 from serve_app.codes import Code
 from serve_app.http.faults import Refused
+from serve_app.settings import People
 
 PEOPLE = "people"
-
-
-class People(StrEnum):
-    """Whom an answer is about."""
-
-    ONE = "one"
-    EACH = "each"
 
 
 def people_wanted(request: Request, most: int) -> int:

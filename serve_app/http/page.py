@@ -11,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 INDEX = "index.html"
-# Addresses that the page's own router makes (ui/src/features/workspace/addresses.ts). Named one by one, so that all others stay the API's 404s.
+# Addresses that the page's own router makes (ui/src/features/workspace/addresses.ts), one by one: all others stay the API's 404s.
 PAGE_PATHS = ("/photos", "/photos/{photo}", "/how")
 COMPRESSED_FROM_BYTES = 1024
 
@@ -23,7 +23,7 @@ CONTENT_SECURITY_POLICY = (
 
 
 def page_routes(page_dir: Path) -> list[BaseRoute]:
-    """A route for each top-level file of the page's folder and each of its addresses, and a mount for each folder; none when there is no page.
+    """A route for each top-level file of the page and each of its addresses, and a mount for each folder; none when there is no page.
 
     Add them after the API's routes. A single mount at `/` would turn the API's 405s into 404s.
     """

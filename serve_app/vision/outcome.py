@@ -1,6 +1,8 @@
 """The outcome for one photo, the same from the pipeline and from the graph. It imports no model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from serve_app.codes import Code
 from serve_app.vision.people import DetectedPerson
@@ -19,7 +21,20 @@ class Outcome:
     code: Code
     people: list[DetectedPerson] = field(default_factory=list)
     probabilities: dict[str, float] | None = None
-    each: "list[Outcome]" = field(default_factory=list, kw_only=True)
+    each: "Sequence[Outcome]" = field(default_factory=list, kw_only=True)
+
+    @classmethod
+    def of_people(cls, people: list[DetectedPerson], answers: Sequence[Self], *, each: bool) -> Self:
+        """The outcome of a photo from those of its people; of several, it is OK when one of them is.
+
+        Args:
+            people: all that count; the first ones are answered.
+            each: whether every person was asked for.
+        """
+        kept = list(answers) if each else []
+        if len(people) == 1:
+            return cls(answers[0].code, people, answers[0].probabilities, each=kept)
+        return cls(Code.OK if any(answer.code is Code.OK for answer in answers) else Code.UNSURE, people, each=kept)
 
     @property
     def prediction(self) -> str | None:

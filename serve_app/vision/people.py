@@ -100,6 +100,14 @@ def gate(people: Sequence[DetectedPerson]) -> Code:
     return Code.OK if len(people) == 1 else Code.MULTIPLE_PEOPLE
 
 
+def whom_to_answer(people: Sequence[DetectedPerson], most: int) -> tuple[Code, list[DetectedPerson]]:
+    """What the gate says, and the people; with `most`, each of several is to be answered, and the largest come first."""
+    code = gate(people)
+    if most and code is Code.MULTIPLE_PEOPLE:
+        return Code.OK, sorted(people, key=lambda person: person.area, reverse=True)
+    return code, list(people)
+
+
 def _has_head(person: DetectedPerson, rule: DetectorDecision) -> bool:
     return person.head is not None and person.head.score > rule.head_threshold
 

@@ -18,7 +18,7 @@ import typer
 from serve_app.checkpoints import Checkpoint, resolve
 from serve_app.codes import Code, error_text
 from serve_app.runtimes.base import RunOptions
-from serve_app.settings import get_settings
+from serve_app.settings import People, get_settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.detector import Detector
 from serve_app.vision.pipeline import Outcome, Pipeline
@@ -31,7 +31,7 @@ from tune_training.io.parts import Parts
 from tune_training.io.storage import StoredFile
 from tune_training.io.workers import Engine, work_on
 from tune_training.predict.given_models import checkpoint_of
-from tune_training.predict.table import FORMATS, SCHEMA, causes_of_unread, is_table, summary, write
+from tune_training.predict.table import FORMATS, SCHEMA, causes_of_unread, is_table, rows_of, summary, write
 from tune_training.predict.unsure import UnsureFolder
 
 logger = logging.getLogger(__name__)
@@ -69,8 +69,7 @@ def predict_all_images_in_folder(
         raise InputError(f"{bucket!r}: this is taken for a bucket. Write out={bucket!r}")
     source = f"{storage.S3}{bucket}/{folder}" if bucket else folder
     with checkpoint_of(model, processor) as classifier_uri, checkpoint_of(detector) as detector_uri:
-        answers: list[dict[str, Any]] = predict(source, out, detector_uri, classifier_uri, engine).to_pylist()
-    return answers
+        return rows_of(predict(source, out, detector_uri, classifier_uri, engine))
 
 
 def predict(
@@ -80,10 +79,12 @@ def predict(
     classifier: str | None = None,
     engine: Engine = Engine.AUTO,
     unsure: UnsureFolder | None = None,
+    people: People = People.ONE,
 ) -> pa.Table:
     """`predict_all_images_in_folder` as a table, for many photos; models are URIs.
 
     Args:
+        people: whom a row is about.
         unsure: takes the photos that the model is unsure of.
     """
     if out and not is_table(out):
@@ -103,7 +104,8 @@ def predict(
     parts = Parts(f"{out}.parts", _KEPT) if out else None
     if out:
         storage.check_writable(f"{out}.parts")
-    done = _kept(parts, files, models) if parts else _KEPT.empty_table()
+    most_people = settings.max_people if people is People.EACH else 0
+    done = _kept(parts, files, models, most_people) if parts else _KEPT.empty_table()
     known = set(done["path"].to_pylist())
     refused = [
         *(_refusal(name, Code.NOT_FOUND, models, NAME_IS_NO_TEXT.cause) for name, file in files.items() if name != file.name),
@@ -115,11 +117,11 @@ def predict(
     ]
     known |= {row["path"] for row in refused}
     todo = [name for name in files if name not in known]
-    tables = [done, _with_version(refused, files)]
-    load = partial(Predictor, source, *(model.uri for model in models))
+    tables = [done, _with_version(refused, files, most_people)]
+    load = partial(Predictor, source, models[0].uri, models[1].uri, most_people=most_people)
     crashed = partial(_crashed, models)
     for answers in work_on(todo, load, crashed, engine, "predicting", len(files) - len(todo)):
-        table = _with_version(answers.to_pylist(), files)
+        table = _with_version(answers.to_pylist(), files, most_people)
         tables.append(table)
         if parts:
             parts.add(table)
@@ -138,13 +140,13 @@ def predict(
 class Predictor:
     """The work of one process: names of files below `source` to answers."""
 
-    def __init__(self, source: str, detector: str, classifier: str) -> None:
+    def __init__(self, source: str, detector: str, classifier: str, most_people: int = 0) -> None:
         settings = get_settings()
         self._read = BatchReader(source)
         self._models = [resolve(uri, settings.model_cache_dir) for uri in (detector, classifier)]
         options = RunOptions.of(settings, threads=1)  # there is a process for each core
         finder, teller = Detector.load(self._models[0], options), Classifier.load(self._models[1], options)
-        self._pipeline = Pipeline(finder, teller, decode_limits())
+        self._pipeline = Pipeline(finder, teller, decode_limits(), most_people)
 
     def __call__(self, names: Sequence[str]) -> pa.Table:
         """A row of `SCHEMA` for each name."""
@@ -168,7 +170,9 @@ class Predictor:
 
 
 def _answer(name: str, outcome: Outcome, models: Sequence[Checkpoint]) -> dict[str, Any]:
-    people = [{"box": list(person.box), "score": person.score} for person in outcome.people]
+    people: list[dict[str, Any]] = [{"box": list(person.box), "score": person.score} for person in outcome.people]
+    for person, own in zip(people, outcome.each, strict=False):  # those beyond the limit have no answer
+        person |= {"code": own.code, "prediction": own.prediction, "confidence": own.confidence, "probabilities": own.probabilities}
     row = _refusal(name, outcome.code, models, error_text(outcome.code, len(people)))
     row |= {"people": people, "person_count": len(people), "probabilities": outcome.probabilities}
     return row | {"prediction": outcome.prediction, "confidence": outcome.confidence}
@@ -198,16 +202,17 @@ def _table(rows: Sequence[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), SCHEMA)
 
 
-def _with_version(rows: Sequence[dict[str, Any]], files: dict[str, StoredFile]) -> pa.Table:
-    return pa.Table.from_pylist([row | {"version": _version(files[row["path"]])} for row in rows], _KEPT)
+def _with_version(rows: Sequence[dict[str, Any]], files: dict[str, StoredFile], most_people: int) -> pa.Table:
+    return pa.Table.from_pylist([row | {"version": _version(files[row["path"]], most_people)} for row in rows], _KEPT)
 
 
-def _version(file: StoredFile) -> str:
-    """Of the file and of all that decodes it: when either changes, it is answered anew."""
-    return f"{file.version} {hashlib.sha256(f'{decoding()} {get_settings().model_runtime}'.encode()).hexdigest()[:12]}"
+def _version(file: StoredFile, most_people: int) -> str:
+    """Of the file, of all that decodes it, and of the question: when one of them changes, it is answered anew."""
+    how = f"{decoding()} {get_settings().model_runtime} {most_people}"
+    return f"{file.version} {hashlib.sha256(how.encode()).hexdigest()[:12]}"
 
 
-def _kept(parts: Parts, files: dict[str, StoredFile], models: Sequence[Checkpoint]) -> pa.Table:
+def _kept(parts: Parts, files: dict[str, StoredFile], models: Sequence[Checkpoint], most_people: int) -> pa.Table:
     """The answers that a killed run kept, if they are of the present files and models."""
     described = tuple(f"{model.name}@{model.revision}" for model in models)
     rows = {
@@ -216,7 +221,7 @@ def _kept(parts: Parts, files: dict[str, StoredFile], models: Sequence[Checkpoin
         if row["code"] != Code.NOT_FOUND
         and (row["detector"], row["classifier"]) == described
         and row["path"] in files
-        and _version(files[row["path"]]) == row["version"]
+        and _version(files[row["path"]], most_people) == row["version"]
     }
     return pa.Table.from_pylist(list(rows.values()), _KEPT)
 
@@ -229,6 +234,10 @@ def predict_command(
     engine: Annotated[
         Engine, typer.Option(help="auto: Ray Data where RAY_ADDRESS names a cluster, processes of this machine otherwise.")
     ] = Engine.AUTO,
+    people: Annotated[
+        People,
+        typer.Option(help="one: a photo of several people is refused; each: each of the MAX_PEOPLE largest gets an answer, in `people`."),
+    ] = People.ONE,
     unsure_to: Annotated[
         str | None,
         typer.Option(
@@ -243,7 +252,7 @@ def predict_command(
     """
     started = time.monotonic()
     unsure = UnsureFolder(unsure_to) if unsure_to else None
-    table = predict(source, out, detector, classifier, engine, unsure)
+    table = predict(source, out, detector, classifier, engine, unsure, people)
     typer.echo(f"{summary(table)}\nWritten: {out}, after {time.monotonic() - started:.1f} s")
     causes = causes_of_unread(table)
     if unsure:

@@ -5,6 +5,7 @@ import io
 import json
 from collections import Counter
 from pathlib import PurePosixPath
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +17,10 @@ from tune_training.io.parts import write_parquet
 
 FORMATS = (".parquet", ".csv", ".jsonl")
 
-_PERSON = pa.struct([("box", pa.list_(pa.float64())), ("score", pa.float64())])
+_PROBABILITIES = pa.struct([(label, pa.float64()) for label in LABELS])
+# A person's own answer, where each is asked for; null otherwise, because a table has one schema.
+_OWN = {"code": pa.string(), "prediction": pa.string(), "confidence": pa.float64(), "probabilities": _PROBABILITIES}
+_PERSON = pa.struct([("box", pa.list_(pa.float64())), ("score", pa.float64()), *_OWN.items()])
 # The keys of the service's answers except the request's id, and the file and both models as name@revision.
 SCHEMA = pa.schema(
     [
@@ -24,7 +28,7 @@ SCHEMA = pa.schema(
         ("code", pa.string()),
         ("prediction", pa.string()),
         ("confidence", pa.float64()),
-        ("probabilities", pa.struct([(label, pa.float64()) for label in LABELS])),
+        ("probabilities", _PROBABILITIES),
         ("person_count", pa.int32()),
         ("people", pa.list_(_PERSON)),
         ("error", pa.string()),
@@ -45,7 +49,7 @@ def write(table: pa.Table, out: str) -> None:
         write_parquet(table, out)
         return
     text = io.StringIO(newline="")
-    rows = table.to_pylist()
+    rows = rows_of(table)
     if out.lower().endswith(".csv"):
         writer = csv.DictWriter(text, SCHEMA.names, lineterminator="\n")
         writer.writeheader()
@@ -58,6 +62,17 @@ def write(table: pa.Table, out: str) -> None:
     storage.write_bytes(out, text.getvalue().encode())
 
 
+def rows_of(table: pa.Table) -> list[dict[str, Any]]:
+    """The rows, with an answer in `people` only where each was asked for."""
+    rows: list[dict[str, Any]] = table.to_pylist()
+    for row in rows:
+        for person in row["people"]:
+            if person["code"] is None:
+                for own in _OWN:
+                    del person[own]
+    return rows
+
+
 def causes_of_unread(table: pa.Table) -> list[str]:
     """Why files were not read, for each that was not."""
     causes: list[str] = table.filter(pc.equal(table["code"], Code.NOT_FOUND))["error"].to_pylist()
@@ -68,8 +83,13 @@ def summary(table: pa.Table) -> str:
     """The number of answers by code and by prediction."""
     codes = Counter(table["code"].to_pylist())
     predictions = Counter(each for each in table["prediction"].to_pylist() if each)
+    people = Counter(
+        person["prediction"] or person["code"] for each in table["people"].to_pylist() for person in each if person["code"] is not None
+    )
     lines = [f"{len(table)} photos"]
     for code, count in codes.most_common():
         more = f" ({', '.join(f'{predictions[label]} {label}' for label in LABELS)})" if code == Code.OK else ""
         lines.append(f"  {code}: {count}{more}")
+    if people:
+        lines.append(f"{people.total()} people: {', '.join(f'{count} {name}' for name, count in people.most_common())}")
     return "\n".join(lines)

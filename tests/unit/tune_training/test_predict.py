@@ -23,7 +23,7 @@ from serve_app.checkpoints import resolve
 from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.codes import MEANINGS, Code
 from serve_app.http.answers import Answer
-from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, Settings, get_settings
+from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, People, Settings, get_settings
 from serve_app.vision.pipeline import Outcome
 from tests.support.checkpoints import ON_TORCH, write_tiny_classifier, write_tiny_detector
 from tests.support.data_sets import write_photo
@@ -37,7 +37,7 @@ from tune_training.io.parts import Parts
 from tune_training.io.storage import find_files
 from tune_training.io.workers import work_on
 from tune_training.predict import predict, predict_all_images_in_folder, predict_command
-from tune_training.predict.table import SCHEMA, summary
+from tune_training.predict.table import SCHEMA, rows_of, summary
 from tune_training.predict.unsure import UnsureFolder
 
 CODES = {
@@ -98,7 +98,7 @@ def test_the_formats_hold_the_same(
     out = tmp_path / f"answers.{suffix}"
     predict(str(photos), str(out))
     if suffix == "parquet":
-        rows = pq.read_table(out).to_pylist()
+        rows = rows_of(pq.read_table(out))
     elif suffix == "jsonl":
         rows = [json.loads(line) for line in out.read_text().splitlines()]
     else:
@@ -118,6 +118,23 @@ def test_the_summary_counts_codes_and_predictions(photos: Path, answers: list[di
     assert text.startswith("6 photos\n")
     assert "  no_person: 1" in text
     assert "  ok: 1 (" in text
+
+
+def test_each_person_has_an_answer_where_asked_for(tmp_path: Path, answers: list[dict[str, Any]]) -> None:
+    folder = tmp_path / "photos"
+    for name, photo in (("one.jpg", cameraman()), ("two.jpg", two_people())):
+        write_photo(folder / name, photo)
+    table = predict(str(folder), people=People.EACH)
+    one, two = rows_of(table)
+    alone = next(row for row in answers if row["path"] == "a/one.jpg")
+    (person,) = one["people"]
+    for about in (one, person):
+        assert {key: about[key] for key in ("code", "prediction")} == {key: alone[key] for key in ("code", "prediction")}
+        assert about["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-3)
+    assert (two["prediction"], two["probabilities"], len(two["people"])) == (None, None, 2)
+    assert two["code"] == ("ok" if any(each["prediction"] for each in two["people"]) else "unsure")
+    assert all(sum(each["probabilities"].values()) == pytest.approx(1) for each in two["people"])
+    assert "\n3 people: " in summary(table)
 
 
 PHOTOS = 24
@@ -165,7 +182,7 @@ def test_what_was_kept_of_another_file_or_another_model_is_not_taken(tmp_path: P
     out = tmp_path / "answers.jsonl"
     kept = answers[0] | {"path": "a.jpg"}
     [file] = find_files(str(tmp_path / "photos"))
-    version = predicting._version(file)
+    version = predicting._version(file, 0)
     for row, found in (
         (kept | {"version": version}, "ok"),
         (kept | {"version": "older"}, "not_an_image"),
@@ -403,11 +420,11 @@ def test_what_is_no_model_and_no_bucket_is_told(photos: Path) -> None:
 
 def test_answers_that_were_kept_are_not_taken_after_the_limits_of_decoding_changed(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = find_files(str(photos))[0]
-    before = predicting._version(file)
-    assert predicting._version(file) == before
+    before = predicting._version(file, 0)
+    assert predicting._version(file, 0) == before
     monkeypatch.setenv("MAX_IMAGE_PIXELS", "1000")
     get_settings.cache_clear()
-    after = predicting._version(file)
+    after = predicting._version(file, 0)
     monkeypatch.undo()
     get_settings.cache_clear()
     assert after != before
