@@ -6,7 +6,6 @@ under `user_config` while the service runs. Precedence: user_config, then enviro
 
 import os
 import re
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -21,14 +20,6 @@ EMBEDDED_CLASSIFIER = str(EMBEDDED_WEIGHTS / "gender-classifier")
 SERVE_CONFIG = "serve_config.yaml"  # the graph
 COLOCATED_CONFIG = "serve_config.colocated.yaml"  # the graph with both models in one process
 COLOCATED_BELOW = 4  # cores
-
-
-class People(StrEnum):
-    """Whom an answer is about: a photo's only person, or each of several, up to MAX_PEOPLE."""
-
-    ONE = "one"
-    EACH = "each"
-
 
 Device = Literal["auto", "cpu", "cuda"]
 RuntimeChoice = Literal["auto", "openvino", "torch"]

@@ -24,9 +24,11 @@ from serve_app.graph.messages import (
 )
 from serve_app.graph.replicas import NobodyThereError, ReplicaDiedError, Replicas
 from serve_app.graph.retry_budget import RetryBudget
+from serve_app.question import ORIGINAL, Question
 from serve_app.settings import Settings
 from serve_app.telemetry import IngressMetrics
 from serve_app.vision.cropping import CropSpec
+from serve_app.vision.explaining import MOST_PATCHES, explanation
 from serve_app.vision.images import RGB
 from serve_app.vision.outcome import Outcome
 
@@ -51,7 +53,7 @@ class _Photo:
     """A photo in flight."""
 
     image: bytes
-    most_people: int = 0
+    question: Question
     stages: Stages = field(default_factory=dict)
     retries: int = 0
 
@@ -90,14 +92,10 @@ class GraphClient:
         self._answered_at: dict[Role, float] = {}
         self._silent_since: dict[Role, float] = {}
 
-    async def predict(self, image: bytes, request_id: str, most_people: int = 0) -> GraphOutcome:
-        """The outcome for one photo; a failure is a code, never an exception.
-
-        Args:
-            most_people: classify each of up to so many people; 0: refuse several.
-        """
+    async def predict(self, image: bytes, request_id: str, question: Question = ORIGINAL) -> GraphOutcome:
+        """The outcome for one photo; a failure is a code, never an exception."""
         started = time.perf_counter()
-        photo = _Photo(image, most_people)
+        photo = _Photo(image, question)
         self._retries.earn()
         try:
             async with asyncio.timeout(self._settings.request_deadline_s):
@@ -161,10 +159,14 @@ class GraphClient:
         first = classified[0]
         photo.stages |= {name: max(each.stages[name] for each in classified) for name in first.stages}
         self._classifier_name = first.model
+        explained = None
+        if detection.grid:
+            explained = explanation(first.probabilities, [each.probabilities for each in classified[1:]], detection.grid)
         people = zip(detection.people, classified, strict=False)  # those beyond the limit have no answer
         answers = [Outcome(answer.code, [person], answer.probabilities) for person, answer in people]
-        outcome = Outcome.of_people(detection.people, answers, each=bool(photo.most_people))
-        return GraphOutcome(outcome.code, outcome.people, outcome.probabilities, detection.model, first.model, each=outcome.each)
+        outcome = Outcome.of_people(detection.people, answers, each=bool(photo.question.most_people))
+        models = detection.model, first.model
+        return GraphOutcome(outcome.code, outcome.people, outcome.probabilities, *models, each=outcome.each, explanation=explained)
 
     async def _ask_for_crop_spec(self) -> CropSpec:
         try:
@@ -209,8 +211,9 @@ class GraphClient:
         return None
 
     async def _call_detector(self, photo: _Photo, spec: CropSpec) -> Detection:
-        crops = (photo.most_people or 1) * math.prod(spec.shape)
-        detection: Detection = await self._detector.call("detect", photo.image, spec, photo.most_people, answer_bytes=crops)
+        crops = 1 + MOST_PATCHES if photo.question.explain else max(photo.question.most_people, 1)
+        answer_bytes = crops * math.prod(spec.shape)
+        detection: Detection = await self._detector.call("detect", photo.image, spec, photo.question, answer_bytes=answer_bytes)
         return detection
 
     async def _classify(self, photo: _Photo, crop: RGB, spec: CropSpec) -> Classification | OtherCropWanted:

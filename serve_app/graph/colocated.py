@@ -8,6 +8,7 @@ from serve_app.checkpoints.card import Card
 from serve_app.graph.gender_classifier import GenderClassifier
 from serve_app.graph.messages import Classification, Detection, ModelDescription, OtherCropWanted
 from serve_app.graph.person_detector import PersonDetector
+from serve_app.question import ORIGINAL, Question
 from serve_app.settings import Settings
 from serve_app.vision.cropping import CropSpec
 
@@ -39,14 +40,14 @@ class ColocatedModels:
             self._classifier.reconfigure(user_config.get("classifier") or {}),
         )
 
-    async def detect(self, image: bytes, spec: CropSpec, most_people: int = 0) -> Detection:
+    async def detect(self, image: bytes, spec: CropSpec, question: Question = ORIGINAL) -> Detection:
         """Detects, and classifies the crops: the answer has the classifications instead.
 
         Raises:
             Exception: a model failed.
         """
         while True:
-            detection = await self._detector.detect(image, spec, most_people)
+            detection = await self._detector.detect(image, spec, question)
             answers = await asyncio.gather(*(self._classifier.classify(crop, spec) for crop in detection.crops))
             classifications = [answer for answer in answers if isinstance(answer, Classification)]
             if len(classifications) == len(answers):

@@ -6,6 +6,7 @@ from typing import Literal
 from serve_app.checkpoints.card import Card
 from serve_app.codes import Code
 from serve_app.vision.cropping import CropSpec
+from serve_app.vision.explaining import Explanation, Grid
 from serve_app.vision.images import RGB
 from serve_app.vision.outcome import Outcome
 from serve_app.vision.people import DetectedPerson
@@ -43,6 +44,7 @@ class Detection:
         crops: the first people, cropped for the classifier: `CropSpec.shape`, uint8; only with OK.
         model: `name@revision`.
         classifications: of the crops, and instead of them, where both models are in one process.
+        grid: with it the crops after the first are of the same person, each with another part hidden (see `explaining`).
     """
 
     code: Code
@@ -51,6 +53,7 @@ class Detection:
     model: str
     stages: Stages = field(default_factory=dict)
     classifications: "list[Classification]" = field(default_factory=list)
+    grid: Grid | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class GraphOutcome(Outcome):
     detector: str | None = None
     classifier: str | None = None
     stages: Stages = field(default_factory=dict, compare=False)
+    explanation: Explanation | None = field(default=None, kw_only=True)
 
 
 Role = Literal["detector", "classifier"]

@@ -16,6 +16,7 @@ from serve_app.graph.messages import Detection, ModelDescription
 from serve_app.graph.model_slot import ModelSlot
 from serve_app.graph.pins import Pins
 from serve_app.graph.watch import Watch
+from serve_app.question import ORIGINAL, Question
 from serve_app.runtimes.base import RunOptions
 from serve_app.settings import Settings
 from serve_app.telemetry import BatchMetrics, log_with_serve
@@ -23,6 +24,7 @@ from serve_app.vision.cropping import CropSpec, crop_person
 from serve_app.vision.decoding import DecodeLimits, ImageRefused
 from serve_app.vision.decoding_lanes import DecodingLanes
 from serve_app.vision.detector import Detector
+from serve_app.vision.explaining import Grid, crops_with_hidden_parts, grid_over
 from serve_app.vision.images import RGB
 from serve_app.vision.machine_places import MachinePlaces
 from serve_app.vision.people import DetectedPerson, people_that_count, whom_to_answer
@@ -66,11 +68,8 @@ class PersonDetector:
         """Applies `model_uri` and the overrides of the checkpoint's decision; null means the default."""
         await self._slot.apply(user_config)
 
-    async def detect(self, image: bytes, spec: CropSpec, most_people: int = 0) -> Detection:
-        """Decodes a photo, counts its people, and crops when there is exactly one.
-
-        Args:
-            most_people: crop up to so many, the largest, however many there are.
+    async def detect(self, image: bytes, spec: CropSpec, question: Question = ORIGINAL) -> Detection:
+        """Decodes a photo, counts its people, and crops those whom the question is about.
 
         Raises:
             Exception: the model failed; no photo passes then.
@@ -86,11 +85,12 @@ class PersonDetector:
         people = people_that_count(await self._worker.submit((detector, prepared)), detector.decision)
         detected = time.perf_counter()
         stages = {"decode": decoded - started, "detect": detected - decoded}
-        code, people = whom_to_answer(people, most_people)
+        code, people = whom_to_answer(people, question.most_people)
         if code is not Code.OK:
             return Detection(code, people, [], model, stages)
-        crops = await self._decoding.run(crop_people, photo, people[: most_people or 1], spec)
-        return Detection(code, people, crops, model, stages | {"crop": time.perf_counter() - detected})
+        grid = grid_over(people[0], photo.shape[1], photo.shape[0]) if question.explain and len(people) == 1 else None
+        crops = await self._decoding.run(crop_people, photo, people[: question.most_people or 1], spec, grid)
+        return Detection(code, people, crops, model, stages | {"crop": time.perf_counter() - detected}, grid=grid)
 
     async def describe(self) -> ModelDescription:
         """The model in use."""
@@ -130,9 +130,10 @@ def blank_photo() -> RGB:
     return np.full((384, 512, 3), 127, dtype=np.uint8)
 
 
-def crop_people(photo: RGB, people: Sequence[DetectedPerson], spec: CropSpec) -> list[RGB]:
-    """Each person, cropped for the classifier."""
-    return [crop_person(photo, person, spec) for person in people]
+def crop_people(photo: RGB, people: Sequence[DetectedPerson], spec: CropSpec, grid: Grid | None) -> list[RGB]:
+    """Each person, cropped for the classifier; with a grid, the only one also with hidden parts."""
+    crops = [crop_person(photo, person, spec) for person in people]
+    return crops if grid is None else [*crops, *crops_with_hidden_parts(photo, people[0], spec, grid)]
 
 
 def describe(detector: Detector, fault: str | None = None, working_s: float = 0.0) -> ModelDescription:

@@ -106,6 +106,33 @@ class Answer(Body):
         )
 
 
+class Explanation(Body):
+    """What the answer about one person hangs on, by occlusion: a heat map over the person's box, `people[0].box`.
+
+    It shows what the model looks at, and not why people look as they do.
+    """
+
+    label: str = Field(description="The more probable label")
+    base: float = Field(description="Its log-odds, log(p / (1 - p)), of the whole person")
+    changes: list[list[float]] = Field(
+        description="By row from the top and column from the left, by how much its log-odds fall when this part of the box is hidden: "
+        "positive where the part speaks for the label"
+    )
+
+
+class ExplainedAnswer(Answer):
+    """An `Answer`, and what it hangs on; null where it is not about exactly one person."""
+
+    explanation: Explanation | None
+
+    @classmethod
+    def of(cls, outcome: "GraphOutcome", request_id: str) -> Self:
+        """The answer that tells an outcome of the graph."""
+        told = outcome.explanation
+        explanation = told and Explanation(label=told.label, base=told.base, changes=told.changes)
+        return cls(**dict(Answer.of(outcome, request_id)), explanation=explanation)
+
+
 def _people(outcome: "GraphOutcome") -> list[AnsweredPerson | Person]:
     others = outcome.people[len(outcome.each) :]
     return [*map(_answered, outcome.each), *(Person(box=person.box, score=person.score) for person in others)]

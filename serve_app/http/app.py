@@ -13,7 +13,7 @@ from starlette.responses import Response
 from serve_app import __version__
 from serve_app.codes import MEANINGS, Code
 from serve_app.http.admission import Budget, Pace, PhotoAdmission
-from serve_app.http.answers import ALIVE, HEALTHY, Answer, BatchAnswer, BatchItem, Body, Health, Liveness, Welcome
+from serve_app.http.answers import ALIVE, HEALTHY, Answer, BatchAnswer, BatchItem, Body, ExplainedAnswer, Health, Liveness, Welcome
 from serve_app.http.docs_page import docs_routes
 from serve_app.http.draining import DrainMiddleware
 from serve_app.http.fairness import Fairness
@@ -34,12 +34,13 @@ from serve_app.http.openapi import (
     require_key_in_document,
     root_docs,
 )
-from serve_app.http.options import people_wanted
+from serve_app.http.options import COST_OF_EXPLAINING, EXPLAIN, question_of
 from serve_app.http.page import accepts_html, index_response, page_routes
 from serve_app.http.recording import SERVER_TIMING, RecordMiddleware, Tell
 from serve_app.http.shared_answer import SharedAnswer
 from serve_app.http.upload_places import UploadPlaces
 from serve_app.http.uploads import Upload, read_files, read_image
+from serve_app.question import Question
 from serve_app.records import PhotoRecord, RequestRecord
 from serve_app.settings import Settings
 
@@ -64,12 +65,8 @@ A prediction is a guess from pixels; it says nothing about anyone's identity."""
 class PredictService(Protocol):
     """The graph, or a fake in tests."""
 
-    async def predict(self, image: bytes, request_id: str, most_people: int = 0) -> "GraphOutcome":
-        """The outcome for one photo, within a deadline; a failure is a code, never an exception.
-
-        Args:
-            most_people: classify each of up to so many people; 0: refuse several.
-        """
+    async def predict(self, image: bytes, request_id: str, question: Question) -> "GraphOutcome":
+        """The outcome for one photo, within a deadline; a failure is a code, never an exception."""
         ...
 
     async def health(self) -> "Descriptions":
@@ -148,12 +145,12 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings, f
     shared_cards = SharedAnswer(lambda: service.cards())
     has_page = bool(page_routes(settings.page_dir))
 
-    async def ask(image: bytes, record: RequestRecord, most_people: int) -> Answer:
+    async def ask(image: bytes, record: RequestRecord, question: Question) -> Answer:
         with pace.photo() as photo:
-            outcome = await service.predict(image, record.request_id, most_people)
+            outcome = await service.predict(image, record.request_id, question)
             photo.ended(outcome.code)
         record.photos.append(PhotoRecord(outcome.code, outcome.prediction, outcome.confidence, outcome.stages))
-        return Answer.of(outcome, record.request_id)
+        return (ExplainedAnswer if question.explain else Answer).of(outcome, record.request_id)
 
     @app.get("/", **root_docs(Welcome(message=TITLE, status=HEALTHY, version=__version__)))
     async def root(request: Request) -> Response:
@@ -192,13 +189,15 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings, f
     @app.post(PREDICT, **predict_docs(settings))
     async def predict(request: Request) -> Response:
         record: RequestRecord = request.state.record
-        most_people = people_wanted(request, settings.max_people)
-        await fairness.take(request)
-        photos.check()  # before the body: a client need not upload what will be refused
+        question = question_of(request, settings.max_people)
+        # The limits of photos at a time are never smaller than a full batch.
+        cost = min(COST_OF_EXPLAINING, settings.max_batch_files) if question.explain else 1
+        await fairness.take(request, cost)
+        photos.check(cost)  # before the body: a client need not upload what will be refused
         with body_bytes.hold() as take:
             image = await read_image(request, settings, take, places)
-            with photos.admit(1):
-                answer = await ask(image, record, most_people)
+            with photos.admit(cost):
+                answer = await ask(image, record, question)
         if MEANINGS[answer.code].status == 200:
             return _json(answer)
         return fault_response(answer.code, record.request_id, answer.error)
@@ -206,14 +205,16 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings, f
     @app.post(PREDICT_BATCH, **predict_batch_docs(settings))
     async def predict_batch(request: Request) -> Response:
         record: RequestRecord = request.state.record
-        most_people = people_wanted(request, settings.max_people)
+        question = question_of(request, settings.max_people)
+        if question.explain:
+            raise Refused(Code.BAD_REQUEST, f"{EXPLAIN} is for one photo: send it to {PREDICT}")
         await fairness.take(request)
         photos.check()
         with body_bytes.hold() as take:
             uploads = await read_files(request, settings, take, places)
             await fairness.take(request, len(uploads) - 1)
             with photos.admit(len(uploads)):
-                items = await asyncio.gather(*(_item(ask, upload, record, most_people) for upload in uploads))
+                items = await asyncio.gather(*(_item(ask, upload, record, question) for upload in uploads))
         return _json(BatchAnswer(results=items))
 
 
@@ -232,13 +233,13 @@ def _add_undocumented_routes(app: FastAPI) -> list[str]:
 
 
 async def _item(
-    ask: Callable[[bytes, RequestRecord, int], Awaitable[Answer]], upload: Upload, record: RequestRecord, most_people: int
+    ask: Callable[[bytes, RequestRecord, Question], Awaitable[Answer]], upload: Upload, record: RequestRecord, question: Question
 ) -> BatchItem:
     if upload.image is None:
         record.photos.append(PhotoRecord(Code.IMAGE_TOO_LARGE))
         answer = Answer.refusal(Code.IMAGE_TOO_LARGE, record.request_id)
     else:
-        answer = await ask(upload.image, record, most_people)
+        answer = await ask(upload.image, record, question)
     return BatchItem(**dict(answer), filename=upload.filename)
 
 

@@ -4,21 +4,29 @@ from starlette.requests import Request
 
 from serve_app.codes import Code
 from serve_app.http.faults import Refused
-from serve_app.settings import People
+from serve_app.question import People, Question
 
-PEOPLE = "people"
+PEOPLE, EXPLAIN = "people", "explain"
+COST_OF_EXPLAINING = 12
+"""Photos that are answered in the time of an explanation: fifty crops are classified, but only one photo is searched for people."""
 
 
-def people_wanted(request: Request, most: int) -> int:
-    """The most people who are to be classified; 0: only a photo of one person is answered.
+def question_of(request: Request, most_people: int) -> Question:
+    """What the request asks about a photo.
 
     Args:
-        most: of a photo of which each person is asked for.
+        most_people: of a photo of which each person is asked for.
 
     Raises:
-        Refused: `bad_request`, for another value.
+        Refused: `bad_request`, for a value that there is not.
     """
-    asked = request.query_params.getlist(PEOPLE) or [People.ONE]
-    if len(asked) > 1 or asked[0] not in list(People):
-        raise Refused(Code.BAD_REQUEST, f'{PEOPLE} is "{People.ONE}" or "{People.EACH}", once')
-    return most if asked[0] == People.EACH else 0
+    each = _choice(request, PEOPLE, [People.ONE, People.EACH]) == People.EACH
+    return Question(most_people if each else 0, _choice(request, EXPLAIN, ["false", "true"]) == "true")
+
+
+def _choice(request: Request, name: str, values: list[str]) -> str:
+    """The value of an option, by default the first."""
+    asked = request.query_params.getlist(name) or values[:1]
+    if len(asked) > 1 or asked[0] not in values:
+        raise Refused(Code.BAD_REQUEST, f"{name} is {' or '.join(values)}, once")
+    return asked[0]

@@ -75,6 +75,17 @@ async def test_each_of_several_people(client: httpx.AsyncClient) -> None:
         assert about["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-3)
 
 
+async def test_an_answer_is_explained(client: httpx.AsyncClient) -> None:
+    response = await client.post("/predict?explain=true", content=photos.cameraman(), headers={"content-type": "image/jpeg"})
+    body = response.json()
+    told = body.pop("explanation")
+    assert body.keys() == ANSWER_KEYS
+    assert (told["label"], told["base"] > 0) == (body["prediction"], True)
+    assert len({len(row) for row in told["changes"]}) == 1
+    assert 20 <= sum(map(len, told["changes"])) <= 49
+    assert max(max(row) for row in told["changes"]) > 0.1  # something in the picture speaks for the answer
+
+
 async def test_the_image_may_be_the_body_and_the_answer_is_the_same(client: httpx.AsyncClient) -> None:
     response = await client.post("/predict", content=photos.cameraman(), headers={"content-type": "image/jpeg"})
     form = await predict(client, photos.cameraman())

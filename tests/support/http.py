@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from serve_app.checkpoints.card import read_card
 from serve_app.checkpoints.decision import ClassifierDecision, DetectorDecision
 from serve_app.codes import Code
 from serve_app.graph.messages import Cards, Descriptions, GraphOutcome, ModelDescription
+from serve_app.question import ORIGINAL, Question
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, Settings
+from serve_app.vision.explaining import Explanation
 from serve_app.vision.people import DetectedPerson
 
 MODELS = ("detector@1", "classifier@2")
@@ -46,7 +49,7 @@ class FakeService:
         self.gate.set()
         self._arrival = asyncio.Condition()
 
-    async def predict(self, image: bytes, request_id: str, most_people: int = 0) -> GraphOutcome:
+    async def predict(self, image: bytes, request_id: str, question: Question = ORIGINAL) -> GraphOutcome:
         """See PredictService."""
         async with self._arrival:
             self.photos.append(image)
@@ -54,12 +57,14 @@ class FakeService:
         await self.gate.wait()
         if self.raises:
             raise self.raises
-        if image == Code.MULTIPLE_PEOPLE.encode() and most_people:
-            return GraphOutcome(Code.OK, [PERSON] * 3, None, *MODELS, each=[MALE, UNSURE][:most_people])
+        if image == Code.MULTIPLE_PEOPLE.encode() and question.most_people:
+            return GraphOutcome(Code.OK, [PERSON] * 3, None, *MODELS, each=[MALE, UNSURE][: question.most_people])
         if image == Code.MULTIPLE_PEOPLE.encode():
             return GraphOutcome(Code.MULTIPLE_PEOPLE, [PERSON] * 3, None, *MODELS)
         if image == Code.UNSURE.encode():
             return UNSURE
+        if question.explain and image not in {code.encode() for code in Code}:
+            return replace(MALE, explanation=Explanation("male", 2.111, [[0.5, -0.25]]))
         for code in Code:
             if image == code.encode():
                 return GraphOutcome(code)

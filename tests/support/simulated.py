@@ -13,6 +13,7 @@ from serve_app.codes import Code
 from serve_app.graph import ray_internals
 from serve_app.graph.messages import Classification, Detection, ModelDescription
 from serve_app.http.ingress import Ingress
+from serve_app.question import ORIGINAL, Question
 from serve_app.settings import Settings
 from serve_app.vision.cropping import CropSpec
 from serve_app.vision.images import RGB
@@ -38,7 +39,7 @@ class Detector:
         self._model = asyncio.Lock()
         self._photos = 0
 
-    async def detect(self, image: bytes, spec: CropSpec, most_people: int = 0) -> Detection:
+    async def detect(self, image: bytes, spec: CropSpec, question: Question = ORIGINAL) -> Detection:
         """Finds one person in every photo; `KILLER` ends the process."""
         if image == KILLER:
             os._exit(1)

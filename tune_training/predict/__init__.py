@@ -17,8 +17,9 @@ import typer
 
 from serve_app.checkpoints import Checkpoint, resolve
 from serve_app.codes import Code, error_text
+from serve_app.question import People
 from serve_app.runtimes.base import RunOptions
-from serve_app.settings import People, get_settings
+from serve_app.settings import get_settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.detector import Detector
 from serve_app.vision.pipeline import Outcome, Pipeline

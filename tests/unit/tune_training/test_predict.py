@@ -23,7 +23,8 @@ from serve_app.checkpoints import resolve
 from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.codes import MEANINGS, Code
 from serve_app.http.answers import Answer
-from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, People, Settings, get_settings
+from serve_app.question import People
+from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, Settings, get_settings
 from serve_app.vision.pipeline import Outcome
 from tests.support.checkpoints import ON_TORCH, write_tiny_classifier, write_tiny_detector
 from tests.support.data_sets import write_photo

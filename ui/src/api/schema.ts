@@ -462,6 +462,74 @@ export interface components {
             } | null;
         };
         /**
+         * ExplainedAnswer
+         * @description An `Answer`, and what it hangs on; null where it is not about exactly one person.
+         */
+        ExplainedAnswer: {
+            /**
+             * Prediction
+             * @description "male" or "female"; null unless the code is "ok" and the answer is about one person
+             */
+            prediction: string | null;
+            /**
+             * Confidence
+             * @description Calibrated probability of the prediction; 0.0 without one
+             */
+            confidence: number;
+            /**
+             * Person Count
+             * @description People in the photo that pass the person rule
+             */
+            person_count: number;
+            /**
+             * Probabilities
+             * @description Calibrated probability of each label, with the codes "ok" and "unsure", about one person; otherwise null
+             */
+            probabilities: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Error
+             * @description Why there is no prediction, for people; null on success
+             */
+            error: string | null;
+            /** @description The outcome, for programs */
+            code: components["schemas"]["Code"];
+            /**
+             * People
+             * @description Exactly the people that were counted; with `people=each` the largest first, and the first of them with an answer each
+             */
+            people: (components["schemas"]["AnsweredPerson"] | components["schemas"]["Person"])[];
+            /** Request Id */
+            request_id: string;
+            /** @description The models that answered; null when none was asked */
+            model: components["schemas"]["ModelRevisions"] | null;
+            explanation: components["schemas"]["Explanation"] | null;
+        };
+        /**
+         * Explanation
+         * @description What the answer about one person hangs on, by occlusion: a heat map over the person's box, `people[0].box`.
+         *
+         *     It shows what the model looks at, and not why people look as they do.
+         */
+        Explanation: {
+            /**
+             * Label
+             * @description The more probable label
+             */
+            label: string;
+            /**
+             * Base
+             * @description Its log-odds, log(p / (1 - p)), of the whole person
+             */
+            base: number;
+            /**
+             * Changes
+             * @description By row from the top and column from the left, by how much its log-odds fall when this part of the box is hidden: positive where the part speaks for the label
+             */
+            changes: number[][];
+        };
+        /**
          * Fault
          * @description A fault of the request or of the service (HTTP 4xx and 5xx). `detail` repeats `error` for the original's clients.
          */
@@ -935,6 +1003,8 @@ export interface operations {
             query?: {
                 /** @description "each": each of the 10 largest people gets an answer of their own, in `people`; the code is "ok" when at least one of them has a prediction. "one": a photo of several people is refused */
                 people?: "one" | "each";
+                /** @description Whether to find out what the answer hangs on: fifty times the classifier's work, and so counted as several photos */
+                explain?: "false" | "true";
             };
             header?: never;
             path?: never;
@@ -961,7 +1031,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Answer"];
+                    "application/json": components["schemas"]["Answer"] | components["schemas"]["ExplainedAnswer"];
                 };
             };
             /** @description `not_an_image`: File must be an image; `bad_request`: The request is not valid */

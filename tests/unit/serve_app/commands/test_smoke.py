@@ -19,6 +19,7 @@ from serve_app.commands import smoke
 from serve_app.commands.smoke import CHECKS, main
 from serve_app.graph.messages import GraphOutcome
 from serve_app.http.app import create_app
+from serve_app.question import ORIGINAL, Question
 from tests.support.http import FakeService, settings
 
 ROOT = Path(__file__).parents[4]
@@ -27,12 +28,12 @@ ROOT = Path(__file__).parents[4]
 class SmallService(FakeService):
     """Finds nobody in PNGs, and rejects the text file as not an image."""
 
-    async def predict(self, image: bytes, request_id: str, most_people: int = 0) -> GraphOutcome:
+    async def predict(self, image: bytes, request_id: str, question: Question = ORIGINAL) -> GraphOutcome:
         if image.startswith(b"\x89PNG"):
             return GraphOutcome(Code.NO_PERSON)
         if image.startswith(b"This"):
             return GraphOutcome(Code.NOT_AN_IMAGE)
-        return await super().predict(image, request_id, most_people)
+        return await super().predict(image, request_id, question)
 
 
 @contextmanager
@@ -55,9 +56,9 @@ class SleepingService(SmallService):
 
     asked = 0
 
-    async def predict(self, image: bytes, request_id: str, most_people: int = 0) -> GraphOutcome:
+    async def predict(self, image: bytes, request_id: str, question: Question = ORIGINAL) -> GraphOutcome:
         self.asked += 1
-        return GraphOutcome(Code.OVERLOADED) if self.asked < 3 else await super().predict(image, request_id, most_people)
+        return GraphOutcome(Code.OVERLOADED) if self.asked < 3 else await super().predict(image, request_id, question)
 
 
 def lines(output: str) -> dict[str, str]:

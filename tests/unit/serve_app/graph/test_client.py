@@ -1,6 +1,7 @@
 """A photo's path through the graph, with fake deployments."""
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ from serve_app.codes import Code
 from serve_app.graph.client import HEALTH_TRUST_S, HEALTH_WAIT_S, STALLED_S, GraphClient
 from serve_app.graph.messages import Classification, Detection, GraphOutcome, ModelDescription, OtherCropWanted
 from serve_app.graph.replicas import Replicas
+from serve_app.question import Question
 from serve_app.settings import Settings
 from serve_app.vision.cropping import CropSpec
 from serve_app.vision.outcome import Outcome
@@ -331,7 +333,7 @@ async def test_an_exchanged_classifier_that_wants_other_crops_gets_them(make_cli
     assert (await client.predict(b"photo", "id")).classifier == "classifier@2"
     assert [spec for _, spec, _ in detector.detect.calls] == [SPEC, other]
     await client.predict(b"photo", "id")
-    assert detector.detect.calls[-1] == (b"photo", other, 0)
+    assert detector.detect.calls[-1] == (b"photo", other, Question())
 
 
 async def test_each_person_gets_an_answer_and_those_beyond_the_limit_none(make_client: MakeClient) -> None:
@@ -339,21 +341,21 @@ async def test_each_person_gets_an_answer_and_those_beyond_the_limit_none(make_c
     found = Detection(Code.OK, [PERSON, PERSON, third], [CROP, CROP], "detector@1")
     unsure = Classification(Code.UNSURE, {"male": 0.5, "female": 0.5}, "classifier@1")
     detector = Detector(found)
-    outcome = await make_client(detector, Classifier(CLASSIFIED, unsure)).predict(b"photo", "id", most_people=2)
+    outcome = await make_client(detector, Classifier(CLASSIFIED, unsure)).predict(b"photo", "id", Question(most_people=2))
     assert (outcome.code, outcome.prediction, outcome.confidence, outcome.probabilities) == (Code.OK, None, 0.0, None)
     assert outcome.people == [PERSON, PERSON, third]
     assert outcome.each == [Outcome(Code.OK, [PERSON], CLASSIFIED.probabilities), Outcome(Code.UNSURE, [PERSON], unsure.probabilities)]
-    assert detector.detect.calls == [(b"photo", SPEC, 2)]
+    assert detector.detect.calls == [(b"photo", SPEC, Question(most_people=2))]
 
 
 async def test_when_none_of_several_has_a_prediction_the_photo_is_unsure(make_client: MakeClient) -> None:
     unsure = Classification(Code.UNSURE, {"male": 0.5, "female": 0.5}, "classifier@1")
     detector = Detector(Detection(Code.OK, [PERSON] * 2, [CROP] * 2, "detector@1"))
-    assert (await make_client(detector, Classifier(unsure)).predict(b"photo", "id", most_people=10)).code is Code.UNSURE
+    assert (await make_client(detector, Classifier(unsure)).predict(b"photo", "id", Question(most_people=10))).code is Code.UNSURE
 
 
 async def test_each_of_one_person_is_the_answer_itself(make_client: MakeClient) -> None:
-    outcome = await make_client(Detector(detection()), Classifier(CLASSIFIED)).predict(b"photo", "id", most_people=10)
+    outcome = await make_client(Detector(detection()), Classifier(CLASSIFIED)).predict(b"photo", "id", Question(most_people=10))
     assert (outcome.code, outcome.prediction, outcome.probabilities) == (Code.OK, "female", CLASSIFIED.probabilities)
     assert outcome.each == [Outcome(Code.OK, [PERSON], CLASSIFIED.probabilities)]
 
@@ -361,7 +363,7 @@ async def test_each_of_one_person_is_the_answer_itself(make_client: MakeClient) 
 async def test_an_answer_about_several_people_is_of_one_classifier(make_client: MakeClient) -> None:
     newer = Classification(Code.OK, {"male": 1.0, "female": 0.0}, "classifier@2")
     detector = Detector(Detection(Code.OK, [PERSON] * 2, [CROP] * 2, "detector@1"))
-    outcome = await make_client(detector, Classifier(CLASSIFIED, newer)).predict(b"photo", "id", most_people=10)
+    outcome = await make_client(detector, Classifier(CLASSIFIED, newer)).predict(b"photo", "id", Question(most_people=10))
     assert [each.probabilities for each in outcome.each] == [newer.probabilities] * 2
     assert outcome.classifier == "classifier@2"
 
@@ -372,8 +374,21 @@ async def test_crops_too_large_for_a_message_come_through_the_object_store(make_
     classifier.describe = Method(replace(CLASSIFIER, crop_spec=wide))
     client = make_client(detector, classifier)
     for most_people, by_reference in ((0, False), (10, True)):
-        await client.predict(b"photo", "id", most_people)
+        await client.predict(b"photo", "id", Question(most_people))
         assert detector.by_reference is by_reference
+
+
+async def test_an_explanation_tells_how_far_the_answer_falls_without_each_part(make_client: MakeClient) -> None:
+    found = Detection(Code.OK, [PERSON], [CROP] * 3, "detector@1", grid=(1, 2))
+    certain, weaker = ({"male": p, "female": 1 - p} for p in (0.9, 0.5))
+    answers = [Classification(Code.OK, each, "classifier@1") for each in (certain, weaker, certain)]
+    detector = Detector(found)
+    outcome = await make_client(detector, Classifier(*answers)).predict(b"photo", "id", Question(explain=True))
+    assert (outcome.code, outcome.prediction, outcome.probabilities, outcome.each) == (Code.OK, "male", certain, [])
+    assert outcome.explanation is not None
+    assert (outcome.explanation.label, outcome.explanation.base) == ("male", pytest.approx(math.log(9)))
+    assert outcome.explanation.changes == [pytest.approx([math.log(9), 0.0])]
+    assert detector.detect.calls == [(b"photo", SPEC, Question(explain=True))]
 
 
 async def test_health_describes_the_models(make_client: MakeClient) -> None:

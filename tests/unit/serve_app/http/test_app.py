@@ -265,7 +265,32 @@ async def test_each_of_several_people_is_answered_where_asked_for(client: AsyncC
 async def test_another_choice_of_people_is_a_bad_request(client: AsyncClient, query: str) -> None:
     for path, field in (("/predict", "file"), ("/predict-batch", "files")):
         answer = await client.post(f"{path}?{query}", files={field: PHOTO}, headers={"x-request-id": ID})
-        assert (answer.status_code, answer.json()) == (400, fault(Code.BAD_REQUEST, 'people is "one" or "each", once'))
+        assert (answer.status_code, answer.json()) == (400, fault(Code.BAD_REQUEST, "people is one or each, once"))
+
+
+async def test_an_answer_is_explained_where_asked_for(client: AsyncClient) -> None:
+    answer = await predict(client, params={"explain": "true"})
+    assert answer.json() == SUCCESS | {"explanation": {"label": "male", "base": 2.111, "changes": [[0.5, -0.25]]}}
+    several = await predict(client, b"multiple_people", params={"explain": "true"})
+    assert several.json() == refusal(Code.MULTIPLE_PEOPLE) | {"explanation": None}
+    assert (await predict(client, params={"explain": "false"})).json() == SUCCESS
+    wrong = await predict(client, params={"explain": "1"})
+    assert (wrong.status_code, wrong.json()) == (400, fault(Code.BAD_REQUEST, "explain is false or true, once"))
+    batch = await client.post("/predict-batch?explain=true", files={"files": PHOTO}, headers={"x-request-id": ID})
+    assert (batch.status_code, batch.json()) == (400, fault(Code.BAD_REQUEST, "explain is for one photo: send it to /predict"))
+
+
+async def test_an_explanation_takes_the_room_of_several_photos(service: FakeService) -> None:
+    """Ten of twelve: beside a photo that waits there is room for one, and beside two for none."""
+    async with client_of(create_app(service, settings(max_photos_in_flight=12))) as client:
+        service.gate.clear()
+        first = [asyncio.create_task(predict(client)) for _ in range(2)]
+        await service.has_photos(2)
+        explained = asyncio.create_task(predict(client, params={"explain": "true"}))
+        await service.has_photos(3)
+        assert (await predict(client)).status_code == 503
+        service.gate.set()
+        assert [(await each).status_code for each in (*first, explained)] == [200] * 3
 
 
 # --- POST /predict-batch --------------------------------------------------------------------------------------------

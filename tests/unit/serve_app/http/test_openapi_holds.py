@@ -11,6 +11,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection
 from serve_app.codes import Code
 from serve_app.graph.messages import GraphOutcome
 from serve_app.http.app import create_app
+from serve_app.question import ORIGINAL, Question
 from tests.support.http import MALE, FakeService, settings
 
 GIF = "GIF"
@@ -20,7 +21,7 @@ LIMITS = settings()
 class OnlyPhotos(FakeService):
     """Takes what begins like a GIF for a photo, and nothing else."""
 
-    async def predict(self, image: bytes, request_id: str, most_people: int = 0) -> GraphOutcome:
+    async def predict(self, image: bytes, request_id: str, question: Question = ORIGINAL) -> GraphOutcome:
         return MALE if image.startswith(GIF.encode()) else GraphOutcome(Code.NOT_AN_IMAGE)
 
 

@@ -20,6 +20,7 @@ from serve_app.http.admission import LEAST_PHOTOS
 from serve_app.http.app import create_app
 from serve_app.http.draining import drain
 from serve_app.http.middleware import SecurityHeadersMiddleware
+from serve_app.question import ORIGINAL, Question
 from serve_app.records import PhotoRecord, RequestRecord
 from serve_app.telemetry import IngressMetrics
 from tests.support.http import FORM, FakeService, RawRequest, client_of, settings
@@ -260,7 +261,7 @@ def durations(response: Response) -> dict[str, float]:
 class Timed(FakeService):
     """A photo took ten milliseconds to decode."""
 
-    async def predict(self, image: bytes, request_id: str, most_people: int = 0) -> GraphOutcome:
+    async def predict(self, image: bytes, request_id: str, question: Question = ORIGINAL) -> GraphOutcome:
         return replace(await super().predict(image, request_id), stages={"decode": 0.01, "total": 100.0})
 
 
