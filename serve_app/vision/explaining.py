@@ -46,7 +46,8 @@ def crops_with_hidden_parts(photo: RGB, person: DetectedPerson, spec: CropSpec, 
     rows, columns = grid
     across = [round(x0 + (x1 - x0) * column / columns) for column in range(columns + 1)]
     down = [round(y0 + (y1 - y0) * row / rows) for row in range(rows + 1)]
-    colour = photo[down[0] : down[-1] or 1, across[0] : across[-1] or 1].mean(axis=(0, 1))
+    top, left = min(down[0], height - 1), min(across[0], width - 1)  # at least one pixel, however thin the box
+    colour = photo[top : max(down[-1], top + 1), left : max(across[-1], left + 1)].mean(axis=(0, 1))
     hidden = photo.copy()
     for top, bottom in pairwise(down):
         for left, right in pairwise(across):
