@@ -16,7 +16,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUNTIME = [Requirement(line) for line in PROJECT["dependencies"]]
 TRACKERS = [Requirement(line) for line in PROJECT["optional-dependencies"]["trackers"]]
 DEV = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
-OURS = {"serve_app", "tune_training", "benchmarks", "k8s", "tests"}
+CLIENT = tomllib.loads((ROOT / "clients" / "python" / "pyproject.toml").read_text())["project"]
+CLIENTS = [Requirement(line) for line in CLIENT["dependencies"]]
+OURS = {"serve_app", "tune_training", "benchmarks", "k8s", "tests", "gender_client"}
 PEERS = ROOT / "benchmarks" / "peers"  # their dependencies are locked in requirements.txt files of their own, and not installed
 
 
@@ -77,3 +79,9 @@ def test_what_is_declared_is_imported() -> None:
     used.add(canonicalize_name("fastapi-offline"))  # only its static files are used
     used |= {canonicalize_name("optuna"), canonicalize_name("tensorboardx")}  # Ray Tune imports them
     assert {canonicalize_name(requirement.name) for requirement in RUNTIME} <= used
+
+
+def test_the_client_needs_little_and_is_tested_with_it() -> None:
+    assert undeclared(imported("clients/python/src"), CLIENTS) == set()
+    assert {requirement.name for requirement in CLIENTS} == {"httpx", "pydantic", "rich"}
+    assert all(DEV_LOCK[requirement.name] in requirement.specifier for requirement in CLIENTS)

@@ -28,7 +28,7 @@ def test_the_report_has_a_table_for_each_load() -> None:
     print_report(
         Results(SCHEMA, MACHINE, "48 photos", [SetResult("embedded", {}, [], [ServerResult("service", points=[point(54.5)])])]), console
     )
-    text = console.export_text()
+    text = " ".join(console.export_text().split())  # a narrow table breaks its title
     assert f"embedded: USD per 1,000 photos (list prices of {PRICED})" in text
     assert re.search(r"c7i\.large .* 0\.00045", text)
 
