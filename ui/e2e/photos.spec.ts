@@ -113,20 +113,24 @@ test("a dropped photo is analysed", async ({ page }) => {
   await expect(heading(page, /presentation$/)).toBeVisible();
 });
 
-test("each drawing of the start gets a sensible answer", async ({ page }) => {
-  await open(page);
-  for (const [name, answer] of [
-    ["Somebody with a beard", "male presentation"],
-    ["Somebody with long hair", "female presentation"],
-    ["Somebody with short hair", /presentation$|^Unsure/],
-    ["Two people", "More than one person in this photo"],
-    ["Hills, and nobody", "Nobody found in this photo"],
-  ] as const) {
-    await page.getByRole("button", { name }).click();
-    await expect(heading(page, `Drawing: ${name}.jpg`)).toBeVisible();
-    await expect(heading(page, answer)).toBeVisible();
-    await page.getByRole("link", { name: "Gender presentation: start" }).click();
-  }
+test.describe("drawings", () => {
+  test.use({ expectedErrors: STATUS }); // five photos in a row: a slow machine may call itself busy
+
+  test("each drawing of the start gets a sensible answer", async ({ page }) => {
+    await open(page);
+    for (const [name, answer] of [
+      ["Somebody with a beard", "male presentation"],
+      ["Somebody with long hair", "female presentation"],
+      ["Somebody with short hair", /presentation$|^Unsure/],
+      ["Two people", "More than one person in this photo"],
+      ["Hills, and nobody", "Nobody found in this photo"],
+    ] as const) {
+      await page.getByRole("button", { name }).click();
+      await expect(heading(page, `Drawing: ${name}.jpg`)).toBeVisible();
+      await expect(heading(page, answer)).toBeVisible();
+      await page.getByRole("link", { name: "Gender presentation: start" }).click();
+    }
+  });
 });
 
 test("a photo of an iPhone gets an answer", async ({ page }) => {
@@ -145,12 +149,6 @@ test("the ways to ask the same from a program are there to be copied", async ({ 
   await page.getByRole("button", { name: "Copy for Python" }).click();
   await expect(page.getByText("Copied")).toBeVisible();
   expect(await page.evaluate(() => navigator.clipboard.readText())).toContain("import requests");
-});
-
-test("of a folder, the photos are taken", async ({ page }) => {
-  await open(page);
-  await page.getByLabel("Folder of photos").setInputFiles(file("many"));
-  await expect(heading(page, "20 photos")).toBeVisible();
 });
 
 test("the camera takes a photo, and is off afterwards", async ({ page }) => {

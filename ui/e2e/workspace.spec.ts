@@ -89,6 +89,11 @@ test.describe("with quick answers", () => {
     await expect(page.getByText("The photo was not kept, only its answer.")).toBeVisible();
   });
 
+  test("of a folder, the photos are taken", async ({ page }) => {
+    await page.getByLabel("Folder of photos").setInputFiles(file("many"));
+    await expect(heading(page, /20 photos$/)).toBeVisible();
+  });
+
   test("Clear can be undone", async ({ page }) => {
     await choose(page, ...many().slice(0, 3));
     await expect(heading(page, "3 photos")).toBeVisible();

@@ -1,5 +1,5 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { fireEvent, render, screen, within } from "@testing-library/react";
+import { fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { http, HttpResponse } from "msw";
 import { beforeEach, expect, test } from "vitest";
@@ -103,7 +103,7 @@ test("an answer with a code that the page does not know is shown, and breaks not
   expect(await screen.findByRole("heading", { name: "The service gave an answer that this page does not know" })).toBeVisible();
   expect(screen.getByRole("heading", { name: "me.jpg" })).toBeVisible();
   await choose("a.jpg", "b.jpg");
-  expect(await screen.findAllByText("too_dark")).toHaveLength(3);
+  await waitFor(() => expect(screen.getAllByText("too_dark")).toHaveLength(3));
 });
 
 test("many photos: counts, a grid, a filter, one photo, its neighbours within the filter, and back", async () => {
