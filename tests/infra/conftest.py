@@ -25,13 +25,15 @@ from tests.support.terraform import (
 
 LOCAL_STATE = 'terraform {\n  backend "local" {}\n}\n'
 VARIABLES = {
-    "name": "photos",
+    "name": "gender-presentations",  # as long as a name may be
     "account_id": "123456789012",
-    "region": "eu-central-1",
-    "profile": "gpu",  # the profile that creates every node pool
+    "region": "ap-southeast-1",  # as long as a region's name gets
     "api_access_cidrs": '["203.0.113.7/32"]',
-    "zones": '["eu-central-1a", "eu-central-1b"]',
+    "zones": '["ap-southeast-1a", "ap-southeast-1b", "ap-southeast-1c"]',
+    "enable_prometheus": "true",
+    "alarm_email": "operations@example.org",
 }
+PROFILES = {"aws": "ha", "platform": "gpu"}  # of each root, the one that makes most
 
 Values = dict[str, Any]
 Verdicts = dict[str | int, Future[set[str]]]
@@ -119,7 +121,8 @@ def _planned(root: str, environment: dict[str, str], folder: Path) -> Planned:
         pytest.skip("no providers without a cloud: TERRAFORM_OFFLINE names what prints where they are")
     copy = copy_of_sources(folder) / root
     (copy / "backend_override.tf").write_text(LOCAL_STATE)
-    variables = environment | {f"TF_VAR_{name}": value for name, value in VARIABLES.items()}
+    given = VARIABLES | {"profile": PROFILES[root]}
+    variables = environment | {f"TF_VAR_{name}": value for name, value in given.items()}
     for command in (["init", "-no-color"], ["plan", "-no-color", "-out=plan"]):
         ended = terraform(copy, *command, environment=variables)
         assert ended.returncode == 0, ended.stderr

@@ -89,7 +89,7 @@ MUTATIONS = [
                 "the load balancer reaches the serve port, and no other of the pods",
             ),
             Mutation(
-                'description                  = "The pods\' serve port"',
+                'description                  = "Serve port of the pods"',
                 'cidr_ipv4 = "0.0.0.0/0"',
                 "the load balancer reaches the pods, and nothing else",
             ),
@@ -170,7 +170,7 @@ MUTATIONS = [
             Mutation(
                 'transit_encryption_mode    = "required"', 'transit_encryption_mode    = "preferred"', "encrypted on the way and at rest"
             ),
-            Mutation('description                  = "The cluster\'s pods"', 'cidr_ipv4 = "0.0.0.0/0"', "the pods alone get in"),
+            Mutation('description                  = "Pods of the cluster"', 'cidr_ipv4 = "0.0.0.0/0"', "the pods alone get in"),
         ],
     ),
     (

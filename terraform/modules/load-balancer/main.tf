@@ -23,7 +23,7 @@ resource "aws_vpc_security_group_ingress_rule" "cloudfront" {
 
 resource "aws_vpc_security_group_egress_rule" "pods" {
   security_group_id            = aws_security_group.this.id
-  description                  = "The pods' serve port"
+  description                  = "Serve port of the pods"
   referenced_security_group_id = var.pod_security_group_id
   ip_protocol                  = "tcp"
   from_port                    = var.serve_port
