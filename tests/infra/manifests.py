@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from k8s.generate import overlays
+
 ROOT = Path(__file__).parents[2]
 K8S = ROOT / "k8s"
 OUTPUTS = {
@@ -19,6 +21,10 @@ OUTPUTS = {
     "valkey_address": "rediss://valkey.example:6379",
 }
 IMAGE = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/gender-presentation@sha256:" + "a" * 64
+
+OVERLAYS = [folder.name for folder in overlays()]
+CLOUD = [name for name in OVERLAYS if name != "local"]
+WITH_PODS = [*(f"overlays/{name}" for name in OVERLAYS), "tune"]
 
 Manifest = dict[str, Any]
 

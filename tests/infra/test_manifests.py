@@ -13,17 +13,29 @@ from kubernetes_validate import validate
 from ray.serve.config import AutoscalingConfig
 from ray.serve.schema import ServeDeploySchema
 
-from k8s.generate import CONFIG, RAYSERVICE, Sizes, manifests, overlays, serve_config
+from k8s.generate import CONFIG, RAYSERVICE, Sizes, manifests, serve_config
 from serve_app.graph.ray_internals import IN_PODS
 from serve_app.settings import Settings
-from tests.infra.manifests import IMAGE, K8S, OUTPUTS, ROOT, Manifest, configure, groups, of_kind, ray_cluster, render, serve_config_of
+from tests.infra.manifests import (
+    CLOUD,
+    IMAGE,
+    K8S,
+    OUTPUTS,
+    OVERLAYS,
+    ROOT,
+    WITH_PODS,
+    Manifest,
+    configure,
+    groups,
+    of_kind,
+    ray_cluster,
+    render,
+    serve_config_of,
+)
 
 KUBERNETES = "1.35"  # default of Terraform's root aws
 NOT_BUILT_IN = {"RayService", "RayJob", "TargetGroupBinding", "PodMonitor", "PrometheusRule"}
-OVERLAYS = [folder.name for folder in overlays()]
-CLOUD = [name for name in OVERLAYS if name != "local"]
 EVERYTHING = [*(f"overlays/{name}" for name in OVERLAYS), "tune", "monitoring"]
-WITH_PODS = [*(f"overlays/{name}" for name in OVERLAYS), "tune"]
 CRD_CHECK = Path(os.environ.get("KUBERNETES_OFFLINE", ROOT.parent / "shared" / "tools" / "kubernetes-offline")) / "crd_check.py"
 
 # CPUs and GiB of the smallest machine in each node pool, less what Kubernetes reserves and daemons use.
@@ -68,27 +80,12 @@ def test_kuberays_kinds_are_valid(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", WITH_PODS)
-def test_the_operator_takes_it(path: str) -> None:
-    """Rules of KubeRay 1.7 that its CRDs do not express."""
-    (manifest,) = [each for each in render(K8S / path) if each["kind"] in ("RayService", "RayJob")]
-    cluster = ray_cluster(render(K8S / path))
-    assert len(manifest["metadata"]["name"]) <= 47
-    assert "headService" not in cluster["headGroupSpec"]
-    assert cluster["authOptions"]["mode"] == "token"
-    assert "enableK8sTokenAuth" not in cluster["authOptions"]
+def test_every_pod_has_rays_container_first_and_the_token_from_a_secret(path: str) -> None:
+    """KubeRay takes the first container for Ray's, and sets the token's variables itself."""
+    assert ray_cluster(render(K8S / path))["authOptions"]["mode"] == "token"
     environment = {name for each in of_kind(render(K8S / path), "ConfigMap") for name in each["data"]}
     assert not environment & {"RAY_REDIS_ADDRESS", "REDIS_PASSWORD", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"}
-    for template in pods(path).values():
-        assert template["spec"]["restartPolicy"] == "Never"  # required by autoscaler v2
-        assert template["spec"]["containers"][0]["name"] == "ray"  # KubeRay expects Ray in the first container
-    if manifest["kind"] == "RayJob":
-        assert manifest["spec"]["submissionMode"] == "SidecarMode"
-        assert not manifest["spec"].keys() & {
-            "submitterPodTemplate",
-            "submitterConfig",
-            "shutdownAfterJobFinishes",
-            "ttlSecondsAfterFinished",
-        }
+    assert {template["spec"]["containers"][0]["name"] for template in pods(path).values()} == {"ray"}
 
 
 def test_a_failed_job_leaves_no_cluster_behind() -> None:
