@@ -30,6 +30,8 @@ locals {
   ha            = var.profile == "ha"
   zones         = var.zones != null ? var.zones : slice(sort(data.aws_availability_zones.here.names), 0, local.ha ? 3 : 2)
   bucket_prefix = "${var.name}-${var.account_id}-${var.region}"
+  log_group     = "/${var.name}/pods"
+  log_group_arn = "arn:aws:logs:${var.region}:${var.account_id}:log-group:${local.log_group}"
 }
 
 module "network" {
@@ -83,12 +85,19 @@ module "page" {
   reader_distribution_arns = [module.edge.distribution_arn]
 }
 
+# What the pods' sidecars print and would lose with their pods; deploy.sh names it to them.
+resource "aws_cloudwatch_log_group" "pods" {
+  name              = local.log_group
+  retention_in_days = var.log_retention_days
+}
+
 module "serve_role" {
   source = "../modules/pod-role"
 
   cluster_name    = module.cluster.name
   namespace       = local.namespace
   service_account = "serve"
+  log_group_arns  = [local.log_group_arn]
   read            = [{ bucket_arn = module.models.arn, prefix = "models/" }]
 }
 
@@ -98,6 +107,7 @@ module "tune_role" {
   cluster_name    = module.cluster.name
   namespace       = local.namespace
   service_account = "tune"
+  log_group_arns  = [local.log_group_arn]
   read            = [{ bucket_arn = module.data.arn, prefix = "" }]
   write = [
     { bucket_arn = module.models.arn, prefix = "models/" },

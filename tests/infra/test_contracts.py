@@ -20,8 +20,8 @@ from ray.serve._private.haproxy import HAProxyConfig
 from serve_app.http.page import CONTENT_SECURITY_POLICY
 from serve_app.settings import Settings
 from tests.infra.conftest import VARIABLES, Planned, Values
-from tests.infra.manifests import CLOUD, K8S, ROOT, WITH_PODS, groups, of_kind, ray_cluster, render, serve_config_of
-from tests.infra.test_manifests import ALLOCATABLE, KUBERNETES, in_units
+from tests.infra.manifests import ALLOCATABLE, CLOUD, K8S, ROOT, WITH_PODS, groups, in_units, of_kind, ray_cluster, render, serve_config_of
+from tests.infra.test_manifests import KUBERNETES
 from tune_training.__main__ import load
 
 DEPLOY = (ROOT / "deploy.sh").read_text()

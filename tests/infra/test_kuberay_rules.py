@@ -168,7 +168,7 @@ MUTATIONS: list[tuple[str, Change, str]] = [
     ("RayService", {"metadata/annotations": {"ray.io/ft-enabled": "true"}}, "ft-enabled with gcsFaultToleranceOptions"),
     ("RayService", {f"{CLUSTER}/gcsFaultToleranceOptions": "-", HEAD_ENV: env(RAY_REDIS_ADDRESS="a")}, "without gcsFaultToleranceOptions"),
     ("RayService", {HEAD_ENV: env(RAY_REDIS_ADDRESS="a")}, "RAY_REDIS_ADDRESS with gcsFaultToleranceOptions"),
-    ("RayService", {HEAD_ENV: env(REDIS_PASSWORD="a")}, "REDIS_PASSWORD with gcsFaultToleranceOptions"),  # noqa: S106
+    ("RayService", {HEAD_ENV: env(REDIS_PASSWORD="a")}, "REDIS_PASSWORD with gcsFaultToleranceOptions"),
     ("RayService", {f"{HEAD}/rayStartParams/redis-password": "a"}, "redis-password in rayStartParams"),
     ("RayService", {"metadata/annotations": {"ray.io/external-storage-namespace": "a"}}, "namespace with gcsFaultToleranceOptions"),
     ("RayService", {f"{CLUSTER}/gcsFaultToleranceOptions": {"backend": "rocksdb"}}, "GCSFaultToleranceEmbeddedStorage"),

@@ -61,8 +61,8 @@ resource "aws_lb_target_group" "serve" {
   health_check {
     path                = var.health_path
     matcher             = "200"
-    interval            = 10
-    timeout             = 5
+    interval            = 5 # new pods get requests after ten seconds
+    timeout             = 4
     healthy_threshold   = 2
     unhealthy_threshold = 3
   }

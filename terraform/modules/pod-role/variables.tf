@@ -49,3 +49,14 @@ variable "write" {
     error_message = "The ARN of a bucket, and a prefix that ends with a slash."
   }
 }
+
+variable "log_group_arns" {
+  description = "Log groups that the pods may write to."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.log_group_arns : !endswith(arn, "*")])
+    error_message = "ARNs of log groups, without a star at the end."
+  }
+}
