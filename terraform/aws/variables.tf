@@ -85,7 +85,7 @@ variable "vpc_cidr" {
 }
 
 variable "zones" {
-  description = "Availability zones; null for the first two of the region, and three with profile ha. Not every zone has room for a cluster."
+  description = "Availability zones by name; null for the first two of the region that EKS and VPC origins take, and three with profile ha."
   type        = list(string)
   default     = null
 

@@ -106,7 +106,7 @@ def rehearsal(environment: dict[str, str], tmp_path_factory: pytest.TempPathFact
     checkout, stage, tools = folder / "checkout", folder / "stage", folder / "tools"
     for made in (checkout, stage, tools):
         made.mkdir()
-    for part in ("deploy.sh", "terraform", "k8s", "serve_app/__init__.py", "serve_app/commands/smoke.py", ".gitignore"):
+    for part in ("deploy.sh", "terraform", "k8s", "serve_app/__init__.py", "serve_app/commands/smoke.py", "cloud", ".gitignore"):
         source, copy = ROOT / part, checkout / part
         copy.parent.mkdir(exist_ok=True)
         if source.is_dir():
@@ -149,7 +149,7 @@ def rehearsal(environment: dict[str, str], tmp_path_factory: pytest.TempPathFact
             "TF_VAR_zones": '["us-east-1a", "us-east-1b"]',
             "TF_CLI_ARGS_plan": "-no-color -refresh=false",  # the providers have no cloud to refresh from
             "TF_CLI_ARGS_apply": "-no-color",
-            "READY_TIMEOUT": "30s",
+            "READY_TIMEOUT": "30",
             "AWAKE_TIMEOUT": "20",
         }
     )
@@ -204,7 +204,7 @@ def test_deploy_goes_on_after_a_fault_at_any_step(rehearsal: Rehearsal) -> None:
     assert "Stopped while building the image" in unpushed.stderr, unpushed.stderr
 
     (rehearsal.stage / "never-ready").touch()
-    never_ready = rehearsal.run("deploy", READY_TIMEOUT="1s")
+    never_ready = rehearsal.run("deploy", READY_TIMEOUT="1")
     assert never_ready.returncode == 1
     assert "error: the service is not ready" in never_ready.stderr, never_ready.stderr
     assert "To go back" not in never_ready.stderr  # there is no earlier version to go back to
@@ -261,7 +261,7 @@ def test_rays_token_is_made_once_is_in_no_state_and_is_never_shown(rehearsal: Re
 def test_an_upgrade_that_does_not_become_ready_says_how_to_go_back(rehearsal: Rehearsal) -> None:
     (rehearsal.stage / "never-ready").touch()
     bad = [
-        rehearsal.run("deploy", IMAGE=f"{REPOSITORY}@sha256:{letter * 64}", DETECTOR_URI="s3://b/bad/", READY_TIMEOUT="1s")
+        rehearsal.run("deploy", IMAGE=f"{REPOSITORY}@sha256:{letter * 64}", DETECTOR_URI="s3://b/bad/", READY_TIMEOUT="1")
         for letter in "ab"
     ]
     (rehearsal.stage / "never-ready").unlink()

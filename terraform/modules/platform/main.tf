@@ -27,6 +27,8 @@ locals {
     name       = "ray-gpu"
     capacity   = ["spot", "on-demand"]
     categories = ["g"]
+    # Of the category, g6f has a fraction of a GPU, and g7 needs a newer driver than the machines come with.
+    families   = ["g5", "g6", "g6e"]
     cpus       = ["4", "8"]
     limit      = var.gpu_limit * 8
     disruption = { consolidationPolicy = "WhenEmpty", consolidateAfter = "5m" }
@@ -44,13 +46,15 @@ locals {
         spec = {
           nodeClassRef = { group = "eks.amazonaws.com", kind = "NodeClass", name = "default" }
           taints       = pool.taints
-          requirements = [
+          requirements = concat([
             { key = "karpenter.sh/capacity-type", operator = "In", values = pool.capacity },
             { key = "kubernetes.io/arch", operator = "In", values = ["amd64"] }, # the image is built for it
             { key = "eks.amazonaws.com/instance-category", operator = "In", values = pool.categories },
             { key = "eks.amazonaws.com/instance-generation", operator = "Gt", values = ["4"] },
             { key = "eks.amazonaws.com/instance-cpu", operator = "In", values = pool.cpus },
-          ]
+            ], [for families in [lookup(pool, "families", [])] :
+            { key = "eks.amazonaws.com/instance-family", operator = "In", values = families } if length(families) > 0
+          ])
         }
       }
       disruption = pool.disruption

@@ -1,0 +1,13 @@
+"""What Terraform prints as JSON: plans and outputs."""
+
+from typing import Any
+
+
+def deleted(plan: dict[str, Any]) -> list[str]:
+    """The addresses of what a plan (`terraform show -json`) would delete or replace."""
+    return [change["address"] for change in plan.get("resource_changes", []) if "delete" in change["change"]["actions"]]
+
+
+def output(outputs: dict[str, Any], name: str) -> str:
+    """The value of one output (`terraform output -json`); empty if it is missing or null."""
+    return str((outputs.get(name) or {}).get("value") or "")
