@@ -7,6 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 CONFIG=deploy-config.env
 SETTINGS=(NAME AWS_REGION ACCOUNT_ID PROFILE DETECTOR_URI CLASSIFIER_URI IMAGE S3_BUCKET_UI S3_UI_PREFIX CLOUDFRONT_ID)
 NAMESPACE=gender-presentation
+DEFINITIONS=https://github.com/ray-project/kuberay/ray-operator/config/crd # of KubeRay's kinds; a version is added
 READY=last-ready # annotation of the RayService: the settings of its last ready version
 SERVICE=gender-presentation # the RayService
 BUILD=build/deploy # plus a folder for each deployment
@@ -198,8 +199,19 @@ infrastructure() {
   plan_root aws "creating the AWS resources (half an hour the first time: the cluster, and CloudFront's VPC origin)"
   apply_unless_it_deletes aws
   "$PYTHON" -m cloud forget-probe --aws "$AWS" --probe "$BUILD/probe"
+  definitions
   plan_root platform "creating the contents of the cluster"
   apply_unless_it_deletes platform
+}
+
+# Helm installs a chart's definitions once, and never upgrades them.
+definitions() {
+  begin "applying KubeRay's definitions"
+  connect
+  init platform
+  local version
+  version=$(in_root platform console <<< var.kuberay_version) || fail "cannot read kuberay_version of root platform"
+  "$KUBECTL" apply --server-side --force-conflicts --kustomize "$DEFINITIONS?ref=v${version//\"/}"
 }
 
 plan() {
@@ -282,9 +294,14 @@ build() {
   repository=$(output image_repository_url)
   [[ $PROFILE != gpu ]] || target=gpu
   tag=$target-$(git rev-parse --short=12 HEAD)
-  [[ -z $(git status --porcelain) ]] || tag+=-$(date -u +%Y%m%d%H%M%S)
+  [[ -z $(git status --porcelain -- . ':(exclude)terraform') ]] || tag+=-$(date -u +%Y%m%d%H%M%S)
   if ! pushed_digest "$repository" "$tag" > "$BUILD/digest"; then
-    "$CONTAINER_TOOL" build --platform linux/amd64 --target "$target" --tag "$repository:$tag" .
+    local prepare=1
+    if [[ ! $(uname -m) =~ ^(x86_64|amd64)$ ]]; then
+      prepare=0
+      say "This machine is no x86: the models are exported when the service first starts, not under emulation."
+    fi
+    "$CONTAINER_TOOL" build --platform linux/amd64 --build-arg "PREPARE=$prepare" --target "$target" --tag "$repository:$tag" .
     "$AWS" ecr get-login-password | "$CONTAINER_TOOL" login --username AWS --password-stdin "${repository%%/*}"
     "$CONTAINER_TOOL" push "$repository:$tag"
     pushed_digest "$repository" "$tag" > "$BUILD/digest" || fail "the image was pushed, and $repository does not have $tag"
@@ -311,12 +328,36 @@ service() {
   "$PYTHON" k8s/configure.py --profile "$PROFILE" --image "$IMAGE" ${settings[@]+"${settings[@]}"} "$BUILD/k8s" < "$BUILD/outputs.json"
   before=$(in_namespace get rayservice "$SERVICE" --ignore-not-found --output "jsonpath={.metadata.annotations.$READY}")
   namespace
+  operator 1
   "$KUBECTL" apply --kustomize "$BUILD/k8s"
   begin "waiting until the service is ready, each step at most $READY_TIMEOUT s"
   ready || not_ready "$before"
   # The version to roll back to if the next one does not become ready.
   in_namespace annotate rayservice "$SERVICE" --overwrite \
     "$READY=PROFILE=$PROFILE IMAGE=$IMAGE DETECTOR_URI=$DETECTOR_URI CLASSIFIER_URI=$CLASSIFIER_URI" > /dev/null
+  keep_image
+  begin "waiting until the old cluster is gone"
+  alone
+}
+
+# Both clusters get requests until the old one is deleted, and the smoke test is to ask the new one.
+alone() {
+  local deadline=$((SECONDS + READY_TIMEOUT))
+  while (($(in_namespace get raycluster --selector "ray.io/originated-from-cr-name=$SERVICE" --output name | wc -l) > 1)); do
+    ((SECONDS < deadline)) || fail "there is more than one cluster: kubectl get raycluster"
+    sleep 5
+  done
+}
+
+# A second tag, by which the registry's rules keep what was deployed however much is built.
+keep_image() {
+  [[ $IMAGE == *.dkr.ecr.*@sha256:* ]] || return 0
+  local repository=${IMAGE%@*} digest=${IMAGE#*@} manifest
+  repository=${repository#*/}
+  manifest=$("$AWS" ecr batch-get-image --repository-name "$repository" --image-ids "imageDigest=$digest" --query 'images[0].imageManifest' --output text)
+  [[ $manifest != None ]] || return 0 # of another registry
+  "$AWS" ecr put-image --repository-name "$repository" --image-tag "deployed-${digest:7:12}" --image-manifest "$manifest" > /dev/null 2> "$BUILD/tag.log" ||
+    grep -q AlreadyExists "$BUILD/tag.log" || fail "cannot tag the image: $(cat "$BUILD/tag.log")"
 }
 
 namespace() {
@@ -339,7 +380,7 @@ ready() {
 
 until_true() { # CONDITION
   local deadline=$((SECONDS + READY_TIMEOUT))
-  until in_namespace wait "rayservice/$SERVICE" --for="$1" --timeout=10s > "$BUILD/wait.log" 2>&1; do
+  until in_namespace wait "rayservice/$SERVICE" --for="$1" --timeout=5s > "$BUILD/wait.log" 2>&1; do
     [[ $(refusal) != ValidationFailed ]] || return 1
     ((SECONDS < deadline)) || { cat "$BUILD/wait.log" >&2 && return 1; }
   done
@@ -432,16 +473,24 @@ suspend() { # true | false
   in_namespace patch rayservice "$SERVICE" --type merge --patch "{\"spec\": {\"suspend\": $1}}"
 }
 
+operator() { # REPLICAS
+  "$KUBECTL" --namespace kuberay-operator patch deployment kuberay-operator --type merge --patch "{\"spec\": {\"replicas\": $1}}" > /dev/null
+}
+
+# The operator ends, too, because its machine would stay; it is needed until all pods are gone.
 pause() {
   begin "pausing"
   connect
   suspend true
-  say "Pods stop now, and machines within minutes. README.md lists what still costs money. ./deploy.sh resume starts them again."
+  until_true condition=Suspended || fail "the service is not suspended: k8s/README.md"
+  operator 0
+  say "Pods have ended, and machines will within minutes. README.md lists what still costs money. ./deploy.sh resume starts them again."
 }
 
 resume() {
   begin "resuming"
   connect
+  operator 1
   suspend false
   ready || not_ready ''
 }
@@ -471,6 +520,7 @@ tune() {
     settings+=(--set "$setting")
   done
   "$PYTHON" k8s/configure.py --profile tune --image "$image" "${settings[@]}" "$BUILD/tune" < "$BUILD/outputs.json"
+  operator 1
   namespace
   in_namespace delete rayjob tune --ignore-not-found # a finished one; with the same RUN_DIR the new one resumes
   "$KUBECTL" apply --kustomize "$BUILD/tune"
@@ -495,6 +545,7 @@ destroy() {
     # Their owners first, while operator and network are there: KubeRay cleans Valkey up before it lets a cluster go, and machines and
     # targets must go before network and target group.
     local kind
+    ! kind_exists rayservice || operator 1 # a paused one
     for kind in rayjob rayservice raycluster; do
       ! kind_exists "$kind" || in_namespace delete "$kind" --all --ignore-not-found --timeout=15m
     done

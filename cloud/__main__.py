@@ -6,7 +6,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from cloud import plans, preflight, web
+from cloud import costs, plans, preflight, web
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -17,6 +17,9 @@ def _parser() -> argparse.ArgumentParser:
     output.add_argument("name")
     deleted = commands.add_parser("deleted", help="what a plan would delete")
     deleted.add_argument("plan", type=Path, metavar="FILE", help="what `terraform show -json` printed")
+    cost = commands.add_parser("costs", help="what a plan of root aws costs, as a row of terraform/README.md")
+    cost.add_argument("plan", type=Path, metavar="FILE", help="what `terraform show -json` printed")
+    cost.add_argument("--profile", required=True, choices=sorted(costs.PROFILES))
     commands.add_parser("own-address", help="the public address of this machine")
     commands.add_parser("token", help="a new token for Ray")
     commands.add_parser("health", help="the answer of an address").add_argument("url")
@@ -47,6 +50,8 @@ def _run(options: argparse.Namespace) -> int:
         case "deleted":
             for address in plans.deleted(json.loads(options.plan.read_text())):
                 print(f"  {address}")
+        case "costs":
+            print(costs.table(options.profile, plans.resources(json.loads(options.plan.read_text()))))
         case "own-address":
             print(web.own_address())
         case "token":

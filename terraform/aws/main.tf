@@ -22,6 +22,8 @@ data "aws_availability_zones" "here" {
   }
 }
 
+data "aws_partition" "here" {}
+
 locals {
   # The manifests in ../../k8s have these too; a test compares them.
   namespace  = "gender-presentation"
@@ -35,7 +37,7 @@ locals {
   zones         = var.zones != null ? var.zones : slice(sort(data.aws_availability_zones.here.names), 0, local.ha ? 3 : 2)
   bucket_prefix = "${var.name}-${var.account_id}-${var.region}"
   log_group     = "/${var.name}/pods"
-  log_group_arn = "arn:aws:logs:${var.region}:${var.account_id}:log-group:${local.log_group}"
+  log_group_arn = "arn:${data.aws_partition.here.partition}:logs:${var.region}:${var.account_id}:log-group:${local.log_group}"
 }
 
 module "network" {

@@ -23,6 +23,7 @@ RULES = {
     ("aws_lb_target_group", "name"): _BALANCER,
     ("aws_iam_role", "name"): _IAM,
     ("aws_iam_role", "description"): r"[\t\n\r\x20-\x7e\xa1-\xff]{0,1000}",
+    ("aws_iam_policy", "name"): r"[\w+=,.@-]{1,128}",
     ("aws_iam_role_policy", "name"): r"[\w+=,.@-]{1,128}",
     ("aws_s3_bucket", "bucket"): r"(?!xn--|sthree-)[a-z0-9][a-z0-9-]{1,61}(?<!-s3alias)[a-z0-9]",
     ("aws_cloudwatch_log_group", "name"): r"[.\-_/#A-Za-z0-9]{1,512}",

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cloud import plans
 from tests.infra.mutations import MUTATIONS, Mutation
 from tests.support.terraform import (
     MODULES,
@@ -115,24 +116,27 @@ def platform(environment: dict[str, str], tmp_path_factory: pytest.TempPathFacto
     return _planned("platform", environment, tmp_path_factory.mktemp("platform"))
 
 
-def _planned(root: str, environment: dict[str, str], folder: Path) -> Planned:
+@pytest.fixture(scope="session")
+def lean(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Planned:
+    """Plan of the root `aws` with profile lean and nothing optional; profile gpu has the same."""
+    smallest = {"profile": "lean", "zones": '["ap-southeast-1a", "ap-southeast-1b"]', "enable_prometheus": "false"}
+    return _planned("aws", environment, tmp_path_factory.mktemp("lean"), smallest)
+
+
+def _planned(root: str, environment: dict[str, str], folder: Path, changed: dict[str, str] | None = None) -> Planned:
     """`terraform plan` as JSON. Values known only after apply are missing."""
     if "TF_CLI_CONFIG_FILE" not in environment:
         pytest.skip("no providers without a cloud: TERRAFORM_OFFLINE names what prints where they are")
     copy = copy_of_sources(folder) / root
     (copy / "backend_override.tf").write_text(LOCAL_STATE)
-    given = VARIABLES | {"profile": PROFILES[root]}
+    given = VARIABLES | {"profile": PROFILES[root]} | (changed or {})
     variables = environment | {f"TF_VAR_{name}": value for name, value in given.items()}
     for command in (["init", "-no-color"], ["plan", "-no-color", "-out=plan"]):
         ended = terraform(copy, *command, environment=variables)
         assert ended.returncode == 0, ended.stderr
-    shown = json.loads(terraform(copy, "show", "-json", "plan", environment=variables).stdout)
-    resources: dict[str, Values] = {}
-    modules = [shown["planned_values"]["root_module"]]
-    while modules:
-        module = modules.pop()
-        resources |= {each["address"]: each.get("values", {}) for each in module.get("resources", [])}
-        modules += module.get("child_modules", [])
+    text = terraform(copy, "show", "-json", "plan", environment=variables).stdout
+    shown = json.loads(text.replace("stub-partition", "aws"))  # the providers without a cloud know no partition
+    resources = plans.resources(shown)
     configuration: dict[str, Values] = {}
     calls = [("", shown["configuration"]["root_module"])]
     while calls:

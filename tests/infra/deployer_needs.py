@@ -62,6 +62,7 @@ TYPES: dict[str, list[str]] = {
     "aws_iam_role": [
         "iam:CreateRole", "iam:DeleteRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "iam:TagRole",
     ],
+    "aws_iam_policy": ["iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:DeletePolicyVersion", "iam:DeletePolicy"],
     "aws_iam_role_policy": ["iam:PutRolePolicy", "iam:DeleteRolePolicy"],
     "aws_iam_role_policy_attachment": ["iam:AttachRolePolicy", "iam:DetachRolePolicy"],
     "aws_internet_gateway": [

@@ -19,6 +19,7 @@ K8S = ROOT / "k8s"
 OUTPUTS = {
     "region": "eu-west-1",
     "log_group": "/photos/pods",
+    "public_url": "https://photos.example.org",
     "target_group_arn": "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/serve/0123456789abcdef",
     "valkey_address": "rediss://valkey.example:6379",
 }

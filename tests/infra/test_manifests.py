@@ -287,6 +287,8 @@ def test_a_deployment_gets_what_terraform_made(profile: str, tmp_path: Path) -> 
     (environment,) = of_kind(rendered, "ConfigMap")
     assert environment["data"]["AWS_REGION"] == OUTPUTS["region"]
     assert environment["data"]["MODEL_PREFIX"] == "models/vit"
+    assert environment["data"]["LOG_GROUP"] == OUTPUTS["log_group"]
+    assert environment["data"].get("ALLOWED_ORIGINS") == (None if profile == "tune" else OUTPUTS["public_url"])
     for template in (group["template"]["spec"] for group in groups(ray_cluster(rendered))):
         assert template["containers"][0]["envFrom"] == [{"configMapRef": {"name": environment["metadata"]["name"]}}]
     assert [each["spec"]["targetGroupARN"] for each in of_kind(rendered, "TargetGroupBinding")] in ([], [OUTPUTS["target_group_arn"]])
@@ -299,7 +301,7 @@ def test_a_deployment_gets_what_terraform_made(profile: str, tmp_path: Path) -> 
     ("changes", "why"),
     [
         ({"image": "repository:latest"}, "not REPOSITORY@sha256:DIGEST"),
-        ({"outputs": {"region": "eu-west-1"}}, "lack log_group, target_group_arn, valkey_address"),
+        ({"outputs": {"region": "eu-west-1"}}, "lack log_group, target_group_arn, public_url, valkey_address"),
     ],
 )
 def test_a_deployment_that_cannot_be_right_is_refused(changes: dict[str, str], why: str, tmp_path: Path) -> None:
