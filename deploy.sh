@@ -519,7 +519,7 @@ tune() {
   for setting in "MANIFEST=$1" "RUN_DIR=$2" "${@:3}"; do
     settings+=(--set "$setting")
   done
-  "$PYTHON" k8s/configure.py --profile tune --image "$image" "${settings[@]}" "$BUILD/tune" < "$BUILD/outputs.json"
+  "$PYTHON" k8s/configure.py --profile tune --image "$image" ${settings[@]+"${settings[@]}"} "$BUILD/tune" < "$BUILD/outputs.json"
   operator 1
   namespace
   in_namespace delete rayjob tune --ignore-not-found # a finished one; with the same RUN_DIR the new one resumes

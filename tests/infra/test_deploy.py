@@ -438,3 +438,41 @@ def test_documents_name_commands_that_there_are(document: str) -> None:
 def test_shellcheck_finds_nothing() -> None:
     shellcheck = Path(sys.executable).parent / "shellcheck"
     assert subprocess.run([shellcheck, "deploy.sh"], cwd=ROOT, capture_output=True, text=True, check=False).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("feature", "pattern"),
+    [
+        ("[[ -v NAME ]]", r"\[\[?[^\]]* -v "),
+        ("associative arrays and references to names", r"\b(declare|local|typeset) -[a-zA-Z]*[An]\b"),
+        ("mapfile", r"\b(mapfile|readarray)\b"),
+        ("upper and lower case", r"\$\{\w+(\^|,)"),
+        ("quoting by @", r"\$\{\w+@\w\}"),
+        ("|& and &>>", r"\|&|&>>"),
+        (";& in case", r";;?&"),
+        ("coprocesses", r"\bcoproc\b"),
+        ("wait -n", r"\bwait -n\b"),
+        ("negative subscripts", r"\$\{\w+\[-"),
+        ("a range with a negative length", r"\$\{\w+:[^}]*: ?-\d"),
+        ("an array that may be empty, with set -u", r'(?<!\+)"\$\{(settings|actions)\[@\]\}"'),
+    ],
+)
+def test_the_bash_of_macos_can_run_it(feature: str, pattern: str) -> None:
+    """It is version 3.2, of 2007; none is here, so what came later is looked for."""
+    assert re.findall(pattern, (ROOT / "deploy.sh").read_text()) == [], feature
+
+
+def test_a_machine_of_another_architecture_does_not_run_the_models() -> None:
+    """A build for x86 on ARM runs under emulation."""
+    assert '--build-arg "PREPARE=$prepare"' in (text := (ROOT / "deploy.sh").read_text())
+    assert "uname -m" in text
+    (run,) = re.findall(r"^ARG PREPARE=1\nRUN (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    for prepare, ran in (("1", "yes"), ("0", "")):
+        said = subprocess.run(
+            ["sh", "-c", run.replace("python -m serve_app.commands.prepare_models", "printf yes")],
+            env={"PREPARE": prepare},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert said.stdout == ran
