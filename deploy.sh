@@ -352,11 +352,13 @@ alone() {
 # A second tag, by which the registry's rules keep what was deployed however much is built.
 keep_image() {
   [[ $IMAGE == *.dkr.ecr.*@sha256:* ]] || return 0
-  local repository=${IMAGE%@*} digest=${IMAGE#*@} manifest
+  local repository=${IMAGE%@*} digest=${IMAGE#*@} found
   repository=${repository#*/}
-  manifest=$("$AWS" ecr batch-get-image --repository-name "$repository" --image-ids "imageDigest=$digest" --query 'images[0].imageManifest' --output text)
-  [[ $manifest != None ]] || return 0 # of another registry
-  "$AWS" ecr put-image --repository-name "$repository" --image-tag "deployed-${digest:7:12}" --image-manifest "$manifest" > /dev/null 2> "$BUILD/tag.log" ||
+  found=$("$AWS" ecr batch-get-image --repository-name "$repository" --image-ids "imageDigest=$digest" \
+    --query 'images[0].[imageManifestMediaType, imageManifest]' --output text)
+  [[ $found == *$'\t'* ]] || return 0 # of another registry
+  "$AWS" ecr put-image --repository-name "$repository" --image-tag "deployed-${digest:7:12}" --image-manifest-media-type "${found%%$'\t'*}" \
+    --image-manifest "${found#*$'\t'}" > /dev/null 2> "$BUILD/tag.log" ||
     grep -q AlreadyExists "$BUILD/tag.log" || fail "cannot tag the image: $(cat "$BUILD/tag.log")"
 }
 
