@@ -7,13 +7,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 CONFIG=deploy-config.env
 SETTINGS=(NAME AWS_REGION ACCOUNT_ID PROFILE DETECTOR_URI CLASSIFIER_URI IMAGE S3_BUCKET_UI S3_UI_PREFIX CLOUDFRONT_ID)
 NAMESPACE=gender-presentation
+DEFINITIONS=https://github.com/ray-project/kuberay/ray-operator/config/crd # of KubeRay's kinds; a version is added
 READY=last-ready # annotation of the RayService: the settings of its last ready version
 SERVICE=gender-presentation # the RayService
 BUILD=build/deploy # plus a folder for each deployment
 
 # Tools; the environment may name others.
 : "${AWS:=aws}" "${TERRAFORM:=terraform}" "${KUBECTL:=kubectl}" "${CONTAINER_TOOL:=docker}" "${NPM:=npm}" "${PYTHON:=python3}"
-: "${READY_TIMEOUT:=30m}"  # for the service: nodes, images and models take time
+: "${READY_TIMEOUT:=1800}" # seconds, for the service: nodes, images and models take time
 : "${AWAKE_TIMEOUT:=1200}" # seconds; with profile lean, the first photo waits for a machine
 
 step=
@@ -57,7 +58,7 @@ usage: ./deploy.sh COMMAND
   destroy         deletes everything, data too; asks first
 
 Settings: $CONFIG.example. Environment variables override the file. A change that deletes something asks first.
-READY_TIMEOUT=$READY_TIMEOUT is how long a service may take to become ready, AWAKE_TIMEOUT=$AWAKE_TIMEOUT (seconds) its sleeping models to answer.
+READY_TIMEOUT=$READY_TIMEOUT (seconds) is how long a service may take to become ready, AWAKE_TIMEOUT=$AWAKE_TIMEOUT its sleeping models to answer.
 HELP
 }
 
@@ -66,7 +67,7 @@ HELP
 load_config() {
   local line name value given=' '
   for name in "${SETTINGS[@]}"; do
-    if [[ -v $name ]]; then given+="$name "; else printf -v "$name" '%s' ''; fi
+    if [[ -n ${!name+set} ]]; then given+="$name "; else printf -v "$name" '%s' ''; fi
   done
   if [[ -e $CONFIG ]]; then
     while IFS= read -r line || [[ -n $line ]]; do
@@ -127,7 +128,7 @@ default_api_access() {
   [[ -n ${TF_VAR_api_access_cidrs:-} ]] && return
   grep -qs '^api_access_cidrs' terraform/aws/terraform.tfvars && return
   local address
-  address=$("$PYTHON" -c 'import urllib.request; print(urllib.request.urlopen("https://checkip.amazonaws.com", timeout=20).read().decode().strip())') ||
+  address=$("$PYTHON" -m cloud own-address) ||
     fail "cannot find out your public address: set api_access_cidrs in terraform/aws/terraform.tfvars"
   say "Kubernetes' API will be reached from $address alone; api_access_cidrs in terraform/aws/terraform.tfvars says otherwise"
   export TF_VAR_api_access_cidrs="[\"$address/32\"]"
@@ -142,7 +143,7 @@ read_outputs() {
 }
 
 output() { # NAME
-  "$PYTHON" -c 'import json, sys; print(json.load(open(sys.argv[1])).get(sys.argv[2], {}).get("value") or "")' "$BUILD/outputs.json" "$1"
+  "$PYTHON" -m cloud output "$BUILD/outputs.json" "$1"
 }
 
 state_exists() {
@@ -182,17 +183,39 @@ init_bootstrap() {
   in_root bootstrap init > "$BUILD/init.log" || fail "terraform init of bootstrap failed: $BUILD/init.log"
 }
 
+# Before anything costs money: quotas, permissions, and whether CloudFront takes the account. Once there is a cluster, it has been asked.
+preflight() {
+  begin "asking the account for quotas and permissions"
+  ! cluster_exists || return 0
+  "$PYTHON" -m cloud preflight --profile "$PROFILE" --name "$NAME" --aws "$AWS" --probe "$BUILD/probe" >&2 ||
+    fail "the account cannot take this deployment yet"
+}
+
 infrastructure() {
+  preflight
   bootstrap
   default_api_access
   rm -f "$BUILD"/*.tfplan
   plan_root aws "creating the AWS resources (half an hour the first time: the cluster, and CloudFront's VPC origin)"
   apply_unless_it_deletes aws
+  "$PYTHON" -m cloud forget-probe --aws "$AWS" --probe "$BUILD/probe"
+  definitions
   plan_root platform "creating the contents of the cluster"
   apply_unless_it_deletes platform
 }
 
+# Helm installs a chart's definitions once, and never upgrades them.
+definitions() {
+  begin "applying KubeRay's definitions"
+  connect
+  init platform
+  local version
+  version=$(in_root platform console <<< var.kuberay_version) || fail "cannot read kuberay_version of root platform"
+  "$KUBECTL" apply --server-side --force-conflicts --kustomize "$DEFINITIONS?ref=v${version//\"/}"
+}
+
 plan() {
+  preflight
   bootstrap
   default_api_access
   rm -f "$BUILD"/*.tfplan
@@ -233,9 +256,7 @@ plan_root() { # ROOT STEP
 apply_unless_it_deletes() { # ROOT
   [[ -e $BUILD/$1.tfplan ]] || return 0
   in_root "$1" show -json "$PWD/$BUILD/$1.tfplan" > "$BUILD/$1.json"
-  "$PYTHON" -c 'import json, sys
-for change in json.load(open(sys.argv[1])).get("resource_changes", []):
-    if "delete" in change["change"]["actions"]: print("  " + change["address"])' "$BUILD/$1.json" > "$BUILD/deleted"
+  "$PYTHON" -m cloud deleted "$BUILD/$1.json" > "$BUILD/deleted"
   rm "$BUILD/$1.json"
   if [[ -s $BUILD/deleted ]]; then
     say "These would be deleted or replaced:"
@@ -273,9 +294,14 @@ build() {
   repository=$(output image_repository_url)
   [[ $PROFILE != gpu ]] || target=gpu
   tag=$target-$(git rev-parse --short=12 HEAD)
-  [[ -z $(git status --porcelain) ]] || tag+=-$(date -u +%Y%m%d%H%M%S)
+  [[ -z $(git status --porcelain -- . ':(exclude)terraform') ]] || tag+=-$(date -u +%Y%m%d%H%M%S)
   if ! pushed_digest "$repository" "$tag" > "$BUILD/digest"; then
-    "$CONTAINER_TOOL" build --platform linux/amd64 --target "$target" --tag "$repository:$tag" .
+    local prepare=1
+    if [[ ! $(uname -m) =~ ^(x86_64|amd64)$ ]]; then
+      prepare=0
+      say "This machine is no x86: the models are exported when the service first starts, not under emulation."
+    fi
+    "$CONTAINER_TOOL" build --platform linux/amd64 --build-arg "PREPARE=$prepare" --target "$target" --tag "$repository:$tag" .
     "$AWS" ecr get-login-password | "$CONTAINER_TOOL" login --username AWS --password-stdin "${repository%%/*}"
     "$CONTAINER_TOOL" push "$repository:$tag"
     pushed_digest "$repository" "$tag" > "$BUILD/digest" || fail "the image was pushed, and $repository does not have $tag"
@@ -298,15 +324,42 @@ service() {
   for name in DETECTOR_URI CLASSIFIER_URI; do
     [[ -z ${!name} ]] || settings+=(--set "$name=${!name}")
   done
-  "$PYTHON" k8s/configure.py --profile "$PROFILE" --image "$IMAGE" "${settings[@]}" "$BUILD/k8s" < "$BUILD/outputs.json"
+  # Bash before 4.4 takes an array without elements for an unset variable.
+  "$PYTHON" k8s/configure.py --profile "$PROFILE" --image "$IMAGE" ${settings[@]+"${settings[@]}"} "$BUILD/k8s" < "$BUILD/outputs.json"
   before=$(in_namespace get rayservice "$SERVICE" --ignore-not-found --output "jsonpath={.metadata.annotations.$READY}")
   namespace
+  operator 1
   "$KUBECTL" apply --kustomize "$BUILD/k8s"
-  begin "waiting until the service is ready, each step at most $READY_TIMEOUT"
+  begin "waiting until the service is ready, each step at most $READY_TIMEOUT s"
   ready || not_ready "$before"
   # The version to roll back to if the next one does not become ready.
   in_namespace annotate rayservice "$SERVICE" --overwrite \
     "$READY=PROFILE=$PROFILE IMAGE=$IMAGE DETECTOR_URI=$DETECTOR_URI CLASSIFIER_URI=$CLASSIFIER_URI" > /dev/null
+  keep_image
+  begin "waiting until the old cluster is gone"
+  alone
+}
+
+# Both clusters get requests until the old one is deleted, and the smoke test is to ask the new one.
+alone() {
+  local deadline=$((SECONDS + READY_TIMEOUT))
+  while (($(in_namespace get raycluster --selector "ray.io/originated-from-cr-name=$SERVICE" --output name | wc -l) > 1)); do
+    ((SECONDS < deadline)) || fail "there is more than one cluster: kubectl get raycluster"
+    sleep 5
+  done
+}
+
+# A second tag, by which the registry's rules keep what was deployed however much is built.
+keep_image() {
+  [[ $IMAGE == *.dkr.ecr.*@sha256:* ]] || return 0
+  local repository=${IMAGE%@*} digest=${IMAGE#*@} found
+  repository=${repository#*/}
+  found=$("$AWS" ecr batch-get-image --repository-name "$repository" --image-ids "imageDigest=$digest" \
+    --query 'images[0].[imageManifestMediaType, imageManifest]' --output text)
+  [[ $found == *$'\t'* ]] || return 0 # of another registry
+  "$AWS" ecr put-image --repository-name "$repository" --image-tag "deployed-${digest:7:12}" --image-manifest-media-type "${found%%$'\t'*}" \
+    --image-manifest "${found#*$'\t'}" > /dev/null 2> "$BUILD/tag.log" ||
+    grep -q AlreadyExists "$BUILD/tag.log" || fail "cannot tag the image: $(cat "$BUILD/tag.log")"
 }
 
 namespace() {
@@ -319,13 +372,24 @@ running_image() {
     --output 'jsonpath={.spec.rayClusterConfig.headGroupSpec.template.spec.containers[?(@.name=="ray")].image}'
 }
 
-# The operator has observed this version of the service, no other cluster is being prepared, and the service answers.
+# The operator has observed this version of the service, no other cluster is being prepared, and the service answers. It ends at once when
+# the operator says that it refuses the manifest: nothing changes then, and waiting would end in a timeout without a reason.
 ready() {
   local generation
   generation=$(in_namespace get rayservice "$SERVICE" --output 'jsonpath={.metadata.generation}')
-  in_namespace wait "rayservice/$SERVICE" --for="jsonpath={.status.observedGeneration}=$generation" --timeout="$READY_TIMEOUT" &&
-    in_namespace wait "rayservice/$SERVICE" --for=condition=UpgradeInProgress=False --timeout="$READY_TIMEOUT" &&
-    in_namespace wait "rayservice/$SERVICE" --for=condition=Ready --timeout="$READY_TIMEOUT"
+  until_true "jsonpath={.status.observedGeneration}=$generation" && until_true condition=UpgradeInProgress=False && until_true condition=Ready
+}
+
+until_true() { # CONDITION
+  local deadline=$((SECONDS + READY_TIMEOUT))
+  until in_namespace wait "rayservice/$SERVICE" --for="$1" --timeout=5s > "$BUILD/wait.log" 2>&1; do
+    [[ $(refusal) != ValidationFailed ]] || return 1
+    ((SECONDS < deadline)) || { cat "$BUILD/wait.log" >&2 && return 1; }
+  done
+}
+
+refusal() {
+  in_namespace get rayservice "$SERVICE" --output 'jsonpath={.status.conditions[?(@.type=="Ready")].reason}'
 }
 
 not_ready() { # SETTINGS THAT IT WAS READY WITH
@@ -344,7 +408,7 @@ ray_token() {
   (umask 077 && : > "$token")
   if ! "$AWS" secretsmanager get-secret-value --secret-id "$secret" --query SecretString --output text > "$token" 2> "$BUILD/secret.log"; then
     grep -q ResourceNotFound "$BUILD/secret.log" || fail "cannot read Ray's token: $(cat "$BUILD/secret.log")"
-    "$PYTHON" -c 'import secrets; print(secrets.token_hex(32))' > "$token"
+    "$PYTHON" -m cloud token > "$token"
     "$AWS" secretsmanager put-secret-value --secret-id "$secret" --secret-string "file://$token" > /dev/null
   fi
   printf '%s' "$(< "$token")" > "$token"
@@ -411,16 +475,24 @@ suspend() { # true | false
   in_namespace patch rayservice "$SERVICE" --type merge --patch "{\"spec\": {\"suspend\": $1}}"
 }
 
+operator() { # REPLICAS
+  "$KUBECTL" --namespace kuberay-operator patch deployment kuberay-operator --type merge --patch "{\"spec\": {\"replicas\": $1}}" > /dev/null
+}
+
+# The operator ends, too, because its machine would stay; it is needed until all pods are gone.
 pause() {
   begin "pausing"
   connect
   suspend true
-  say "Pods stop now, and machines within minutes. README.md lists what still costs money. ./deploy.sh resume starts them again."
+  until_true condition=Suspended || fail "the service is not suspended: k8s/README.md"
+  operator 0
+  say "Pods have ended, and machines will within minutes. README.md lists what still costs money. ./deploy.sh resume starts them again."
 }
 
 resume() {
   begin "resuming"
   connect
+  operator 1
   suspend false
   ready || not_ready ''
 }
@@ -430,14 +502,7 @@ status() {
   connect
   read_outputs
   in_namespace get rayservice,pods --output wide
-  "$PYTHON" -c 'import sys, urllib.error, urllib.request
-try:
-    answer = urllib.request.urlopen(sys.argv[1], timeout=20)
-except urllib.error.HTTPError as error:  # asleep or paused is a valid state
-    answer = error
-except OSError as error:
-    sys.exit(f"{sys.argv[1]} cannot be reached: {error}")
-print("HTTP", answer.status, answer.read().decode())' "$(output public_url)/api/health"
+  "$PYTHON" -m cloud health "$(output public_url)/api/health"
 }
 
 logs() {
@@ -456,7 +521,8 @@ tune() {
   for setting in "MANIFEST=$1" "RUN_DIR=$2" "${@:3}"; do
     settings+=(--set "$setting")
   done
-  "$PYTHON" k8s/configure.py --profile tune --image "$image" "${settings[@]}" "$BUILD/tune" < "$BUILD/outputs.json"
+  "$PYTHON" k8s/configure.py --profile tune --image "$image" ${settings[@]+"${settings[@]}"} "$BUILD/tune" < "$BUILD/outputs.json"
+  operator 1
   namespace
   in_namespace delete rayjob tune --ignore-not-found # a finished one; with the same RUN_DIR the new one resumes
   "$KUBECTL" apply --kustomize "$BUILD/tune"
@@ -478,7 +544,13 @@ destroy() {
   if cluster_exists; then
     begin "deleting the running services"
     connect
-    # The owners of machines and targets go first; otherwise network and target group could not be deleted.
+    # Their owners first, while operator and network are there: KubeRay cleans Valkey up before it lets a cluster go, and machines and
+    # targets must go before network and target group.
+    local kind
+    ! kind_exists rayservice || operator 1 # a paused one
+    for kind in rayjob rayservice raycluster; do
+      ! kind_exists "$kind" || in_namespace delete "$kind" --all --ignore-not-found --timeout=15m
+    done
     "$KUBECTL" delete namespace "$NAMESPACE" --ignore-not-found --timeout=15m
     begin "deleting the contents of the cluster"
     init platform
@@ -489,7 +561,9 @@ destroy() {
   begin "deleting the AWS resources (half an hour, because of CloudFront's VPC origin)"
   init aws
   unprotect
+  left_interfaces
   in_root aws destroy -auto-approve -var deletion_protection=false
+  left_logs
   begin "deleting the state"
   if [[ -s terraform/bootstrap/$STATE_BUCKET.tfstate ]]; then
     init_bootstrap
@@ -498,7 +572,28 @@ destroy() {
   else
     say "The bucket of the state was made from another checkout. Nothing in it is running any more: delete $STATE_BUCKET by hand."
   fi
+  "$PYTHON" -m cloud forget-probe --aws "$AWS" --probe "$BUILD/probe"
   rm -rf "$BUILD"
+}
+
+kind_exists() { # KIND OF KUBERAY
+  "$KUBECTL" get crd "${1}s.ray.io" > /dev/null 2>&1
+}
+
+# Network interfaces that the cluster's network has left behind: subnets and security groups cannot be deleted before them.
+left_interfaces() {
+  local interface
+  for interface in $("$AWS" ec2 describe-network-interfaces --query 'NetworkInterfaces[].NetworkInterfaceId' --output text \
+    --filters Name=status,Values=available "Name=tag:cluster.k8s.amazonaws.com/name,Values=$NAME"); do
+    say "deleting the network interface $interface"
+    "$AWS" ec2 delete-network-interface --network-interface-id "$interface"
+  done
+}
+
+# EKS may write its last lines after Terraform has deleted the log group, and so makes it again: the next deployment would find it there.
+left_logs() {
+  "$AWS" logs delete-log-group --log-group-name "/aws/eks/$NAME/cluster" 2> "$BUILD/logs.log" ||
+    grep -q ResourceNotFound "$BUILD/logs.log" || fail "cannot delete the cluster's log group: $(cat "$BUILD/logs.log")"
 }
 
 # Turns deletion protection off, without recreating what an earlier attempt has deleted.

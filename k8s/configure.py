@@ -38,7 +38,12 @@ def kustomization(profile: str, image: str, outputs: dict[str, str], settings: l
         raise ValueError(f"{image}: not REPOSITORY@sha256:DIGEST. A tag can come to mean another image")
     if wrong := [setting for setting in settings if not SETTING.fullmatch(setting)]:
         raise ValueError(f"{wrong[0]}: not NAME=VALUE")
-    needed = ["region"] if profile == TUNE else ["region", "target_group_arn", *(["valkey_address"] if profile == "ha" else [])]
+    needed = [
+        "region",
+        "log_group",
+        *([] if profile == TUNE else ["target_group_arn", "public_url"]),
+        *(["valkey_address"] if profile == "ha" else []),
+    ]
     if missing := [name for name in needed if not outputs.get(name)]:
         raise ValueError(f"Terraform's outputs lack {', '.join(missing)}: was root aws applied with the profile {profile}?")
     patches = []
@@ -46,6 +51,8 @@ def kustomization(profile: str, image: str, outputs: dict[str, str], settings: l
         patches.append(_replace("TargetGroupBinding", "/spec/targetGroupARN", outputs["target_group_arn"]))
     if profile == "ha":
         patches.append(_replace("RayService", "/spec/rayClusterConfig/gcsFaultToleranceOptions/redisAddress", outputs["valkey_address"]))
+    # On AWS the page has the API's own origin, so no other needs to call it.
+    origins = [] if profile == TUNE else [f"ALLOWED_ORIGINS={outputs['public_url']}"]
     environment = {"name": TUNE if profile == TUNE else "environment", "behavior": "merge"}
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -53,7 +60,9 @@ def kustomization(profile: str, image: str, outputs: dict[str, str], settings: l
         "namespace": "gender-presentation",
         "resources": [base],
         "images": [{"name": "gender-presentation", "newName": found["name"], "digest": found["digest"]}],
-        "configMapGenerator": [environment | {"literals": [f"AWS_REGION={outputs['region']}", *settings]}],
+        "configMapGenerator": [
+            environment | {"literals": [f"AWS_REGION={outputs['region']}", f"LOG_GROUP={outputs['log_group']}", *origins, *settings]}
+        ],
         "patches": patches,
     }
 

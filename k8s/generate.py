@@ -3,6 +3,7 @@
     serve_config.yaml                   -> base/serve-config.yaml
     serve_config.yaml + sizes.yaml      -> overlays/NAME/serve-config.yaml
     serve_app.graph.ray_internals       -> base/environment.env
+    monitoring/prometheus-rule.yaml     -> monitoring/compose/rules.yaml, for a Prometheus without an operator
 
 kustomize cannot patch inside serveConfigV2, which is a string. So `sizes.yaml` of an overlay lists what differs from serve_config.yaml.
 """
@@ -86,6 +87,8 @@ def manifests() -> dict[Path, str]:
         K8S / "base" / "serve-config.yaml": _patch(serve_config()),
         K8S / "base" / "environment.env": WRITTEN + "".join(f"{name}={value}\n" for name, value in sorted(IN_PODS.items())),
     }
+    rules = yaml.safe_load((K8S / "monitoring" / "prometheus-rule.yaml").read_text())["spec"]
+    files[K8S / "monitoring" / "compose" / "rules.yaml"] = WRITTEN + yaml.safe_dump(rules, sort_keys=False, width=1000)
     for folder in overlays():
         if (sizes := folder / "sizes.yaml").exists():
             files[folder / "serve-config.yaml"] = _patch(serve_config(Sizes.model_validate(yaml.safe_load(sizes.read_text()))))

@@ -13,6 +13,7 @@ Ray has no setting for any of these:
     control headers             A client could lengthen or switch off Serve's time limit by them, or choose a replica.
     admin socket                Other users of the machine could stop the service through it.
     connections                 HAProxy does not start where the limit of open files is too low for them: it gets as many as fit.
+    a head without its app      It is healthy for Ray. The load balancer would send it requests while another cluster still answers them.
     who answered                Ray counts every request (ray_serve_num_http_requests_total). Those that no replica has answered keep the
                                 label `application` empty: HAProxy's refusals are in no metric of the app.
     addresses                   With `HOST_VARIABLE` set, requests come in at that address, and statistics and metrics stay on this
@@ -65,7 +66,7 @@ def adapted(config: str, host: str | None = None) -> str:
         config, found = re.subn(pattern, lambda _, text=replacement: text, config, count=1, flags=re.MULTILINE)  # type: ignore[misc]
         if not found:
             print(f"not in Ray's configuration for HAProxy: {pattern}", file=sys.stderr)  # noqa: T201 - Ray keeps it in a log
-    return config
+    return re.sub(_HEAD_WITHOUT_APP, "503", config)
 
 
 def open_files() -> int:
@@ -107,6 +108,8 @@ def _changes(host: str | None) -> list[tuple[str, str]]:
         (r"(?<=^listen stats\n  bind )\*", "127.0.0.1"),
     ]
 
+
+_HEAD_WITHOUT_APP = r"(?<= in ProxyRouter\.ready_for_traffic\.\n    http-request return status )200\b"  # only there without a replica
 
 _ONE_GOOD_ID = f"{{ req.fhdr_cnt(x-request-id) eq 1 }} {{ req.fhdr(x-request-id) -m reg {WELL_FORMED_ID} }}"
 _FOR_EACH_REQUEST = (

@@ -12,11 +12,17 @@ provider "aws" {
 data "aws_availability_zones" "here" {
   state = "available"
 
+  # By id: a zone's name means another zone in each account. EKS puts no control plane into the first three, and CloudFront no VPC origin
+  # into any of these.
+  exclude_zone_ids = ["use1-az3", "usw1-az2", "cac1-az3", "apne1-az3", "apne2-az1"]
+
   filter {
     name   = "opt-in-status"
     values = ["opt-in-not-required"] # no local zones: EKS does not run in them
   }
 }
+
+data "aws_partition" "here" {}
 
 locals {
   # The manifests in ../../k8s have these too; a test compares them.
@@ -30,6 +36,8 @@ locals {
   ha            = var.profile == "ha"
   zones         = var.zones != null ? var.zones : slice(sort(data.aws_availability_zones.here.names), 0, local.ha ? 3 : 2)
   bucket_prefix = "${var.name}-${var.account_id}-${var.region}"
+  log_group     = "/${var.name}/pods"
+  log_group_arn = "arn:${data.aws_partition.here.partition}:logs:${var.region}:${var.account_id}:log-group:${local.log_group}"
 }
 
 module "network" {
@@ -83,12 +91,19 @@ module "page" {
   reader_distribution_arns = [module.edge.distribution_arn]
 }
 
+# What the pods' sidecars print and would lose with their pods; deploy.sh names it to them.
+resource "aws_cloudwatch_log_group" "pods" {
+  name              = local.log_group
+  retention_in_days = var.log_retention_days
+}
+
 module "serve_role" {
   source = "../modules/pod-role"
 
   cluster_name    = module.cluster.name
   namespace       = local.namespace
   service_account = "serve"
+  log_group_arns  = [local.log_group_arn]
   read            = [{ bucket_arn = module.models.arn, prefix = "models/" }]
 }
 
@@ -98,6 +113,7 @@ module "tune_role" {
   cluster_name    = module.cluster.name
   namespace       = local.namespace
   service_account = "tune"
+  log_group_arns  = [local.log_group_arn]
   read            = [{ bucket_arn = module.data.arn, prefix = "" }]
   write = [
     { bucket_arn = module.models.arn, prefix = "models/" },

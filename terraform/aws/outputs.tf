@@ -72,3 +72,8 @@ output "prometheus_workspace_endpoint" {
   description = "Address of the metrics; null unless enable_prometheus."
   value       = one(module.prometheus[*].endpoint)
 }
+
+output "log_group" {
+  description = "Log group of the pods."
+  value       = aws_cloudwatch_log_group.pods.name
+}

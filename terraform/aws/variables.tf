@@ -57,7 +57,7 @@ variable "admin_arns" {
   default     = []
 
   validation {
-    condition     = alltrue([for arn in var.admin_arns : can(regex("^arn:aws:iam::[0-9]{12}:(role|user)/", arn))])
+    condition     = alltrue([for arn in var.admin_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/", arn))])
     error_message = "ARNs of IAM roles or users."
   }
 }
@@ -85,7 +85,7 @@ variable "vpc_cidr" {
 }
 
 variable "zones" {
-  description = "Availability zones; null for the first two of the region, and three with profile ha. Not every zone has room for a cluster."
+  description = "Availability zones by name; null for the first two of the region that EKS and VPC origins take, and three with profile ha."
   type        = list(string)
   default     = null
 

@@ -35,3 +35,14 @@ variable "force_destroy" {
   type        = bool
   default     = false
 }
+
+variable "github_repository" {
+  description = "OWNER/NAME of the repository on GitHub whose workflow deploys; null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.github_repository == null || can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.github_repository))
+    error_message = "OWNER/NAME."
+  }
+}

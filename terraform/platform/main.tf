@@ -18,7 +18,7 @@ provider "helm" {
     exec = {
       api_version = "client.authentication.k8s.io/v1beta1"
       command     = "aws"
-      args        = ["eks", "get-token", "--cluster-name", var.name, "--region", var.region]
+      args        = ["eks", "get-token", "--cluster-name", var.name, "--region", var.region, "--output", "json"]
     }
   }
 }

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cloud import plans
 from tests.infra.mutations import MUTATIONS, Mutation
 from tests.support.terraform import (
     MODULES,
@@ -25,13 +26,15 @@ from tests.support.terraform import (
 
 LOCAL_STATE = 'terraform {\n  backend "local" {}\n}\n'
 VARIABLES = {
-    "name": "photos",
+    "name": "gender-presentations",  # as long as a name may be
     "account_id": "123456789012",
-    "region": "eu-central-1",
-    "profile": "gpu",  # the profile that creates every node pool
+    "region": "ap-southeast-1",  # as long as a region's name gets
     "api_access_cidrs": '["203.0.113.7/32"]',
-    "zones": '["eu-central-1a", "eu-central-1b"]',
+    "zones": '["ap-southeast-1a", "ap-southeast-1b", "ap-southeast-1c"]',
+    "enable_prometheus": "true",
+    "alarm_email": "operations@example.org",
 }
+PROFILES = {"aws": "ha", "platform": "gpu"}  # of each root, the one that makes most
 
 Values = dict[str, Any]
 Verdicts = dict[str | int, Future[set[str]]]
@@ -113,23 +116,27 @@ def platform(environment: dict[str, str], tmp_path_factory: pytest.TempPathFacto
     return _planned("platform", environment, tmp_path_factory.mktemp("platform"))
 
 
-def _planned(root: str, environment: dict[str, str], folder: Path) -> Planned:
+@pytest.fixture(scope="session")
+def lean(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Planned:
+    """Plan of the root `aws` with profile lean and nothing optional; profile gpu has the same."""
+    smallest = {"profile": "lean", "zones": '["ap-southeast-1a", "ap-southeast-1b"]', "enable_prometheus": "false"}
+    return _planned("aws", environment, tmp_path_factory.mktemp("lean"), smallest)
+
+
+def _planned(root: str, environment: dict[str, str], folder: Path, changed: dict[str, str] | None = None) -> Planned:
     """`terraform plan` as JSON. Values known only after apply are missing."""
     if "TF_CLI_CONFIG_FILE" not in environment:
         pytest.skip("no providers without a cloud: TERRAFORM_OFFLINE names what prints where they are")
     copy = copy_of_sources(folder) / root
     (copy / "backend_override.tf").write_text(LOCAL_STATE)
-    variables = environment | {f"TF_VAR_{name}": value for name, value in VARIABLES.items()}
+    given = VARIABLES | {"profile": PROFILES[root]} | (changed or {})
+    variables = environment | {f"TF_VAR_{name}": value for name, value in given.items()}
     for command in (["init", "-no-color"], ["plan", "-no-color", "-out=plan"]):
         ended = terraform(copy, *command, environment=variables)
         assert ended.returncode == 0, ended.stderr
-    shown = json.loads(terraform(copy, "show", "-json", "plan", environment=variables).stdout)
-    resources: dict[str, Values] = {}
-    modules = [shown["planned_values"]["root_module"]]
-    while modules:
-        module = modules.pop()
-        resources |= {each["address"]: each.get("values", {}) for each in module.get("resources", [])}
-        modules += module.get("child_modules", [])
+    text = terraform(copy, "show", "-json", "plan", environment=variables).stdout
+    shown = json.loads(text.replace("stub-partition", "aws"))  # the providers without a cloud know no partition
+    resources = plans.resources(shown)
     configuration: dict[str, Values] = {}
     calls = [("", shown["configuration"]["root_module"])]
     while calls:

@@ -1,6 +1,7 @@
 """The manifests, rendered by kubectl."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,14 +12,26 @@ from typing import Any
 import pytest
 import yaml
 
+from k8s.generate import overlays
+
 ROOT = Path(__file__).parents[2]
 K8S = ROOT / "k8s"
 OUTPUTS = {
     "region": "eu-west-1",
+    "log_group": "/photos/pods",
+    "public_url": "https://photos.example.org",
     "target_group_arn": "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/serve/0123456789abcdef",
     "valkey_address": "rediss://valkey.example:6379",
 }
 IMAGE = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/gender-presentation@sha256:" + "a" * 64
+
+OVERLAYS = [folder.name for folder in overlays()]
+CLOUD = [name for name in OVERLAYS if name != "local"]
+WITH_PODS = [*(f"overlays/{name}" for name in OVERLAYS), "tune"]
+
+# CPUs and GiB of the smallest machine in each node pool, less what Kubernetes reserves and daemons use.
+ALLOCATABLE = {"ray-head": (1.9, 6.8), "ray-cpu": (3.9, 6.7), "ray-gpu": (3.9, 14.0)}
+OPERATOR = {"cpu": "100m", "memory": "512Mi"}  # its requests in terraform/modules/platform
 
 Manifest = dict[str, Any]
 
@@ -67,3 +80,9 @@ def configure(
     options = [part for setting in settings for part in ("--set", setting)]
     command = [sys.executable, str(K8S / "configure.py"), "--profile", profile, "--image", image, *options, str(folder)]
     return subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+
+
+def in_units(quantity: str) -> float:
+    """CPUs or bytes."""
+    number, suffix = re.fullmatch(r"([\d.]+)(\D*)", quantity).groups()  # type: ignore[union-attr] # Kubernetes' schema has checked it
+    return float(number) * {"": 1, "m": 0.001, "Mi": 2**20, "Gi": 2**30}[suffix]

@@ -29,6 +29,7 @@ MUTATIONS = [
                 "default     = false", "default     = true", "a bucket that is not empty stays, unless told otherwise", file="variables.tf"
             ),
             Mutation('"aws:SecureTransport" = "false"', '"aws:SecureTransport" = "true"', "only over TLS"),
+            Mutation('"s3:TlsVersion" = "1.2"', '"s3:TlsVersion" = "1.0"', "no old TLS"),
             Mutation('Action    = "s3:GetObject"', 'Action    = "s3:*"', "that distribution reads objects, and nobody does anything else"),
         ],
     ),
@@ -75,6 +76,7 @@ MUTATIONS = [
         [
             Mutation('"IMMUTABLE"', '"MUTABLE"', "a tag always means what it meant"),
             Mutation("scan_on_push = true", "scan_on_push = false", "images are scanned"),
+            Mutation('["deployed-"]', '["latest-"]', "no build pushes out what is deployed"),
         ],
     ),
     (
@@ -89,7 +91,7 @@ MUTATIONS = [
                 "the load balancer reaches the serve port, and no other of the pods",
             ),
             Mutation(
-                'description                  = "The pods\' serve port"',
+                'description                  = "Serve port of the pods"',
                 'cidr_ipv4 = "0.0.0.0/0"',
                 "the load balancer reaches the pods, and nothing else",
             ),
@@ -108,6 +110,11 @@ MUTATIONS = [
             Mutation("SampledRequestsEnabled = false", "SampledRequestsEnabled = true", "no request is kept as a sample"),
             Mutation('["SizeRestrictions_BODY", ', "[", "rules that judge a photo as text only count"),
             Mutation('"CLOUDFRONT"', '"REGIONAL"', "it is one for CloudFront"),
+            Mutation(
+                "{ Count = {} }\n      VisibilityConfig",
+                "{ None = {} }\n      VisibilityConfig",
+                "known bad inputs are counted and stop nobody",
+            ),
             Mutation('= "overloaded"\n      request_id', '= "blocked"\n      request_id', "the refusal is in the API's own words"),
         ],
     ),
@@ -165,12 +172,19 @@ MUTATIONS = [
         ],
     ),
     (
+        "modules/workflow-role",
+        [
+            Mutation(":environment:${environment}", ":*", "one repository's approved environments, and nobody else"),
+            Mutation("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", ".*", "every_repository: Missing expected failure", file="variables.tf"),
+        ],
+    ),
+    (
         "modules/valkey",
         [
             Mutation(
                 'transit_encryption_mode    = "required"', 'transit_encryption_mode    = "preferred"', "encrypted on the way and at rest"
             ),
-            Mutation('description                  = "The cluster\'s pods"', 'cidr_ipv4 = "0.0.0.0/0"', "the pods alone get in"),
+            Mutation('description                  = "Pods of the cluster"', 'cidr_ipv4 = "0.0.0.0/0"', "the pods alone get in"),
         ],
     ),
     (
@@ -190,6 +204,17 @@ MUTATIONS = [
                 '"enable-network-policy-controller" = "false"',
                 "network policies are enforced",
             ),
+            Mutation(
+                'expireAfter            = "480h"',
+                'expireAfter            = "504h"',
+                "machines are replaced on purpose, with time to become free",
+            ),
+            Mutation(
+                'consolidationPolicy = "WhenEmpty", consolidateAfter = "5m", budgets',
+                'consolidationPolicy = "WhenEmptyOrUnderutilized", consolidateAfter = "5m", budgets',
+                "only Ray's autoscaler decides how many workers there are",
+            ),
+            Mutation("take_ownership = true", "take_ownership = false", "a ConfigMap that EKS has made is taken over"),
             Mutation('capacity   = ["on-demand"]', 'capacity   = ["spot"]', "no head is on a machine that may be taken away"),
             Mutation('effect = "NoSchedule"', 'effect = "PreferNoSchedule"', "only what asks for a GPU lands on one"),
         ],

@@ -106,7 +106,7 @@ def rehearsal(environment: dict[str, str], tmp_path_factory: pytest.TempPathFact
     checkout, stage, tools = folder / "checkout", folder / "stage", folder / "tools"
     for made in (checkout, stage, tools):
         made.mkdir()
-    for part in ("deploy.sh", "terraform", "k8s", "serve_app/__init__.py", "serve_app/commands/smoke.py", ".gitignore"):
+    for part in ("deploy.sh", "terraform", "k8s", "serve_app/__init__.py", "serve_app/commands/smoke.py", "cloud", ".gitignore"):
         source, copy = ROOT / part, checkout / part
         copy.parent.mkdir(exist_ok=True)
         if source.is_dir():
@@ -116,6 +116,7 @@ def rehearsal(environment: dict[str, str], tmp_path_factory: pytest.TempPathFact
     git = ["git", "-c", "user.name=r", "-c", "user.email=r@example.org", "-C", str(checkout)]
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "Rehearse"]):
         subprocess.run([*git, *command], check=True)
+    (checkout / ".git" / "info" / "exclude").write_text(".terraform.lock.hcl\n")  # to be committed by whoever has the registry
     variables = {"AWS": "aws", "TERRAFORM": "terraform", "KUBECTL": "kubectl", "CONTAINER_TOOL": "docker", "NPM": "npm", "PYTHON": "python"}
     for name in variables.values():
         script = tools / name
@@ -149,7 +150,7 @@ def rehearsal(environment: dict[str, str], tmp_path_factory: pytest.TempPathFact
             "TF_VAR_zones": '["us-east-1a", "us-east-1b"]',
             "TF_CLI_ARGS_plan": "-no-color -refresh=false",  # the providers have no cloud to refresh from
             "TF_CLI_ARGS_apply": "-no-color",
-            "READY_TIMEOUT": "30s",
+            "READY_TIMEOUT": "30",
             "AWAKE_TIMEOUT": "20",
         }
     )
@@ -204,10 +205,15 @@ def test_deploy_goes_on_after_a_fault_at_any_step(rehearsal: Rehearsal) -> None:
     assert "Stopped while building the image" in unpushed.stderr, unpushed.stderr
 
     (rehearsal.stage / "never-ready").touch()
-    never_ready = rehearsal.run("deploy", READY_TIMEOUT="1s")
+    never_ready = rehearsal.run("deploy", READY_TIMEOUT="1")
     assert never_ready.returncode == 1
     assert "error: the service is not ready" in never_ready.stderr, never_ready.stderr
     assert "To go back" not in never_ready.stderr  # there is no earlier version to go back to
+    (rehearsal.stage / "refused").touch()
+    refused = rehearsal.run("deploy")  # with the whole READY_TIMEOUT, which it does not wait for
+    assert refused.returncode == 1
+    assert "Ready=False ValidationFailed" in refused.stderr
+    (rehearsal.stage / "refused").unlink()
     (rehearsal.stage / "never-ready").unlink()
 
     rehearsal.fail_once("index.html --cache-control")
@@ -224,10 +230,12 @@ def test_deploy_goes_on_after_a_fault_at_any_step(rehearsal: Rehearsal) -> None:
     order = [
         "bucket",
         "aws plan",
+        "apply --server-side --force-conflicts --kustomize https://github.com/ray-project/kuberay/ray-operator/config/crd?ref=v1.7.0",
         "platform plan",
         "describe-images",
         "apply --kustomize",
         "--for=condition=Ready",
+        "put-image --repository-name photos --image-tag deployed-",
         "s3 sync",
         "create-invalidation",
         "smoke",
@@ -261,7 +269,7 @@ def test_rays_token_is_made_once_is_in_no_state_and_is_never_shown(rehearsal: Re
 def test_an_upgrade_that_does_not_become_ready_says_how_to_go_back(rehearsal: Rehearsal) -> None:
     (rehearsal.stage / "never-ready").touch()
     bad = [
-        rehearsal.run("deploy", IMAGE=f"{REPOSITORY}@sha256:{letter * 64}", DETECTOR_URI="s3://b/bad/", READY_TIMEOUT="1s")
+        rehearsal.run("deploy", IMAGE=f"{REPOSITORY}@sha256:{letter * 64}", DETECTOR_URI="s3://b/bad/", READY_TIMEOUT="1")
         for letter in "ab"
     ]
     (rehearsal.stage / "never-ready").unlink()
@@ -286,7 +294,9 @@ def test_it_is_paused_and_resumed(rehearsal: Rehearsal) -> None:
     assert rehearsal.run("pause").returncode == 0
     assert rehearsal.run("resume").returncode == 0
     patches = [call for call in rehearsal.calls() if " patch " in call]
-    assert [("true" in call, "false" in call) for call in patches] == [(True, False), (False, True)]
+    changes = [re.findall(r"(suspend|replicas)\W+(\w+)", call)[0] for call in patches]
+    # The operator ends after the pods, and is there before they are to start.
+    assert changes == [("suspend", "true"), ("replicas", "0"), ("replicas", "1"), ("suspend", "false")]
 
 
 def test_its_state_and_its_log_can_be_seen(rehearsal: Rehearsal) -> None:
@@ -351,7 +361,8 @@ def test_it_is_destroyed_from_inside_out_also_after_a_fault(rehearsal: Rehearsal
     rehearsal.calls()
     ended = rehearsal.run("destroy", answer="photos\n")
     assert ended.returncode == 0, ended.stderr
-    order = ["delete namespace", "platform destroy", "wait nodeclaims", "aws destroy", "bootstrap destroy"]
+    order = ["delete rayjob", "delete rayservice", "delete namespace", "platform destroy", "wait nodeclaims", "describe-network-interfaces"]
+    order += ["aws destroy", "delete-log-group", "bootstrap destroy"]
     calls = rehearsal.calls()
     positions = [next(number for number, call in enumerate(calls) if step in call) for step in order]
     assert positions == sorted(positions)
@@ -427,3 +438,41 @@ def test_documents_name_commands_that_there_are(document: str) -> None:
 def test_shellcheck_finds_nothing() -> None:
     shellcheck = Path(sys.executable).parent / "shellcheck"
     assert subprocess.run([shellcheck, "deploy.sh"], cwd=ROOT, capture_output=True, text=True, check=False).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("feature", "pattern"),
+    [
+        ("[[ -v NAME ]]", r"\[\[?[^\]]* -v "),
+        ("associative arrays and references to names", r"\b(declare|local|typeset) -[a-zA-Z]*[An]\b"),
+        ("mapfile", r"\b(mapfile|readarray)\b"),
+        ("upper and lower case", r"\$\{\w+(\^|,)"),
+        ("quoting by @", r"\$\{\w+@\w\}"),
+        ("|& and &>>", r"\|&|&>>"),
+        (";& in case", r";;?&"),
+        ("coprocesses", r"\bcoproc\b"),
+        ("wait -n", r"\bwait -n\b"),
+        ("negative subscripts", r"\$\{\w+\[-"),
+        ("a range with a negative length", r"\$\{\w+:[^}]*: ?-\d"),
+        ("an array that may be empty, with set -u", r'(?<!\+)"\$\{(settings|actions)\[@\]\}"'),
+    ],
+)
+def test_the_bash_of_macos_can_run_it(feature: str, pattern: str) -> None:
+    """It is version 3.2, of 2007; none is here, so what came later is looked for."""
+    assert re.findall(pattern, (ROOT / "deploy.sh").read_text()) == [], feature
+
+
+def test_a_machine_of_another_architecture_does_not_run_the_models() -> None:
+    """A build for x86 on ARM runs under emulation."""
+    assert '--build-arg "PREPARE=$prepare"' in (text := (ROOT / "deploy.sh").read_text())
+    assert "uname -m" in text
+    (run,) = re.findall(r"^ARG PREPARE=1\nRUN (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    for prepare, ran in (("1", "yes"), ("0", "")):
+        said = subprocess.run(
+            ["sh", "-c", run.replace("python -m serve_app.commands.prepare_models", "printf yes")],
+            env={"PREPARE": prepare},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert said.stdout == ran

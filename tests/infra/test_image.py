@@ -72,6 +72,7 @@ def test_pods_find_the_program_that_ray_starts_in_haproxys_place() -> None:
 def test_compose_waits_for_what_is_in_flight_and_is_for_this_machine_only() -> None:
     service = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["service"]
     assert int(service["stop_grace_period"].removesuffix("s")) > STOP_S
+    assert {port.split(":")[0] for port in service["ports"]} == {"127.0.0.1"}
     host, published, inside = service["ports"][0].split(":")
     assert host == "127.0.0.1"
     assert published == inside == str(Settings.model_fields["api_port"].default) == str(service["environment"]["API_PORT"])

@@ -42,6 +42,7 @@ class S3Server:
     cuts: connections to close, each once.
     refusal: when set, every request gets this HTTP status and S3 error code.
     ignores_ranges: whether it ignores the Range header, as some stores do.
+    gate: an application around it all, given the one that it is around.
     """
 
     url: str
@@ -49,6 +50,7 @@ class S3Server:
     cuts: list[Cut] = field(default_factory=list)
     refusal: tuple[int, str] | None = None
     ignores_ranges: bool = False
+    gate: Callable[[WSGIApp], WSGIApp] = lambda app: app
 
     @cached_property
     def client(self) -> Any:
@@ -118,7 +120,8 @@ def s3_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
     lead_boto3_to(monkeypatch, server.url)
     with urlopen(Request(f"{server.url}/moto-api/reset", method="POST")):
         pass
-    werkzeug.app = server.wrap(app)
+    recording = server.wrap(app)
+    werkzeug.app = lambda *request: server.gate(recording)(*request)
     try:
         yield server
     finally:

@@ -1,4 +1,8 @@
 mock_provider "aws" {
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+
   mock_data "aws_availability_zones" {
     defaults = { names = ["eu-central-1c", "eu-central-1a", "eu-central-1b"] }
   }

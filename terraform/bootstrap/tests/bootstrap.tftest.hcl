@@ -1,4 +1,8 @@
-mock_provider "aws" {}
+mock_provider "aws" {
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+}
 
 variables {
   name       = "photos"
@@ -21,4 +25,22 @@ run "a_name_that_is_too_long" {
   }
 
   expect_failures = [var.name]
+}
+
+run "no_workflow" {
+  assert {
+    condition     = output.workflow_role_arn == null
+    error_message = "nobody on GitHub gets in, unless named"
+  }
+}
+
+run "a_workflow" {
+  variables {
+    github_repository = "somebody/photos"
+  }
+
+  assert {
+    condition     = jsondecode(module.workflow_role[0].policy).Statement[0].Effect == "Allow" && !strcontains(module.workflow_role[0].policy, "NAME-")
+    error_message = "its permissions are those of a deployer, for this deployment"
+  }
 }

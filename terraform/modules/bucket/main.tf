@@ -1,5 +1,7 @@
 # A bucket that only this account and at most one CloudFront distribution can read.
 
+data "aws_partition" "here" {}
+
 resource "aws_s3_bucket" "this" {
   bucket        = var.name
   force_destroy = var.force_destroy
@@ -71,8 +73,16 @@ resource "aws_s3_bucket_policy" "this" {
         Effect    = "Deny"
         Principal = "*"
         Action    = "s3:*"
-        Resource  = ["arn:aws:s3:::${var.name}", "arn:aws:s3:::${var.name}/*"]
+        Resource  = ["arn:${data.aws_partition.here.partition}:s3:::${var.name}", "arn:${data.aws_partition.here.partition}:s3:::${var.name}/*"]
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
+        },
+        {
+          Sid       = "NoOldTls"
+          Effect    = "Deny"
+          Principal = "*"
+          Action    = "s3:*"
+          Resource  = ["arn:${data.aws_partition.here.partition}:s3:::${var.name}", "arn:${data.aws_partition.here.partition}:s3:::${var.name}/*"]
+          Condition = { NumericLessThan = { "s3:TlsVersion" = "1.2" } }
       }],
       # No s3:ListBucket: a missing object gets the same answer as a forbidden one.
       [for arn in var.reader_distribution_arns : {
@@ -80,7 +90,7 @@ resource "aws_s3_bucket_policy" "this" {
         Effect    = "Allow"
         Principal = { Service = "cloudfront.amazonaws.com" }
         Action    = "s3:GetObject"
-        Resource  = "arn:aws:s3:::${var.name}/*"
+        Resource  = "arn:${data.aws_partition.here.partition}:s3:::${var.name}/*"
         Condition = { StringEquals = { "AWS:SourceArn" = arn } }
       }]
     )

@@ -5,7 +5,7 @@ output "name" {
 
 output "arn" {
   description = "ARN of the bucket."
-  value       = "arn:aws:s3:::${var.name}"
+  value       = "arn:${data.aws_partition.here.partition}:s3:::${var.name}"
 }
 
 output "domain_name" {

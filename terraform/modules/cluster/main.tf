@@ -5,6 +5,8 @@ resource "aws_cloudwatch_log_group" "control_plane" {
   retention_in_days = var.log_retention_days
 }
 
+data "aws_partition" "here" {}
+
 resource "aws_iam_role" "cluster" {
   name = "${var.name}-cluster"
 
@@ -28,7 +30,7 @@ resource "aws_iam_role_policy_attachment" "cluster" {
   ])
 
   role       = aws_iam_role.cluster.name
-  policy_arn = "arn:aws:iam::aws:policy/${each.key}"
+  policy_arn = "arn:${data.aws_partition.here.partition}:iam::aws:policy/${each.key}"
 }
 
 resource "aws_iam_role" "node" {
@@ -49,7 +51,7 @@ resource "aws_iam_role_policy_attachment" "node" {
   for_each = toset(["AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly"])
 
   role       = aws_iam_role.node.name
-  policy_arn = "arn:aws:iam::aws:policy/${each.key}"
+  policy_arn = "arn:${data.aws_partition.here.partition}:iam::aws:policy/${each.key}"
 }
 
 resource "aws_eks_cluster" "this" {
@@ -110,7 +112,7 @@ resource "aws_eks_access_policy_association" "admin" {
 
   cluster_name  = aws_eks_cluster.this.name
   principal_arn = aws_eks_access_entry.admin[each.key].principal_arn
-  policy_arn    = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+  policy_arn    = "arn:${data.aws_partition.here.partition}:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 
   access_scope {
     type = "cluster"

@@ -49,7 +49,7 @@ variable "admin_arns" {
   default     = []
 
   validation {
-    condition     = alltrue([for arn in var.admin_arns : can(regex("^arn:aws:iam::[0-9]{12}:(role|user)/", arn))])
+    condition     = alltrue([for arn in var.admin_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/", arn))])
     error_message = "ARNs of IAM roles or users."
   }
 }

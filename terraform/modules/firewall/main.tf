@@ -59,6 +59,16 @@ locals {
       OverrideAction   = { None = {} }
       VisibilityConfig = merge(local.visible, { MetricName = "common" })
     },
+    # Counted only: it looks into bodies, where a photo's bytes may look like an attack. Nothing behind it runs Java.
+    {
+      Name     = "known-bad-inputs"
+      Priority = 3
+      Statement = {
+        ManagedRuleGroupStatement = { VendorName = "AWS", Name = "AWSManagedRulesKnownBadInputsRuleSet" }
+      }
+      OverrideAction   = { Count = {} }
+      VisibilityConfig = merge(local.visible, { MetricName = "known-bad-inputs" })
+    },
   ]
 }
 

@@ -23,7 +23,7 @@ resource "aws_vpc_security_group_ingress_rule" "cloudfront" {
 
 resource "aws_vpc_security_group_egress_rule" "pods" {
   security_group_id            = aws_security_group.this.id
-  description                  = "The pods' serve port"
+  description                  = "Serve port of the pods"
   referenced_security_group_id = var.pod_security_group_id
   ip_protocol                  = "tcp"
   from_port                    = var.serve_port
@@ -61,8 +61,8 @@ resource "aws_lb_target_group" "serve" {
   health_check {
     path                = var.health_path
     matcher             = "200"
-    interval            = 10
-    timeout             = 5
+    interval            = 5 # new pods get requests after ten seconds
+    timeout             = 4
     healthy_threshold   = 2
     unhealthy_threshold = 3
   }

@@ -9,8 +9,8 @@ locals {
     categories = ["m", "r"]    # 8 GiB at least for two CPUs
     cpus       = ["2", "4"]
     limit      = 16
-    # A head moves only when its machine must go: without its head, a cluster restarts.
-    disruption = { consolidationPolicy = "WhenEmpty", consolidateAfter = "5m" }
+    # A head says that it must not be disrupted, because without it its cluster restarts; only the operator is moved together with others.
+    disruption = { consolidationPolicy = "WhenEmptyOrUnderutilized", consolidateAfter = "5m" }
     taints     = []
   }
   cpu = {
@@ -19,14 +19,16 @@ locals {
     categories = ["c", "m", "r"]
     cpus       = ["4", "8"]
     limit      = var.cpu_limit
-    # One at a time, so that the others keep answering.
-    disruption = { consolidationPolicy = "WhenEmptyOrUnderutilized", consolidateAfter = "5m", budgets = [{ nodes = "1" }] }
+    # Ray's autoscaler decides how many workers there are, and moving one costs its requests a machine's start. Never two at a time.
+    disruption = { consolidationPolicy = "WhenEmpty", consolidateAfter = "5m", budgets = [{ nodes = "1" }] }
     taints     = []
   }
   gpu = {
     name       = "ray-gpu"
     capacity   = ["spot", "on-demand"]
     categories = ["g"]
+    # Of the category, g6f has a fraction of a GPU, and g7 needs a newer driver than the machines come with.
+    families   = ["g5", "g6", "g6e"]
     cpus       = ["4", "8"]
     limit      = var.gpu_limit * 8
     disruption = { consolidationPolicy = "WhenEmpty", consolidateAfter = "5m" }
@@ -42,15 +44,22 @@ locals {
     spec = {
       template = {
         spec = {
+          # Auto Mode replaces every machine within 21 days, by force at the end of the grace period. A machine has a day to become free:
+          # as long as a search may take, and a head has until then for an upgrade.
+          expireAfter            = "480h"
+          terminationGracePeriod = "24h"
+
           nodeClassRef = { group = "eks.amazonaws.com", kind = "NodeClass", name = "default" }
           taints       = pool.taints
-          requirements = [
+          requirements = concat([
             { key = "karpenter.sh/capacity-type", operator = "In", values = pool.capacity },
             { key = "kubernetes.io/arch", operator = "In", values = ["amd64"] }, # the image is built for it
             { key = "eks.amazonaws.com/instance-category", operator = "In", values = pool.categories },
             { key = "eks.amazonaws.com/instance-generation", operator = "Gt", values = ["4"] },
             { key = "eks.amazonaws.com/instance-cpu", operator = "In", values = pool.cpus },
-          ]
+            ], [for families in [lookup(pool, "families", [])] :
+            { key = "eks.amazonaws.com/instance-family", operator = "In", values = families } if length(families) > 0
+          ])
         }
       }
       disruption = pool.disruption
@@ -71,7 +80,9 @@ resource "helm_release" "node_pools" {
   name      = "node-pools"
   namespace = "kube-system"
   chart     = "${path.module}/chart"
-  values    = [yamlencode({ objects = concat([local.network_policies], local.node_pools) })]
+  # EKS may have made the ConfigMap before.
+  take_ownership = true
+  values         = [yamlencode({ objects = concat([local.network_policies], local.node_pools) })]
 }
 
 resource "helm_release" "kuberay_operator" {

@@ -32,10 +32,16 @@ resource "aws_iam_role_policy" "this" {
         Resource = "${place.bucket_arn}/${place.prefix}*"
       }],
       [for place in concat(var.read, var.write) : {
-        Effect    = "Allow"
-        Action    = "s3:ListBucket"
-        Resource  = place.bucket_arn
-        Condition = { StringLike = { "s3:prefix" = "${place.prefix}*" } }
+        Effect   = "Allow"
+        Action   = "s3:ListBucket"
+        Resource = place.bucket_arn
+        # IfExists: pyarrow (Ray Tune's storage) begins with HeadBucket, which has no prefix and shows no key.
+        Condition = { StringLikeIfExists = { "s3:prefix" = "${place.prefix}*" } }
+      }],
+      [for arn in var.log_group_arns : {
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = "${arn}:log-stream:*"
       }]
     )
   })

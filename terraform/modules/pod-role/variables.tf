@@ -34,7 +34,7 @@ variable "read" {
   default     = []
 
   validation {
-    condition     = alltrue([for place in var.read : startswith(place.bucket_arn, "arn:aws:s3:::") && (place.prefix == "" || endswith(place.prefix, "/"))])
+    condition     = alltrue([for place in var.read : can(regex("^arn:[a-z-]+:s3:::", place.bucket_arn)) && (place.prefix == "" || endswith(place.prefix, "/"))])
     error_message = "The ARN of a bucket, and a prefix that ends with a slash or is empty: `models` would also mean `models-of-others/`."
   }
 }
@@ -45,7 +45,18 @@ variable "write" {
   default     = []
 
   validation {
-    condition     = alltrue([for place in var.write : startswith(place.bucket_arn, "arn:aws:s3:::") && endswith(place.prefix, "/")])
+    condition     = alltrue([for place in var.write : can(regex("^arn:[a-z-]+:s3:::", place.bucket_arn)) && endswith(place.prefix, "/")])
     error_message = "The ARN of a bucket, and a prefix that ends with a slash."
+  }
+}
+
+variable "log_group_arns" {
+  description = "Log groups that the pods may write to."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.log_group_arns : !endswith(arn, "*")])
+    error_message = "ARNs of log groups, without a star at the end."
   }
 }

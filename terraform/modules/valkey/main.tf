@@ -2,13 +2,13 @@
 
 resource "aws_security_group" "this" {
   name        = "${var.name}-valkey"
-  description = "Ray's head to Valkey"
+  description = "From the head of Ray to Valkey"
   vpc_id      = var.vpc_id
 }
 
 resource "aws_vpc_security_group_ingress_rule" "pods" {
   security_group_id            = aws_security_group.this.id
-  description                  = "The cluster's pods"
+  description                  = "Pods of the cluster"
   referenced_security_group_id = var.pod_security_group_id
   ip_protocol                  = "tcp"
   from_port                    = 6379
@@ -22,7 +22,7 @@ resource "aws_elasticache_subnet_group" "this" {
 
 resource "aws_elasticache_replication_group" "this" {
   replication_group_id       = var.name
-  description                = "What Ray's head remembers"
+  description                = "State of the head of Ray"
   engine                     = "valkey"
   engine_version             = "8.0"
   node_type                  = var.node_type

@@ -18,15 +18,26 @@ def main(fake_api: Path, port: str, stage: Path) -> None:
         "eks.amazonaws.com/v1": [("targetgroupbindings", "TargetGroupBinding", True)],
         "karpenter.sh/v1": [("nodeclaims", "NodeClaim", False)],
     }
+    for kind in ("rayservices", "rayjobs", "rayclusters"):
+        name = f"{kind}.ray.io"
+        definition = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name}}
+        names["DB"]["apiextensions.k8s.io/v1", "customresourcedefinitions", "", name] = definition
+    operator = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "kuberay-operator"}, "spec": {"replicas": 1}}
+    names["DB"]["apps/v1", "deployments", "kuberay-operator", "kuberay-operator"] = operator
     handler, answer = names["H"], names["H"].out
 
     def out(self: Any, code: int, body: dict[str, Any]) -> None:
         if body.get("kind") == "RayService":
             ready = "False" if (stage / "never-ready").exists() else "True"
             body["metadata"]["generation"] = 1
+            reason = "ValidationFailed" if (stage / "refused").exists() else "Initializing"
             body["status"] = {
                 "observedGeneration": 1,
-                "conditions": [{"type": "Ready", "status": ready, "message": ""}, {"type": "UpgradeInProgress", "status": "False"}],
+                "conditions": [
+                    {"type": "Ready", "status": ready, "reason": reason, "message": reason},
+                    {"type": "UpgradeInProgress", "status": "False"},
+                    {"type": "Suspended", "status": str(body.get("spec", {}).get("suspend", False))},
+                ],
             }
         answer(self, code, body)
 

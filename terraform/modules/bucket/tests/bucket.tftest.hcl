@@ -1,4 +1,8 @@
-mock_provider "aws" {}
+mock_provider "aws" {
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+}
 
 variables {
   name = "photos-123456789012-data"
@@ -49,6 +53,13 @@ run "kept_safe" {
       && statement.Condition == { Bool = { "aws:SecureTransport" = "false" } }
     ])
     error_message = "only over TLS"
+  }
+
+  assert {
+    condition = anytrue([for statement in jsondecode(aws_s3_bucket_policy.this.policy).Statement :
+      statement.Effect == "Deny" && try(statement.Condition.NumericLessThan["s3:TlsVersion"] == "1.2", false)
+    ])
+    error_message = "no old TLS"
   }
 }
 

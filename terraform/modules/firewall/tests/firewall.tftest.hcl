@@ -42,4 +42,11 @@ run "lets_uploads_through" {
     ])
     error_message = "rules that judge a photo as text only count"
   }
+
+  assert {
+    condition = [for rule in jsondecode(aws_wafv2_web_acl.this.rule_json) : rule.OverrideAction
+      if try(rule.Statement.ManagedRuleGroupStatement.Name == "AWSManagedRulesKnownBadInputsRuleSet", false)
+    ] == [{ Count = {} }]
+    error_message = "known bad inputs are counted and stop nobody"
+  }
 }

@@ -29,6 +29,25 @@ run "without_gpus" {
     error_message = "no head is on a machine that may be taken away"
   }
 
+  # EKS Auto Mode: 21 days at most.
+  assert {
+    condition = alltrue([for object in yamldecode(helm_release.node_pools.values[0]).objects :
+      tonumber(trimsuffix(object.spec.template.spec.expireAfter, "h")) + tonumber(trimsuffix(object.spec.template.spec.terminationGracePeriod, "h")) <= 504
+      && tonumber(trimsuffix(object.spec.template.spec.terminationGracePeriod, "h")) >= 24 if object.kind == "NodePool"
+    ])
+    error_message = "machines are replaced on purpose, with time to become free"
+  }
+
+  assert {
+    condition     = [for object in yamldecode(helm_release.node_pools.values[0]).objects : object.spec.disruption.consolidationPolicy if object.metadata.name == "ray-cpu"] == ["WhenEmpty"]
+    error_message = "only Ray's autoscaler decides how many workers there are"
+  }
+
+  assert {
+    condition     = helm_release.node_pools.take_ownership
+    error_message = "a ConfigMap that EKS has made is taken over"
+  }
+
   assert {
     condition     = helm_release.kuberay_operator.version == "1.7.0" && helm_release.kuberay_operator.namespace == "kuberay-operator"
     error_message = "the operator is the one that the manifests are for"

@@ -21,7 +21,7 @@ run "least_privilege" {
 
   assert {
     condition = alltrue([for statement in jsondecode(aws_iam_role_policy.this.policy).Statement :
-      statement.Action != "s3:ListBucket" || can(statement.Condition.StringLike["s3:prefix"])
+      statement.Action != "s3:ListBucket" || can(statement.Condition.StringLikeIfExists["s3:prefix"])
     ])
     error_message = "lists go under a prefix"
   }

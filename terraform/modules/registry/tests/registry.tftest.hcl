@@ -16,7 +16,13 @@ run "trusted" {
   }
 
   assert {
-    condition     = jsondecode(aws_ecr_lifecycle_policy.this.policy).rules[0].selection.countNumber == 10
+    condition     = jsondecode(aws_ecr_lifecycle_policy.this.policy).rules[1].selection.countNumber == 10
     error_message = "old images go"
+  }
+
+  assert {
+    condition = (jsondecode(aws_ecr_lifecycle_policy.this.policy).rules[0].selection.tagPrefixList == ["deployed-"]
+    && jsondecode(aws_ecr_lifecycle_policy.this.policy).rules[0].selection.countNumber == 20)
+    error_message = "no build pushes out what is deployed"
   }
 }

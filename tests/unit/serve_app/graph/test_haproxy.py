@@ -49,6 +49,8 @@ class Running:
                 server_state_base=str(folder),
                 server_state_file=str(folder / "state"),
                 metrics_socket_path=str(folder / "metrics.sock"),
+                is_head=True,
+                has_received_routes=True,
             ),
             config_file_path=str(self.config),
         )
@@ -139,6 +141,17 @@ def test_before_there_is_a_replica_clients_are_asked_to_try_again(start: Start) 
 
 def test_while_no_replica_can_be_reached_clients_are_asked_to_try_again(start: Start) -> None:
     assert is_polite_refusal(start(replica=free_port()).ask())
+
+
+def test_a_head_is_healthy_once_there_is_a_replica(start: Start) -> None:
+    """KubeRay and the load balancer ask for this. Ray says so at once, because it calls the head an address that is always there."""
+    assert "ready_for_traffic" in (running := start()).config.read_text()
+    assert httpx.get(f"{running.url}/-/healthz", trust_env=False).status_code == 503
+
+
+def test_a_head_with_a_replica_is_healthy(start: Start, replica: int) -> None:
+    answer = httpx.get(f"{start(replica).url}/-/healthz", trust_env=False)
+    assert (answer.status_code, answer.text) == (200, "success")
 
 
 def test_a_well_formed_id_is_kept_and_another_one_replaced(start: Start) -> None:

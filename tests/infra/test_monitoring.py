@@ -1,0 +1,79 @@
+"""The alert rules fire when they should, and compose.yaml's Prometheus and Grafana find what is to be shown."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ray._private.ray_constants import PROMETHEUS_SERVICE_DISCOVERY_FILE
+
+from tests.infra.manifests import K8S, ROOT
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+MONITORING = K8S / "monitoring"
+TEST = Path(__file__).with_name("alerts.test.yaml")
+
+
+@pytest.fixture(scope="module")
+def promtool() -> str:
+    found = shutil.which("promtool")
+    if not found:
+        pytest.skip("promtool (Prometheus) is not installed")
+    return found
+
+
+def test_alerts_fire_when_they_should_and_only_then(promtool: str) -> None:
+    ended = subprocess.run([promtool, "test", "rules", str(TEST)], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_prometheus_takes_its_configuration(promtool: str, tmp_path: Path) -> None:
+    config = (MONITORING / "compose" / "prometheus.yaml").read_text()
+    (tmp_path / "prometheus.yaml").write_text(config.replace("/etc/prometheus/rules.yaml", str(MONITORING / "compose" / "rules.yaml")))
+    ended = subprocess.run([promtool, "check", "config", str(tmp_path / "prometheus.yaml")], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_every_rule_has_a_recorded_series_in_which_it_fires_and_one_in_which_it_does_not() -> None:
+    rules = {
+        rule["alert"] for group in yaml.safe_load((MONITORING / "compose" / "rules.yaml").read_text())["groups"] for rule in group["rules"]
+    }
+    cases = [case for test in yaml.safe_load(TEST.read_text())["tests"] for case in test["alert_rule_test"]]
+    assert {case["alertname"] for case in cases if case.get("exp_alerts")} == rules
+    assert {case["alertname"] for case in cases if not case.get("exp_alerts")} == rules
+
+
+def test_monitoring_is_a_choice_and_stays_on_this_machine() -> None:
+    for name in ("prometheus", "grafana"):
+        each = COMPOSE["services"][name]
+        assert each["profiles"] == ["monitoring"]
+        assert each["network_mode"] == "service:service"  # where Ray's metrics and Prometheus listen on the loopback address
+        assert "ports" not in each
+        assert not each["image"].endswith(":latest")
+    assert "--web.listen-address=127.0.0.1:9090" in COMPOSE["services"]["prometheus"]["command"]
+
+
+def test_prometheus_and_grafana_find_what_is_mounted() -> None:
+    mounts = {}
+    for name in ("prometheus", "grafana"):
+        for volume in COMPOSE["services"][name]["volumes"]:
+            source, path, *_ = volume.split(":")
+            mounts[path] = source
+            assert not source.startswith(".") or (ROOT / source).is_file()
+    config = yaml.safe_load((MONITORING / "compose" / "prometheus.yaml").read_text())
+    (found,) = config["scrape_configs"][0]["file_sd_configs"][0]["files"]
+    assert Path(found).name == PROMETHEUS_SERVICE_DISCOVERY_FILE
+    ray = [volume for volume in COMPOSE["services"]["service"]["volumes"] if volume.startswith("ray:")]
+    assert ray == [f"ray:{Path(found).parent}"]
+    assert mounts[str(Path(found).parent)] == "ray"
+    assert set(config["rule_files"]) <= mounts.keys()
+    (provider,) = yaml.safe_load((MONITORING / "compose" / "dashboards.yaml").read_text())["providers"]
+    assert f"{provider['options']['path']}/dashboard.json" in mounts
+    assert COMPOSE["services"]["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"] in mounts
+    (source,) = yaml.safe_load((MONITORING / "compose" / "datasource.yaml").read_text())["datasources"]
+    (variable,) = json.loads((MONITORING / "dashboard.json").read_text())["templating"]["list"]
+    assert source["type"] == variable["query"] == "prometheus"
+    assert source["url"] == "http://127.0.0.1:9090"

@@ -1,0 +1,75 @@
+"""The workflow that deploys: who may, with what, and only by deploy.sh's own commands."""
+
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.infra.manifests import ROOT
+
+FILE = ROOT / ".github" / "workflows" / "deploy.yml"
+WORKFLOW: dict[Any, Any] = yaml.safe_load(FILE.read_text())
+JOBS: dict[str, dict[str, Any]] = WORKFLOW["jobs"]
+STEPS = [(name, step) for name, job in JOBS.items() for step in job["steps"]]
+
+
+def test_a_pull_request_plans_and_only_the_approved_main_branch_deploys() -> None:
+    assert JOBS.keys() == {"plan", "deploy"}
+    assert (JOBS["plan"]["environment"], JOBS["deploy"]["environment"]) == ("plan", "production")
+    assert "github.event.pull_request.head.repo.full_name == github.repository" in JOBS["plan"]["if"]
+    assert "github.event_name != 'pull_request'" in JOBS["deploy"]["if"]
+    assert "github.ref == 'refs/heads/main'" in JOBS["deploy"]["if"]
+    assert not WORKFLOW["concurrency"]["cancel-in-progress"]
+    assert "pull_request_target" not in FILE.read_text()
+
+
+def test_it_has_no_key_and_only_the_rights_that_it_needs() -> None:
+    assert WORKFLOW["permissions"] == {"contents": "read"}
+    for job in JOBS.values():
+        assert job["permissions"] == {"contents": "read", "id-token": "write"}
+    assert "secrets." not in FILE.read_text()
+    for _, step in STEPS:
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+def test_it_runs_deploy_sh_and_nothing_of_a_pull_request_gets_into_a_script() -> None:
+    scripts = {name: [step["run"] for job, step in STEPS if job == name and "run" in step] for name in JOBS}
+    assert scripts["plan"] == ["./deploy.sh plan"]
+    assert scripts["deploy"] == ["./deploy.sh infrastructure", 'IMAGE="$REGISTRY/$NAME@$DIGEST" ./deploy.sh deploy']
+    for each in (script for found in scripts.values() for script in found):
+        assert "${{" not in each
+        (command,) = re.findall(r"\./deploy\.sh ([a-z-]+)$", each)
+        assert f"  {command} " in (ROOT / "deploy.sh").read_text()
+
+
+def test_actions_are_pinned_by_version() -> None:
+    uses = {step["uses"] for _, step in STEPS if "uses" in step}
+    assert [each for each in uses if not re.fullmatch(r"[\w-]+/[\w-]+@v\d+\.\d+\.\d+", each)] == []
+
+
+def test_the_image_has_its_provenance_and_is_deployed_by_its_digest() -> None:
+    (build,) = [step for _, step in STEPS if step.get("id") == "build"]
+    assert (build["with"]["provenance"], build["with"]["sbom"], build["with"]["platforms"]) == ("mode=max", True, "linux/amd64")
+    assert build["with"]["cache-from"] == "type=gha"
+    (deploy,) = [step for _, step in STEPS if "DIGEST" in step.get("env", {})]
+    assert deploy["env"]["DIGEST"] == "${{ steps.build.outputs.digest }}"
+
+
+def test_the_role_is_for_its_environments_and_the_documents_name_its_variables() -> None:
+    (environments,) = re.findall(r"environments = \[(.*?)\]", (ROOT / "terraform" / "bootstrap" / "main.tf").read_text())
+    assert {each.strip(' "') for each in environments.split(",")} == {job["environment"] for job in JOBS.values()}
+    readme = (ROOT / "terraform" / "README.md").read_text()
+    for name in set(re.findall(r"vars\.(\w+)", FILE.read_text())):
+        assert f"`{name}" in readme
+
+
+@pytest.mark.parametrize(("tool", "options"), [("actionlint", []), ("zizmor", ["--offline", "--min-severity=medium"])])
+def test_linters_find_nothing(tool: str, options: list[str]) -> None:
+    if not shutil.which(tool):
+        pytest.skip(f"{tool} is not installed")
+    ended = subprocess.run([tool, *options, str(FILE)], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
