@@ -50,7 +50,7 @@ test("service overloaded: the page waits as long as told, then every photo gets 
   await expect(page.getByRole("button", { name: "Service: Busy" })).toBeVisible();
   await expectAccessible(page);
   await expect(heading(page, "8 photos")).toBeVisible();
-  await expect(page.getByText("2 with an answer, 0 unsure, 6 without", { exact: true })).toBeVisible();
+  await expect(page.getByText(/ 4 without; of 4 people in photos of several, /).first()).toBeVisible();
   const longestRest = Math.max(...asked.slice(1).map((time, index) => time - (asked[index] ?? 0)));
   expect(longestRest).toBeGreaterThan(2900); // the page waited for the three seconds of Retry-After
 });

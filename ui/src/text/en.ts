@@ -135,8 +135,8 @@ export const en = {
     line: (number: number, word: string, percent: string | null) => `Person ${number}: ${word}${percent ? ` ${percent}` : ""}`,
     left: (count: number) => `${count} not asked about`,
     leftAdvice: (first: number, count: number) =>
-      `${count === 1 ? `Number ${first} has` : `Numbers ${first} to ${first + count - 1} have`} no answer: the service looks at the largest people only.`,
-    meaning: "Several people, an answer for each",
+      `${count === 1 ? `Number ${first} has` : `Numbers ${first} ${count === 2 ? "and" : "to"} ${first + count - 1} have`} no answer: the service looks at the largest people only.`,
+    meaning: (left: number) => (left > 0 ? "Several people, an answer for the largest" : "Several people, an answer for each"),
     list: "Answers",
     frames: "People in the photo",
     person: (number: number) => `Person ${number}`,

@@ -39,7 +39,7 @@ export function AnswerPanel({ photo, onRetry, onCancel, ...choice }: Props) {
   return (
     <section className={styles["panel"]} aria-label={words.label} aria-busy={outcome === null || undefined}>
       <p className={styles["eyebrow"]}>{eyebrow}</p>
-      <h2 ref={heading} tabIndex={-1} className={large ? styles["prediction"] : styles["problem"]}>
+      <h2 ref={heading} tabIndex={-1} className={large ? `${styles["prediction"]} ${outcome && answersOf(outcome).length > 0 ? styles["several"] : ""}` : styles["problem"]}>
         {title}
       </h2>
       {outcome ? <Body outcome={outcome} {...choice} /> : <Progress photo={photo} />}

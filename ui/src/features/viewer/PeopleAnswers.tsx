@@ -2,7 +2,7 @@ import { text } from "@/text";
 import { messageOf } from "@/text/messages";
 import { percent } from "../workspace/confidence";
 import type { Outcome } from "../workspace/outcome";
-import { answersOf, wordOf } from "../workspace/people";
+import { answersOf, leftOut, wordOf } from "../workspace/people";
 import styles from "./PeopleAnswers.module.css";
 import { Sureness } from "./Sureness";
 
@@ -18,7 +18,7 @@ const words = text.people;
 export function PeopleAnswers({ outcome, chosen, onChoose }: { outcome: Outcome } & Choice) {
   const answers = answersOf(outcome);
   const person = answers[chosen];
-  const left = (outcome.answer?.people.length ?? 0) - answers.length;
+  const left = leftOut(outcome);
   return (
     <>
       <p className={styles["hint"]}>{words.numbered}</p>

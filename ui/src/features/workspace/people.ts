@@ -10,6 +10,9 @@ export function answersOf(outcome: Outcome | null): readonly AnsweredPerson[] {
   return answer && answer.people.length > 1 ? answer.people.filter((person) => "code" in person) : [];
 }
 
+/** How many of several people the service did not answer about, because others are larger. */
+export const leftOut = (outcome: Outcome): number => (outcome.answer?.people.length ?? 0) - answersOf(outcome).length;
+
 /** In a word or two what the model sees in somebody. */
 export const wordOf = ({ prediction, code }: AnsweredPerson): string => prediction ?? messageOf(code).short.toLowerCase();
 
@@ -25,7 +28,7 @@ export function tally(outcome: Outcome): string {
   for (const word of [...words(answers.filter((person) => person.prediction)), ...words(answers.filter((person) => !person.prediction))]) {
     counts.set(word, (counts.get(word) ?? 0) + 1);
   }
-  const left = (outcome.answer?.people.length ?? 0) - answers.length;
+  const left = leftOut(outcome);
   const parts = [...counts].map(([word, count]) => `${count} ${word}`);
   return [...parts, ...(left > 0 ? [text.people.left(left)] : [])].join(", ");
 }
@@ -34,7 +37,7 @@ export function tally(outcome: Outcome): string {
 export const summary = (outcome: Outcome): string => `${text.people.count(outcome.answer?.people.length ?? 0)}: ${tally(outcome)}`;
 
 /** What an outcome means, in a sentence. */
-export const meaningOf = (outcome: Outcome): string => (answersOf(outcome).length > 0 ? text.people.meaning : messageOf(outcome.code).title);
+export const meaningOf = (outcome: Outcome): string => (answersOf(outcome).length > 0 ? text.people.meaning(leftOut(outcome)) : messageOf(outcome.code).title);
 
 /** The probability of the likeliest label, also where the model is unsure; of several people, that of the one it is least sure about. */
 export function shareOf(outcome: Outcome | null): number | null {
