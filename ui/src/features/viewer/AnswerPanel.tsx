@@ -35,11 +35,11 @@ export function AnswerPanel({ photo, onRetry, onCancel, ...choice }: Props) {
     pressed.current = true;
     act();
   };
-  const { eyebrow, title, look } = headline(photo);
+  const { eyebrow, title, large } = headline(photo);
   return (
     <section className={styles["panel"]} aria-label={words.label} aria-busy={outcome === null || undefined}>
       <p className={styles["eyebrow"]}>{eyebrow}</p>
-      <h2 ref={heading} tabIndex={-1} className={styles[look]}>
+      <h2 ref={heading} tabIndex={-1} className={large ? `${styles["prediction"]} ${outcome && answersOf(outcome).length > 0 ? styles["several"] : ""}` : styles["problem"]}>
         {title}
       </h2>
       {outcome ? <Body outcome={outcome} {...choice} /> : <Progress photo={photo} />}
@@ -61,20 +61,18 @@ export function AnswerPanel({ photo, onRetry, onCancel, ...choice }: Props) {
   );
 }
 
-function headline({ phase, outcome }: Photo): { eyebrow: string; title: ReactNode; look: "prediction" | "several" | "problem" } {
+function headline({ phase, outcome }: Photo): { eyebrow: string; title: ReactNode; large: boolean } {
   const prediction = outcome?.answer?.prediction;
-  if (prediction) return { eyebrow: words.eyebrow, title: <Large word={prediction} below={words.presentation} />, look: "prediction" };
-  if (outcome && answersOf(outcome).length > 0) {
-    const people = text.people.count(outcome.answer?.people.length ?? 0);
-    return { eyebrow: words.eyebrow, title: <Large word={people} below={tally(outcome)} />, look: "several" };
-  }
+  if (prediction) return { eyebrow: words.eyebrow, title: <Large word={prediction} below={words.presentation} />, large: true };
+  const several = outcome && answersOf(outcome).length > 0;
+  if (several) return { eyebrow: words.eyebrow, title: <Large word={text.people.count(outcome.answer?.people.length ?? 0)} below={tally(outcome)} />, large: true };
   if (outcome?.code === "unsure") {
-    return { eyebrow: words.unsureEyebrow, title: <Large word={words.unsure} below={words.unsureHeading} />, look: "prediction" };
+    return { eyebrow: words.unsureEyebrow, title: <Large word={words.unsure} below={words.unsureHeading} />, large: true };
   }
-  if (outcome) return { eyebrow: words.refusalEyebrow, title: messageOf(outcome.code).title, look: "problem" };
+  if (outcome) return { eyebrow: words.refusalEyebrow, title: messageOf(outcome.code).title, large: false };
   const { queued, preparing, sending, busy, reconnecting } = text.work;
   const title = { queued: queued[0], preparing: preparing[0], sending: sending[0], busy, reconnecting, done: "" }[phase];
-  return { eyebrow: text.work.eyebrow, title, look: "problem" };
+  return { eyebrow: text.work.eyebrow, title, large: false };
 }
 
 function Large({ word, below }: { word: string; below: string }) {
