@@ -21,7 +21,7 @@ const answered = (code: string, more: object = {}) => ({
 
 test.describe("with quick answers", () => {
   test.beforeEach(async ({ page }) => {
-    await page.route("**/predict", (route) => route.fulfill(answered("ok")));
+    await page.route("**/predict?*", (route) => route.fulfill(answered("ok")));
     await open(page);
   });
 
@@ -126,7 +126,7 @@ test.describe("when something breaks", () => {
 
   test("an answer with a code that the page does not know is shown, and the others stay", async ({ page }) => {
     const codes = ["ok", "too_dark"];
-    await page.route("**/predict", (route) => route.fulfill(answered(codes.shift() ?? "ok")));
+    await page.route("**/predict?*", (route) => route.fulfill(answered(codes.shift() ?? "ok")));
     await open(page);
     await choose(page, file("person.jpg"));
     await expect(heading(page, "male presentation")).toBeVisible();
@@ -137,7 +137,7 @@ test.describe("when something breaks", () => {
   });
 
   test("parts of the page that are gone since a deployment: the rest stays, and a reload loses no photo", async ({ page }) => {
-    await page.route("**/predict", (route) => route.fulfill(answered("ok")));
+    await page.route("**/predict?*", (route) => route.fulfill(answered("ok")));
     await page.route(/assets\/(Camera|Gallery)-.*\.js/, (route) => route.fulfill({ status: 404 }));
     await open(page);
     await page.getByRole("button", { name: "Use the camera" }).click();
@@ -156,7 +156,7 @@ test.describe("when something breaks", () => {
   test("Try again keeps the focus", async ({ page }) => {
     let broken = true;
     const fault = { error: "broken", detail: "broken", code: "internal", request_id: "made-up" };
-    await page.route("**/predict", (route) => route.fulfill(broken ? { status: 500, json: fault } : answered("ok")));
+    await page.route("**/predict?*", (route) => route.fulfill(broken ? { status: 500, json: fault } : answered("ok")));
     await open(page);
     await choose(page, file("person.jpg"));
     await expect(heading(page, "Something broke in the service")).toBeVisible();
@@ -171,7 +171,7 @@ test("the browser asks before photos in work are left, and not afterwards", asyn
   const held = new Promise<void>((resolve) => {
     answer = resolve;
   });
-  await page.route("**/predict", (route) => held.then(() => route.fulfill(answered("ok"))));
+  await page.route("**/predict?*", (route) => held.then(() => route.fulfill(answered("ok"))));
   await open(page);
   await choose(page, file("person.jpg"));
   await expect(heading(page, "Looking at the photo")).toBeVisible();

@@ -11,6 +11,15 @@ test("an answer is returned unchanged", async () => {
   expect(await ask()).toEqual({ kind: "answer", answer: answer("ok") });
 });
 
+test("each person of a photo is asked about, and those left out have no answer", async () => {
+  server.use(
+    http.post(`${SERVICE}/predict`, ({ request }) =>
+      HttpResponse.json(answer(new URL(request.url).searchParams.get("people") === "each" ? "ok, each person" : "multiple_people")),
+    ),
+  );
+  expect(await ask()).toEqual({ kind: "answer", answer: answer("ok, each person") });
+});
+
 test("a busy service says when to retry", async () => {
   replyWith(() => busy(7));
   expect(await ask()).toMatchObject({ kind: "fault", code: "overloaded", retryAfterMs: 7000 });

@@ -12,6 +12,9 @@ export type Reply =
 
 export type HealthReport = { kind: "report"; health: Health } | { kind: "busy" } | { kind: "no_answer" };
 
+/** Where photos are sent: each person gets an answer of their own. */
+export const predictUrl = (apiUrl: string): string => `${apiUrl}/predict?people=each`;
+
 export class Client {
   readonly #apiUrl: string;
 
@@ -19,12 +22,12 @@ export class Client {
     this.#apiUrl = apiUrl;
   }
 
-  /** Requests a prediction for one photo. Throws only when `signal` aborts. */
+  /** Requests a prediction for each person of one photo; older services answer about one person only. Throws only when `signal` aborts. */
   async predict(photo: Blob, filename: string, signal: AbortSignal): Promise<Reply> {
     const form = new FormData();
     form.append("file", photo, filename || "photo");
     try {
-      const response = await fetch(`${this.#apiUrl}/predict`, {
+      const response = await fetch(predictUrl(this.#apiUrl), {
         method: "POST",
         body: form,
         signal: withTimeout(signal, PATIENCE_MS),

@@ -7,6 +7,18 @@ import type { Answer, Fault, Health } from "./types";
 const share = v.number();
 const model = v.looseObject({ name: v.string(), revision: v.string() });
 
+const person = { box: v.tuple([share, share, share, share]), score: share };
+const answeredPerson = v.looseObject({
+  ...person,
+  code: v.string(),
+  prediction: v.nullable(v.string()),
+  confidence: share,
+  probabilities: v.record(v.string(), share),
+  error: v.nullable(v.string()),
+});
+/** One who was not asked about, because there are many, or the service is older. */
+const unansweredPerson = v.looseObject({ ...person, code: v.optional(v.undefined()) });
+
 const answer = v.looseObject({
   prediction: v.nullable(v.string()),
   confidence: share,
@@ -14,7 +26,7 @@ const answer = v.looseObject({
   probabilities: v.nullable(v.record(v.string(), share)),
   error: v.nullable(v.string()),
   code: v.string(),
-  people: v.array(v.looseObject({ box: v.tuple([share, share, share, share]), score: share })),
+  people: v.array(v.union([answeredPerson, unansweredPerson])),
   request_id: v.string(),
   model: v.nullish(v.looseObject({ detector: v.string(), classifier: v.string() })),
 });

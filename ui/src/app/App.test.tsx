@@ -35,7 +35,31 @@ test("one photo: the prediction, both probabilities, the box, and the announceme
   expect(screen.getByRole("status")).toHaveTextContent("The model sees male presentation, 89.2% confidence.");
 });
 
-test("several people: their number, and a box for each", async () => {
+test("several people: an answer for each, chosen by the frame or in the list", async () => {
+  replyWith(() => HttpResponse.json(answer("ok, each person")));
+  await choose("us.jpg");
+  expect(await screen.findByRole("heading", { name: "3 people 1 male, 1 unsure, 1 not asked about" })).toBeVisible();
+  expect(screen.getByRole("status")).toHaveTextContent("3 people: 1 male, 1 unsure, 1 not asked about.");
+  expect(screen.getAllByTestId("box")).toHaveLength(3);
+  const frames = within(screen.getByRole("group", { name: "People in the photo" }));
+  const list = within(screen.getByRole("list", { name: "Answers" }));
+  const expectChosen = (number: number) => {
+    for (const place of [frames, list]) {
+      expect(place.getAllByRole("button").map((button) => button.getAttribute("aria-pressed"))).toEqual([String(number === 1), String(number === 2)]);
+    }
+  };
+  expectChosen(1);
+  expect(screen.getByRole("region", { name: "Person 1: male presentation" })).toHaveTextContent("98.5% confidence");
+  await userEvent.click(frames.getByRole("button", { name: "Person 2: unsure" }));
+  expectChosen(2);
+  expect(screen.getByRole("region", { name: "Person 2: unsure" })).toHaveTextContent("It leans towards male, at 53.4%");
+  list.getByRole("button", { name: /^Person 1: male/ }).focus();
+  await userEvent.keyboard("{Enter}");
+  expectChosen(1);
+  expect(screen.getByText(/^Number 3 has no answer/)).toBeVisible();
+});
+
+test("several people, and a service that answers about one only: their number, and a box for each", async () => {
   replyWith(() => HttpResponse.json(answer("multiple_people")));
   await choose("us.jpg");
   expect(await screen.findByRole("heading", { name: "More than one person in this photo" })).toBeVisible();

@@ -9,7 +9,7 @@ const { "200": good, ...faults } = openapi.paths["/predict"].post.responses;
 const examples = Object.values(faults).flatMap((response) => Object.entries(response.content["application/json"].examples));
 
 /** An example answer from the OpenAPI document. */
-export const answer = (code: "ok" | "no_person" | "multiple_people" | "unsure"): Answer =>
+export const answer = (code: "ok" | "no_person" | "multiple_people" | "unsure" | "ok, each person"): Answer =>
   good.content["application/json"].examples[code].value as unknown as Answer;
 
 /** An example fault from the OpenAPI document. */

@@ -1,3 +1,10 @@
+interface Counts {
+  answered: number;
+  unsure: number;
+  without: number;
+  people: { all: number; answered: number; unsure: number };
+}
+
 /** Every sentence of the page but those about single codes (messages.ts). Another language is another file of this shape. */
 export const en = {
   brand: "Gender presentation",
@@ -34,7 +41,7 @@ export const en = {
 
   start: {
     title: "What does a model see in a photo?",
-    lead: "Show it a photo of one person. It says which gender presentation it sees, where it looked, and how sure it is, or exactly why it will not say.",
+    lead: "Show it a photo of a person, or of several. It says which gender presentation it sees, where it looked, and how sure it is, or exactly why it will not say.",
     choose: "Drop photos here, or click to choose",
     chooseByTouch: "Choose photos",
     many: "One, or as many as you like.",
@@ -123,13 +130,27 @@ export const en = {
     copied: "Copied",
   },
 
+  people: {
+    count: (count: number) => (count === 1 ? "1 person" : `${count} people`),
+    line: (number: number, word: string, percent: string | null) => `Person ${number}: ${word}${percent ? ` ${percent}` : ""}`,
+    left: (count: number) => `${count} not asked about`,
+    leftAdvice: (first: number, count: number) =>
+      `${count === 1 ? `Number ${first} has` : `Numbers ${first} ${count === 2 ? "and" : "to"} ${first + count - 1} have`} no answer: the service looks at the largest people only.`,
+    meaning: (left: number) => (left > 0 ? "Several people, an answer for the largest" : "Several people, an answer for each"),
+    list: "Answers",
+    frames: "People in the photo",
+    person: (number: number) => `Person ${number}`,
+    unsureAdvice: "Neither label is probable enough. That is an answer, too; a photo in which this person is larger or sharper may give another.",
+    numbered: "Choose a frame, or an answer here: the numbers belong together.",
+  },
+
   work: {
     eyebrow: "In work",
     cancel: "Cancel",
     again: (seconds: number) => (seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again."),
     queued: ["Waiting for its turn", "Other photos are being looked at."],
     preparing: ["Preparing the photo", "It is made smaller here, before it is sent."],
-    sending: ["Looking at the photo", "First for people, then at the one person."],
+    sending: ["Looking at the photo", "First for people, then at each of them."],
     busy: "The service is busy or warming up",
     reconnecting: "The service does not answer",
     nothingLost: "Nothing is lost.",
@@ -137,8 +158,9 @@ export const en = {
   },
 
   gallery: {
-    counts: ({ answered, unsure, without }: { answered: number; unsure: number; without: number }) =>
-      `${answered} with an answer, ${unsure} unsure, ${without} without`,
+    counts: ({ answered, unsure, without, people }: Counts) =>
+      `${answered} with an answer, ${unsure} unsure, ${without} without` +
+      (people.all > 0 ? `; of ${people.all} people in photos of several, ${people.answered} with an answer and ${people.unsure} unsure` : ""),
     busy: (seconds: number) => `The service is busy. Going on ${seconds > 0 ? `in ${seconds} s` : "now"}; nothing is lost.`,
     cancelRest: "Cancel the rest",
     progress: "Photos done",
@@ -147,6 +169,7 @@ export const en = {
       all: "All photos",
       answered: "Answered",
       unsure: "Unsure",
+      several: "Several people",
       refused: "No answer",
       failed: "Can be tried again",
       working: "In work",
@@ -173,6 +196,8 @@ export const en = {
     all: (count: number) => (count === 1 ? "The one photo" : `All ${count} photos`),
     shown: (count: number, filter: string) => `Only those shown: ${count} (“${filter}”)`,
     unfinished: (count: number) => (count === 1 ? "One has no answer yet; its code is “unfinished”." : `${count} have no answer yet; their code is “unfinished”.`),
+    people: "In the CSV, each person of a photo has a row of their own.",
+    notAskedText: "The service looks at the largest people of a photo only.",
     unfinishedText: "There was no answer yet when this was exported.",
     csv: "CSV",
     json: "JSON",
@@ -235,8 +260,8 @@ export const en = {
     stepsTitle: "How it works",
     steps: [
       ["Your browser", "makes a large photo smaller and turns it upright. The photo goes to the service and nowhere else."],
-      ["A detector", "of the DETR family looks for people. Nobody, or several: the service says so, and stops."],
-      ["A classifier", "(a vision transformer) looks at the one person and gives a probability to each of two labels. If neither is probable enough, it is unsure, and says that instead."],
+      ["A detector", "of the DETR family looks for people. Nobody: the service says so, and stops. Several: each gets an answer, the largest first."],
+      ["A classifier", "(a vision transformer) looks at each person alone and gives a probability to each of two labels. If neither is probable enough, it is unsure, and says that instead."],
       ["You", "see the answer, the frame in which it looked, and how sure it is. The service keeps nothing; your browser keeps the answers for a week."],
     ],
     sureTitle: "What the words for its confidence mean",

@@ -3,6 +3,7 @@ import { useState } from "react";
 import { Icon } from "@/shared/Icon";
 import { text } from "@/text";
 import type { Filter } from "../workspace/arrange";
+import { answersOf } from "../workspace/people";
 import type { Photo } from "../workspace/session";
 import { download, toCsv, toJson } from "./export";
 import styles from "./ExportMenu.module.css";
@@ -36,6 +37,7 @@ export function ExportMenu({ photos, shown, filter }: { photos: readonly Photo[]
           <p>{words.all(photos.length)}</p>
         )}
         {unfinished > 0 && <p className={styles["note"]}>{words.unfinished(unfinished)}</p>}
+        {exported.some(({ outcome }) => answersOf(outcome).length > 0) && <p className={styles["note"]}>{words.people}</p>}
         <div>
           <button type="button" className="button primary" onClick={() => download(toCsv(exported), "answers.csv", "text/csv")}>
             {words.csv}

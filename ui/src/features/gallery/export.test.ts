@@ -26,6 +26,14 @@ test("CSV has a quoted row for each photo, also the unfinished, and no formula t
   expect(rest).toEqual([""]);
 });
 
+test("CSV has a row for each of several people, with their frame, also for those whom the service did not answer about", () => {
+  const [, first, second, third, ...rest] = toCsv([photo("us.jpg", answered(answer("ok, each person")))]).split("\r\n");
+  expect(first).toMatch(/^us\.jpg,ok,male,0\.985,0\.015,0\.985,3,,.*,1,0\.31,0\.08,0\.72,0\.97$/);
+  expect(second).toMatch(/^us\.jpg,unsure,,,0\.466,0\.534,3,The model is not sure.*,2,0\.31,/);
+  expect(third).toMatch(/^us\.jpg,not_asked,,,,,3,The service looks at the largest people.*,3,0\.02,0\.4,0\.12,0\.71$/);
+  expect(rest).toEqual([""]);
+});
+
 test("JSON has the service's answers, and the same keys for photos that never reached it", () => {
   const items = JSON.parse(toJson(PHOTOS)) as Record<string, unknown>[];
   expect(items[0]).toEqual({ filename: "a.jpg", ...answer("ok") });

@@ -1,8 +1,12 @@
+import type { Person } from "@/api/types";
 import { text } from "@/text";
+import { answersOf } from "../workspace/people";
 import type { Photo } from "../workspace/session";
 
 /** The code of a photo that has no answer yet. */
 const UNFINISHED = "unfinished";
+/** The code of a person whom the service did not answer about, because others are larger. */
+const NOT_ASKED = "not_asked";
 
 const COLUMNS = [
   "filename",
@@ -16,13 +20,18 @@ const COLUMNS = [
   "request_id",
   "detector",
   "classifier",
+  "person",
+  "box_left",
+  "box_top",
+  "box_right",
+  "box_bottom",
 ] as const;
 
 type Row = Record<(typeof COLUMNS)[number], string | number | null>;
 
-/** CSV with one row per photo, as spreadsheets expect it: UTF-8 with a byte order mark, CRLF, quoted. */
+/** CSV with one row per photo, or per person where each has an answer, as spreadsheets expect it: UTF-8 with a byte order mark, CRLF, quoted. */
 export function toCsv(photos: readonly Photo[]): string {
-  const lines = [COLUMNS.join(","), ...photos.map(row).map((row) => COLUMNS.map((column) => cell(row[column])).join(","))];
+  const lines = [COLUMNS.join(","), ...photos.flatMap(rows).map((row) => COLUMNS.map((column) => cell(row[column])).join(","))];
   return `\ufeff${lines.join("\r\n")}\r\n`;
 }
 
@@ -46,6 +55,33 @@ export function download(text: string, filename: string, type: string): void {
   URL.revokeObjectURL(url);
 }
 
+function rows(photo: Photo): Row[] {
+  const answers = answersOf(photo.outcome);
+  const whole = row(photo);
+  const people = photo.outcome?.answer?.people ?? [];
+  const [only] = people;
+  if (answers.length === 0) return [people.length === 1 && only ? { ...whole, ...place(only, 1) } : whole];
+  return people.map((person, index) => {
+    const answer = "code" in person ? person : null;
+    return {
+      ...whole,
+      ...place(person, index + 1),
+      code: answer?.code ?? NOT_ASKED,
+      prediction: answer?.prediction ?? null,
+      confidence: answer?.prediction ? answer.confidence : null,
+      probability_female: answer?.probabilities["female"] ?? null,
+      probability_male: answer?.probabilities["male"] ?? null,
+      error: answer ? answer.error : text.export.notAskedText,
+    };
+  });
+}
+
+/** Which of the frames a row is about. */
+function place({ box: [left, top, right, bottom] }: Person, number: number) {
+  return { person: number, box_left: left, box_top: top, box_right: right, box_bottom: bottom };
+}
+
+/** What is known about the photo as a whole. */
 function row({ name, outcome }: Photo): Row {
   const answer = outcome?.answer;
   return {
@@ -60,6 +96,11 @@ function row({ name, outcome }: Photo): Row {
     request_id: outcome?.requestId ?? null,
     detector: answer?.model?.detector ?? null,
     classifier: answer?.model?.classifier ?? null,
+    person: null,
+    box_left: null,
+    box_top: null,
+    box_right: null,
+    box_bottom: null,
   };
 }
 

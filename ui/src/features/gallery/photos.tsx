@@ -6,7 +6,8 @@ import { messageOf } from "@/text/messages";
 import { photoAddress } from "../workspace/addresses";
 import { canRetry } from "../workspace/arrange";
 import { percent } from "../workspace/confidence";
-import { leaning } from "../workspace/outcome";
+import { likeliest } from "../workspace/outcome";
+import { answersOf, meaningOf, tally } from "../workspace/people";
 import type { Photo, PhotoSession } from "../workspace/session";
 import { Thumbnail } from "../workspace/Thumbnail";
 import styles from "./photos.module.css";
@@ -72,7 +73,7 @@ const Row = memo(function Row({ photo, ...actions }: Of) {
         <Verdict photo={photo} />
       </td>
       <td className={styles["wide"]}>{photo.outcome?.answer?.person_count}</td>
-      <td className={styles["wide"]}>{photo.outcome && messageOf(photo.outcome.code).title}</td>
+      <td className={styles["wide"]}>{photo.outcome && meaningOf(photo.outcome)}</td>
       <td>
         <Tool photo={photo} {...actions} />
       </td>
@@ -90,8 +91,15 @@ function Verdict({ photo: { phase, outcome } }: { photo: Photo }) {
       </span>
     );
   }
+  if (answersOf(outcome).length > 0) {
+    return (
+      <span className={styles["several"]}>
+        {text.people.count(outcome.answer?.people.length ?? 0)}: <span>{tally(outcome)}</span>
+      </span>
+    );
+  }
   const { short, tone } = messageOf(outcome.code);
-  const leans = leaning(outcome);
+  const leans = likeliest(outcome.answer?.probabilities);
   return (
     <span className={tone === "answer" ? styles["unsure"] : styles["refusal"]} data-tone={tone}>
       {short}

@@ -1,19 +1,19 @@
 import { useEffect, useRef, type ReactNode } from "react";
-import { Link } from "wouter";
 import { Icon } from "@/shared/Icon";
 import { useCountdown } from "@/shared/useCountdown";
 import { text } from "@/text";
 import { messageOf } from "@/text/messages";
-import { HOW } from "../workspace/addresses";
-import { percent, sureness, wrongOneIn } from "../workspace/confidence";
-import { leaning, type Outcome } from "../workspace/outcome";
+import type { Outcome } from "../workspace/outcome";
+import { answersOf, tally } from "../workspace/people";
 import type { Photo } from "../workspace/session";
 import styles from "./AnswerPanel.module.css";
 import { Details } from "./Details";
+import { PeopleAnswers, type Choice } from "./PeopleAnswers";
 import { Probabilities } from "./Probabilities";
 import { Program } from "./Program";
+import { Sureness } from "./Sureness";
 
-interface Props {
+interface Props extends Choice {
   photo: Photo;
   onRetry: () => void;
   onCancel: () => void;
@@ -22,7 +22,7 @@ interface Props {
 const words = text.answer;
 
 /** The answer about one photo, or its progress. */
-export function AnswerPanel({ photo, onRetry, onCancel }: Props) {
+export function AnswerPanel({ photo, onRetry, onCancel, ...choice }: Props) {
   const { outcome } = photo;
   const heading = useRef<HTMLHeadingElement>(null);
   const pressed = useRef(false);
@@ -39,10 +39,10 @@ export function AnswerPanel({ photo, onRetry, onCancel }: Props) {
   return (
     <section className={styles["panel"]} aria-label={words.label} aria-busy={outcome === null || undefined}>
       <p className={styles["eyebrow"]}>{eyebrow}</p>
-      <h2 ref={heading} tabIndex={-1} className={large ? styles["prediction"] : styles["problem"]}>
+      <h2 ref={heading} tabIndex={-1} className={large ? `${styles["prediction"]} ${outcome && answersOf(outcome).length > 0 ? styles["several"] : ""}` : styles["problem"]}>
         {title}
       </h2>
-      {outcome ? <Body outcome={outcome} /> : <Progress photo={photo} />}
+      {outcome ? <Body outcome={outcome} {...choice} /> : <Progress photo={photo} />}
       {outcome === null ? (
         <button type="button" className="button" onClick={press(onCancel)}>
           <Icon name="close" /> {text.work.cancel}
@@ -64,6 +64,8 @@ export function AnswerPanel({ photo, onRetry, onCancel }: Props) {
 function headline({ phase, outcome }: Photo): { eyebrow: string; title: ReactNode; large: boolean } {
   const prediction = outcome?.answer?.prediction;
   if (prediction) return { eyebrow: words.eyebrow, title: <Large word={prediction} below={words.presentation} />, large: true };
+  const several = outcome && answersOf(outcome).length > 0;
+  if (several) return { eyebrow: words.eyebrow, title: <Large word={text.people.count(outcome.answer?.people.length ?? 0)} below={tally(outcome)} />, large: true };
   if (outcome?.code === "unsure") {
     return { eyebrow: words.unsureEyebrow, title: <Large word={words.unsure} below={words.unsureHeading} />, large: true };
   }
@@ -81,35 +83,18 @@ function Large({ word, below }: { word: string; below: string }) {
   );
 }
 
-function Body({ outcome }: { outcome: Outcome }) {
+function Body({ outcome, ...choice }: { outcome: Outcome } & Choice) {
   const { answer, code } = outcome;
-  if (answer?.prediction) {
-    return (
-      <>
-        <p className={styles["sure"]}>
-          {sureness(answer.confidence)} <span>· {words.confidence(percent(answer.confidence))}</span>
-        </p>
-        {answer.probabilities && <Probabilities probabilities={answer.probabilities} prediction={answer.prediction} />}
-        <p className={styles["note"]}>
-          {odds(answer.confidence)}. {words.note} <Link href={`${HOW}#what-it-is`}>{words.noteLink}</Link>.
-        </p>
-      </>
-    );
-  }
-  const leans = code === "unsure" ? leaning(outcome) : null;
+  const { advice } = messageOf(code);
+  if (answersOf(outcome).length > 0) return <PeopleAnswers outcome={outcome} {...choice} />;
+  if (answer?.prediction || (answer && code === "unsure")) return <Sureness answer={answer} advice={advice} />;
   return (
     <>
-      {leans && <p className={styles["sure"]}>{words.leans(leans.label, percent(leans.share))}</p>}
       {code === "multiple_people" && answer && <p className={styles["count"]}>{words.people(answer.person_count)}</p>}
       {answer?.probabilities && <Probabilities probabilities={answer.probabilities} prediction={null} />}
-      <p>{messageOf(code).advice}</p>
+      <p>{advice}</p>
     </>
   );
-}
-
-function odds(confidence: number): string {
-  const oneIn = wrongOneIn(confidence);
-  return oneIn === null ? text.sure.hardlyWrong : text.sure.wrong(oneIn);
 }
 
 function Progress({ photo: { phase, resumesAt } }: { photo: Photo }) {

@@ -1,17 +1,24 @@
 import { useState } from "react";
+import type { Person } from "@/api/types";
 import { Icon } from "@/shared/Icon";
 import { useObjectUrl } from "@/shared/useObjectUrl";
 import { text } from "@/text";
+import { answersOf, lineOf } from "../workspace/people";
 import type { Photo } from "../workspace/session";
 import styles from "./BoxedPhoto.module.css";
+import type { Choice } from "./PeopleAnswers";
 
-/** The photo with a frame around each person, numbered if there are several. Frames are relative to the upright photo, as browsers show it. */
-export function BoxedPhoto({ photo: { file, upload, outcome } }: { photo: Photo }) {
+/**
+ * The photo with a frame around each person, numbered if there are several; those with an answer of their own can be chosen.
+ * Frames are relative to the upright photo, as browsers show it.
+ */
+export function BoxedPhoto({ photo: { file, upload, outcome }, chosen, onChoose }: { photo: Photo } & Choice) {
   // A browser that cannot show the file itself may show what was made of it.
   const [tried, setTried] = useState<"file" | "upload" | "neither">("file");
   const shown = tried === "file" ? file : tried === "upload" ? upload : null;
   const url = useObjectUrl(shown);
   const people = outcome?.answer?.people ?? [];
+  const answers = answersOf(outcome);
   if (!file || tried === "neither") {
     return (
       <div className={styles["stage"]}>
@@ -30,20 +37,46 @@ export function BoxedPhoto({ photo: { file, upload, outcome } }: { photo: Photo 
         {people.length > 0 && (
           <svg viewBox="0 0 1 1" preserveAspectRatio="none" role="img" aria-label={text.photo.frames(people.length)}>
             {people.map(({ box: [x0, y0, x1, y1] }, index) => (
-              <g key={index}>
+              <g
+                key={index}
+                data-chosen={(index === chosen && answers.length > 0) || undefined}
+                data-left={(answers.length > 0 && index >= answers.length) || undefined}
+              >
                 <rect className={styles["halo"]} x={x0} y={y0} width={x1 - x0} height={y1 - y0} />
                 <rect className={styles["box"]} x={x0} y={y0} width={x1 - x0} height={y1 - y0} data-testid="box" />
               </g>
             ))}
           </svg>
         )}
+        {answers.length > 0 && (
+          <div role="group" aria-label={text.people.frames}>
+            {answers.map((person, index) => (
+              <button
+                key={index}
+                type="button"
+                className={styles["choose"]}
+                style={area(person)}
+                aria-label={lineOf(person, index + 1)}
+                aria-pressed={index === chosen}
+                onClick={() => onChoose(index)}
+              >
+                <span className={styles["number"]}>{index + 1}</span>
+              </button>
+            ))}
+          </div>
+        )}
         {people.length > 1 &&
-          people.map(({ box: [x0, y0] }, index) => (
+          people.slice(answers.length).map(({ box: [x0, y0] }, index) => (
             <span key={index} className={styles["number"]} style={{ left: `${100 * x0}%`, top: `${100 * y0}%` }} aria-hidden="true">
-              {index + 1}
+              {answers.length + index + 1}
             </span>
           ))}
       </div>
     </div>
   );
+}
+
+/** Where a person is, in shares of the photo. */
+function area({ box: [x0, y0, x1, y1] }: Person) {
+  return { left: `${100 * x0}%`, top: `${100 * y0}%`, width: `${100 * (x1 - x0)}%`, height: `${100 * (y1 - y0)}%` };
 }

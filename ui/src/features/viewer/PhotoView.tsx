@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 import { Link } from "wouter";
 import { Icon } from "@/shared/Icon";
 import { useTitle } from "@/shared/useTitle";
@@ -8,6 +8,7 @@ import { photoAddress, PHOTOS } from "../workspace/addresses";
 import { neighbours } from "../workspace/arrange";
 import { percent } from "../workspace/confidence";
 import { useWorkspace } from "../workspace/context";
+import { answersOf } from "../workspace/people";
 import type { Photo } from "../workspace/session";
 import { AnswerPanel } from "./AnswerPanel";
 import { BoxedPhoto } from "./BoxedPhoto";
@@ -27,10 +28,14 @@ export function PhotoView({ photo, onRemove }: Props) {
   const title = useRef<HTMLHeadingElement>(null);
   useEffect(() => title.current?.focus({ preventScroll: true }), [photo.id]);
   useTitle(text.titles.of(`${verdict(photo)} · ${photo.name}`));
+  // Of several people; the largest, until another one is chosen.
+  const [choice, choose] = useState({ photo: photo.id, person: 0 });
+  const chosen = choice.photo === photo.id ? choice.person : 0;
+  const choosing = { chosen, onChoose: (person: number) => choose({ photo: photo.id, person }) };
   const words = text.photo;
   const many = photos.length > 1;
   return (
-    <div className={styles["view"]}>
+    <div className={styles["view"]} data-several={answersOf(photo.outcome).length > 0 || undefined}>
       <div className={styles["top"]}>
         <div className={styles["name"]}>
           <h1 ref={title} tabIndex={-1}>
@@ -63,8 +68,14 @@ export function PhotoView({ photo, onRemove }: Props) {
           )}
         </div>
       </div>
-      <AnswerPanel key={photo.id} photo={photo} onRetry={() => session.retry([photo.id])} onCancel={() => session.cancel(photo.id)} />
-      <BoxedPhoto key={`photo ${photo.id}`} photo={photo} />
+      <AnswerPanel
+        key={photo.id}
+        photo={photo}
+        onRetry={() => session.retry([photo.id])}
+        onCancel={() => session.cancel(photo.id)}
+        {...choosing}
+      />
+      <BoxedPhoto key={`photo ${photo.id}`} photo={photo} {...choosing} />
       {many && <Filmstrip photos={photos} arrangement={arrangement} shown={photo} />}
     </div>
   );
@@ -89,5 +100,6 @@ function Step({ to, icon, name }: { to: Photo | undefined; icon: "back" | "next"
 function verdict({ outcome }: Photo): string {
   if (!outcome) return text.titles.working;
   const { answer, code } = outcome;
+  if (answer && answersOf(outcome).length > 0) return text.people.count(answer.people.length);
   return answer?.prediction ? `${answer.prediction} ${percent(answer.confidence)}` : messageOf(code).short;
 }

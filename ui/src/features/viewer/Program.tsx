@@ -1,4 +1,5 @@
 import { useState } from "react";
+import { predictUrl } from "@/api/client";
 import { Icon } from "@/shared/Icon";
 import { text } from "@/text";
 import { useWorkspace } from "../workspace/context";
@@ -8,7 +9,7 @@ import { curl, python } from "./program";
 /** How to get the same answer from a program, ready to be copied. */
 export function Program({ name }: { name: string }) {
   const { apiUrl } = useWorkspace();
-  const url = new URL(`${apiUrl}/predict`, location.href).href;
+  const url = new URL(predictUrl(apiUrl), location.href).href;
   return (
     <details className={styles["details"]}>
       <summary>{text.answer.ask}</summary>

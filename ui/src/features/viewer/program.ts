@@ -14,5 +14,7 @@ with open(${JSON.stringify(name)}, "rb") as photo:
     response = requests.post(${JSON.stringify(url)}, files={"file": photo}, timeout=60)
 answer = response.json()
 print(answer["code"], answer.get("prediction"), answer.get("probabilities"))
+for person in answer.get("people", []):  # with an answer each, the largest first
+    print(person["box"], person.get("prediction"), person.get("probabilities"))
 `;
 }

@@ -2,6 +2,7 @@ import { text } from "@/text";
 import { messageOf } from "@/text/messages";
 import { count } from "./arrange";
 import { percent } from "./confidence";
+import { answersOf, summary } from "./people";
 import type { Photo } from "./session";
 
 /** Announces changes to screen readers: the state of the photo that is shown, or the progress of many. */
@@ -25,6 +26,7 @@ function progress(photos: readonly Photo[]): string {
 
 function one({ phase, outcome }: Photo): string {
   if (outcome?.answer?.prediction) return text.announce.answer(outcome.answer.prediction, percent(outcome.answer.confidence));
+  if (answersOf(outcome).length > 0 && outcome) return `${summary(outcome)}.`;
   if (outcome) return `${messageOf(outcome.code).title}. ${messageOf(outcome.code).advice}`;
   if (phase === "busy") return text.announce.busy;
   return phase === "reconnecting" ? text.announce.reconnecting : text.announce.looking;

@@ -15,6 +15,7 @@ const PHOTOS = [
   photo(5, "d.jpg", null),
   photo(6, "e.jpg", answered(answer("unsure"))),
 ];
+const SEVERAL = photo(7, "f.jpg", answered(answer("ok, each person"))); // male, unsure, and one who was not asked about
 const ids = (filter: Filter, sort: Sort) => arrange(PHOTOS, { ...AS_ADDED, filter, sort }).map(({ id }) => id);
 
 test("filters", () => {
@@ -32,7 +33,17 @@ test("orders; by confidence, unsure answers come before photos without probabili
 });
 
 test("unsure is counted as an answer of its own", () => {
-  expect(count(PHOTOS)).toEqual({ done: 5, answered: 2, unsure: 1, without: 2 });
+  expect(count(PHOTOS)).toEqual({ done: 5, answered: 2, unsure: 1, without: 2, people: { all: 0, answered: 0, unsure: 0 } });
+});
+
+test("a photo of several people is counted once, fits each of its answers, and is as sure as the least sure of them", () => {
+  const photos = [...PHOTOS, SEVERAL];
+  expect(count(photos)).toEqual({ done: 6, answered: 3, unsure: 1, without: 2, people: { all: 3, answered: 1, unsure: 1 } });
+  const shown = (filter: Filter, sort: Sort) => arrange(photos, { ...AS_ADDED, filter, sort }).map(({ id }) => id);
+  expect(shown("answered", "added")).toEqual([1, 2, 7]);
+  expect(shown("unsure", "added")).toEqual([6, 7]);
+  expect(shown("several", "added")).toEqual([7]);
+  expect(shown("answered", "confidence")).toEqual([2, 1, 7]);
 });
 
 test("Previous and Next follow the order and the filter of the gallery", () => {

@@ -1,6 +1,6 @@
 import { text } from "@/text";
 import { messageOf } from "@/text/messages";
-import { leaning } from "./outcome";
+import { answersOf, shareOf, summary } from "./people";
 import type { Photo } from "./session";
 
 export type Filter = keyof typeof text.gallery.filters;
@@ -20,18 +20,23 @@ export const isSort = (value: string): value is Sort => value in text.gallery.so
 
 export const canRetry = (photo: Photo): boolean => photo.outcome !== null && photo.file !== null && messageOf(photo.outcome.code).retry;
 
+/** Of several people some may be answered and some unsure: such a photo fits both filters, and counts as answered. */
 const MATCHES: Record<Filter, (photo: Photo) => boolean> = {
   all: () => true,
   answered: (photo) => photo.outcome?.code === "ok",
-  unsure: (photo) => photo.outcome?.code === "unsure",
+  unsure: (photo) => photo.outcome?.code === "unsure" || answersOf(photo.outcome).some(({ code }) => code === "unsure"),
+  several: (photo) => (photo.outcome?.answer?.people.length ?? 0) > 1,
   refused: (photo) => photo.outcome !== null && !["ok", "unsure"].includes(photo.outcome.code),
   failed: canRetry,
   working: (photo) => photo.outcome === null,
 };
 
-/** Of the more probable label, also where the model is unsure: there `confidence` is 0. */
-const confidence = ({ outcome }: Photo, missing: number): number => leaning(outcome)?.share ?? missing;
-const outcome = (photo: Photo): string => photo.outcome?.answer?.prediction ?? (photo.outcome ? messageOf(photo.outcome.code).short : "~");
+/** Not the answer's `confidence`, which is 0 where the model is unsure. */
+const confidence = ({ outcome }: Photo, missing: number): number => shareOf(outcome) ?? missing;
+const outcome = ({ outcome }: Photo): string => {
+  if (!outcome) return "~";
+  return outcome.answer?.prediction ?? (answersOf(outcome).length > 0 ? summary(outcome) : messageOf(outcome.code).short);
+};
 
 const ORDERS: Record<Sort, (a: Photo, b: Photo) => number> = {
   added: (a, b) => a.id - b.id,
@@ -59,9 +64,26 @@ export interface Counts {
   unsure: number;
   /** Done without either. */
   without: number;
+  /** Of the people in photos of several who have an answer each; zero where there are no such photos. */
+  people: { all: number; answered: number; unsure: number };
 }
 
 export function count(photos: readonly Photo[]): Counts {
   const of = (filter: Filter) => photos.filter(MATCHES[filter]).length;
-  return { done: photos.length - of("working"), answered: of("answered"), unsure: of("unsure"), without: of("refused") };
+  const answered = of("answered");
+  const without = of("refused");
+  const done = photos.length - of("working");
+  const several = photos.filter(({ outcome }) => answersOf(outcome).length > 0);
+  const people = several.flatMap(({ outcome }) => answersOf(outcome));
+  return {
+    done,
+    answered,
+    unsure: done - answered - without,
+    without,
+    people: {
+      all: several.reduce((sum, { outcome }) => sum + (outcome?.answer?.people.length ?? 0), 0),
+      answered: people.filter(({ prediction }) => prediction).length,
+      unsure: people.filter(({ code }) => code === "unsure").length,
+    },
+  };
 }

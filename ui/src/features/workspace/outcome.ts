@@ -16,7 +16,7 @@ export const answered = (answer: Answer): Outcome => ({ code: answer.code, answe
 export const problem = (code: PageProblem): Outcome => ({ code, answer: null, text: null, requestId: null });
 
 /** The more probable label with its probability, also where the model is unsure; null without probabilities. */
-export function leaning(outcome: Outcome | null): { label: string; share: number } | null {
-  const [most] = Object.entries(outcome?.answer?.probabilities ?? {}).sort(([, a], [, b]) => b - a);
+export function likeliest(probabilities: Record<string, number> | null | undefined): { label: string; share: number } | null {
+  const [most] = Object.entries(probabilities ?? {}).sort(([, a], [, b]) => b - a);
   return most ? { label: most[0], share: most[1] } : null;
 }
