@@ -64,7 +64,10 @@ def cpu_seconds(family: Iterable[psutil.Process]) -> defaultdict[Place, float]:
             name, whole = role(process.cmdline()), process.cpu_times()
             ended = whole.user + whole.system
             for thread in process.threads():
-                title = Path(f"/proc/{process.pid}/task/{thread.id}/comm").read_text().strip()
+                try:
+                    title = Path(f"/proc/{process.pid}/task/{thread.id}/comm").read_text().strip()
+                except (FileNotFoundError, ProcessLookupError):
+                    continue  # it has ended just now
                 times[Place(name, _without_number(title))] += thread.user_time + thread.system_time
                 ended -= thread.user_time + thread.system_time
             times[Place(name, ENDED)] += max(ended, 0.0)

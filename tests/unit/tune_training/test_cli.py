@@ -14,7 +14,7 @@ from transformers import AutoModelForObjectDetection
 
 from serve_app.checkpoints.card import sha256_of
 from serve_app.checkpoints.decision import ClassifierDecision, DetectorDecision
-from serve_app.settings import get_settings
+from serve_app.settings import Settings, get_settings
 from tests.support.checkpoints import write_tiny_classifier, write_tiny_detector
 from tests.support.drawn_photos import write_people, write_portraits
 from tests.support.service import ROOT
@@ -253,7 +253,7 @@ def test_from_photos_to_model_cards(
         assert metrics_table(values) in Path("README.md").read_text()
 
     run(monkeypatch, "publish", teller, "published/vit")
-    assert "serve deploy serve_config.yaml" in capsys.readouterr().out
+    assert f"serve deploy {Settings(_env_file=None).effective_serve_config}" in capsys.readouterr().out
 
 
 def test_few_photos_are_told_of_and_trained_on_in_folds(

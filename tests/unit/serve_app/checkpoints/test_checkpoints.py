@@ -25,6 +25,7 @@ def resolved(folder: Path) -> Checkpoint:
 
 def test_public_names() -> None:
     assert set(checkpoints.__all__) == {
+        "CARD_FILE",
         "CONFIG_FILE",
         "MANIFEST_FILE",
         "Checkpoint",
@@ -33,6 +34,7 @@ def test_public_names() -> None:
         "EXPORTS",
         "Entries",
         "LockedError",
+        "METRICS_FILE",
         "Manifest",
         "ManifestFile",
         "Pin",
