@@ -240,9 +240,8 @@ def test_deploy_goes_on_after_a_fault_at_any_step(rehearsal: Rehearsal) -> None:
         "create-invalidation",
         "smoke",
     ]
-    missing = [step for step in order if not any(step in call for call in calls)]
-    assert not missing, calls
-    positions = [next(number for number, call in enumerate(calls) if step in call) for step in order]
+    # What the first attempt has deleted is not asked for again.
+    positions = [next(number for number, call in enumerate([*first, *calls]) if step in call) for step in order]
     assert positions == sorted(positions)
 
 
@@ -360,7 +359,7 @@ def test_nothing_is_destroyed_without_its_name(rehearsal: Rehearsal) -> None:
 def test_it_is_destroyed_from_inside_out_also_after_a_fault(rehearsal: Rehearsal) -> None:
     rehearsal.fail_once("terraform/aws destroy")
     assert rehearsal.run("destroy", answer="photos\n").returncode == 1
-    rehearsal.calls()
+    first = rehearsal.calls()
     ended = rehearsal.run("destroy", answer="photos\n")
     assert ended.returncode == 0, ended.stderr
     order = ["delete rayjob", "delete rayservice", "delete namespace", "platform destroy", "wait nodeclaims", "describe-network-interfaces"]
