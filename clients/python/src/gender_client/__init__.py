@@ -3,11 +3,12 @@
 from gender_client.async_client import AsyncClient
 from gender_client.client import Client
 from gender_client.errors import ClientError, ServiceError, Unreachable
-from gender_client.models import Answer, BatchItem, Code, Health, ModelInfo, ModelRevisions, Person
+from gender_client.models import Answer, AnsweredPerson, BatchItem, Code, Health, ModelInfo, ModelRevisions, Person
 from gender_client.photos import Photo
 
 __all__ = [
     "Answer",
+    "AnsweredPerson",
     "AsyncClient",
     "BatchItem",
     "Client",

@@ -48,6 +48,16 @@ class Person(Body):
     score: float
 
 
+class AnsweredPerson(Person):
+    """A person with an answer of their own, where each was asked for: see `Answer`."""
+
+    code: AnyCode
+    prediction: str | None
+    confidence: float
+    probabilities: dict[str, float]
+    error: str | None
+
+
 class ModelRevisions(Body):
     """The two models that made an answer, each as `name@revision`."""
 
@@ -74,7 +84,7 @@ class Answer(Body):
     probabilities: dict[str, float] | None
     error: str | None
     code: AnyCode
-    people: list[Person]
+    people: list[AnsweredPerson | Person]
     request_id: str
     model: ModelRevisions | None
 
