@@ -22,8 +22,10 @@ from pydantic import ValidationError
 from tqdm import tqdm
 
 from serve_app.checkpoints import (
+    CARD_FILE,
     CONFIG_FILE,
     MANIFEST_FILE,
+    METRICS_FILE,
     Checkpoint,
     CheckpointError,
     Manifest,
@@ -37,7 +39,7 @@ from serve_app.checkpoints.decision import DECISION_FILE, DecisionError
 from serve_app.settings import EMBEDDED_DETECTOR, get_settings
 from tune_training.data.labelled_photos import read_labelled
 from tune_training.data.manifest import TEST
-from tune_training.evaluate.metrics_file import CARD_FILE, METRICS_FILE, read_metrics
+from tune_training.evaluate.metrics_file import read_metrics
 from tune_training.io import models, storage
 from tune_training.io.errors import InputError
 from tune_training.io.shared_folder import ReadFile, SharedFolder, WrittenMeanwhile

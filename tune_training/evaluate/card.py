@@ -11,10 +11,10 @@ from typing import Annotated
 import typer
 from safetensors import safe_open
 
-from serve_app.checkpoints import Checkpoint
+from serve_app.checkpoints import CARD_FILE, Checkpoint
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR
 from tune_training.evaluate.card_tables import folds_details, metrics_table, split_details
-from tune_training.evaluate.metrics_file import CARD_FILE, Metrics, plain, read_metrics
+from tune_training.evaluate.metrics_file import Metrics, plain, read_metrics
 from tune_training.io.errors import InputError
 
 BEGIN = "<!-- metrics:begin -->"

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from serve_app.checkpoints import MANIFEST_FILE, resolve
+from serve_app.checkpoints import CARD_FILE, MANIFEST_FILE, METRICS_FILE, resolve
 from serve_app.checkpoints.card import weights_sha256
 from serve_app.checkpoints.decision import DECISION_FILE, ClassifierDecision
 from serve_app.codes import Code
@@ -25,7 +25,7 @@ from tune_training.evaluate.card_tables import percent_of
 from tune_training.evaluate.confidence_choice import ERROR_RATE, calibrated
 from tune_training.evaluate.crop_choice import best_crop
 from tune_training.evaluate.gallery import GALLERY_FILE, write_gallery
-from tune_training.evaluate.metrics_file import CARD_FILE, METRICS_FILE, Metrics, read_metrics, to_json
+from tune_training.evaluate.metrics_file import Metrics, read_metrics, to_json
 from tune_training.evaluate.report import write_report
 from tune_training.evaluate.scores import DRAWS, Judged
 from tune_training.evaluate.split_metrics import split_metrics

@@ -5,8 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from serve_app.checkpoints import CARD_FILE as CARD_FILE
-from serve_app.checkpoints import METRICS_FILE as METRICS_FILE
+from serve_app.checkpoints import METRICS_FILE
 from serve_app.checkpoints.card import weights_sha256
 from tune_training.io.errors import InputError
 
