@@ -577,7 +577,9 @@ destroy() {
 }
 
 kind_exists() { # KIND OF KUBERAY
-  "$KUBECTL" get crd "${1}s.ray.io" > /dev/null 2>&1
+  local found
+  found=$("$KUBECTL" get customresourcedefinition "${1}s.ray.io" --ignore-not-found --output name) || fail "cannot ask the cluster for its kinds"
+  [[ -n $found ]]
 }
 
 # Network interfaces that the cluster's network has left behind: subnets and security groups cannot be deleted before them.
