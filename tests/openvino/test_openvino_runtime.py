@@ -25,7 +25,7 @@ from serve_app.vision.people import DetectedPerson
 from serve_app.vision.pipeline import Outcome, Pipeline
 from tests.support.checkpoints import DetectorKind, write_tiny_classifier, write_tiny_detector
 
-SCENES, PORTRAITS = 60, 140
+SCENES, PORTRAITS = 30, 70
 
 
 @pytest.fixture(scope="module")
