@@ -1,33 +1,25 @@
 """Files in folders and under s3:// prefixes alike: listed, read, and written so that they appear whole or not at all.
 
-A URI is a path of this machine or `s3://bucket/key`. For S3, credentials, region, endpoint (AWS_ENDPOINT_URL) and retries are boto3's
-own. What the user can mend is an `InputError` that names the URI and says what to do; a file that is not there is a `FileNotFoundError`.
+A URI is a path of this machine or `s3://bucket/key` (see `s3`, which is imported when a URI needs it: boto3 takes 150 ms in each process).
+What the user can mend is an `InputError` that names the URI and says what to do; a file that is not there is a `FileNotFoundError`.
 """
 
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import boto3
-from botocore import exceptions as boto
-from botocore.config import Config
 from tqdm import tqdm
 
-from serve_app.checkpoints import CheckpointError, explaining_s3
 from tune_training.io.errors import InputError
 
 S3 = "s3://"
 LONG_S = 2.0  # a listing shows its progress after so long
-_CONNECTIONS = 32  # of one client: the most objects that are read at a time
-_DELETED_AT_ONCE = 1000  # S3's own limit
-_READS = 5  # of an object whose transfer breaks off: botocore tries again only until the first byte
-_BROKEN_OFF = (boto.IncompleteReadError, boto.ResponseStreamingError, boto.HTTPClientError)
 
 
 @dataclass(frozen=True)
@@ -85,22 +77,14 @@ def find_files(uri: str) -> Sequence[StoredFile]:
     Raises:
         InputError: there is no such bucket, or no access.
     """
-    files = _list_s3(uri) if is_s3(uri) else _list_folder(Path(uri).expanduser())
+    files = _listed_in_s3(uri) if is_s3(uri) else _list_folder(Path(uri).expanduser())
     counted = tqdm(files, desc="listing", unit="file", delay=LONG_S, disable=None)  # how many there are shows in the end only
     return sorted(counted, key=lambda file: file.name)
 
 
 def exists(uri: str) -> bool:
     """Whether there is a file with exactly this URI."""
-    if not is_s3(uri):
-        return Path(uri).is_file()
-    bucket, key = _parts(uri)
-    try:
-        with _explaining(uri):
-            _client().head_object(Bucket=bucket, Key=key)
-    except FileNotFoundError:
-        return False
-    return True
+    return bool(_s3().exists(uri)) if is_s3(uri) else Path(uri).is_file()
 
 
 def read_bytes(uri: str) -> bytes:
@@ -110,28 +94,14 @@ def read_bytes(uri: str) -> bytes:
         FileNotFoundError: there is none.
         OSError, InputError: it cannot be read.
     """
-    if not is_s3(uri):
-        return Path(uri).read_bytes()
-    bucket, key = _parts(uri)
-    with _explaining(uri):
-        reads = 0
-        while True:
-            body = _client().get_object(Bucket=bucket, Key=key)["Body"]
-            reads += 1
-            try:
-                content: bytes = body.read()
-                return content
-            except _BROKEN_OFF:
-                if reads == _READS:
-                    raise
+    content: bytes = _s3().read(uri) if is_s3(uri) else Path(uri).read_bytes()
+    return content
 
 
 def write_bytes(uri: str, content: bytes) -> None:
     """Writes a file atomically: readers see the old content or the new one."""
     if is_s3(uri):
-        bucket, key = _parts(uri)
-        with _explaining(uri):
-            _client().put_object(Bucket=bucket, Key=key, Body=content)
+        _s3().write(uri, content)
         return
     path = Path(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -150,34 +120,26 @@ def write_bytes(uri: str, content: bytes) -> None:
 
 def write_file(uri: str, source: Path) -> None:
     """Copies a local file of any size to a URI; to S3, large ones are sent in several parts."""
-    if not is_s3(uri):
+    if is_s3(uri):
+        _s3().upload(uri, source)
+    else:
         write_bytes(uri, source.read_bytes())
-        return
-    bucket, key = _parts(uri)
-    with _explaining(uri):
-        _client().upload_file(str(source), bucket, key)
 
 
 def delete(uri: str) -> None:
     """Removes a file, if it exists."""
-    if not is_s3(uri):
+    if is_s3(uri):
+        _s3().delete(uri)
+    else:
         Path(uri).unlink(missing_ok=True)
-        return
-    bucket, key = _parts(uri)
-    with _explaining(uri):
-        _client().delete_object(Bucket=bucket, Key=key)
 
 
 def delete_folder(uri: str) -> None:
     """Removes a folder, or all objects under a prefix, if there are any."""
-    if not is_s3(uri):
+    if is_s3(uri):
+        _s3().delete_below(uri)
+    else:
         shutil.rmtree(uri, ignore_errors=True)
-        return
-    bucket, prefix = _parts(uri)
-    keys = [{"Key": f"{prefix}/{file.name}"} for file in _list_s3(uri)]
-    with _explaining(uri):
-        for start in range(0, len(keys), _DELETED_AT_ONCE):
-            _client().delete_objects(Bucket=bucket, Delete={"Objects": keys[start : start + _DELETED_AT_ONCE], "Quiet": True})
 
 
 def check_writable(folder: str) -> None:
@@ -240,59 +202,23 @@ def _cannot_list(error: OSError) -> None:
     raise InputError(f"{error.filename!r}: this folder cannot be read ({error.strerror}). Give the right to, or move it away") from error
 
 
-def _list_s3(uri: str) -> Iterator[StoredFile]:
-    bucket, key = _parts(uri, prefix=True)
-    prefix = f"{key}/" if key else ""
-    pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    with _explaining(uri):
-        for item in (item for page in pages for item in page.get("Contents", [])):
-            name = item["Key"].removeprefix(prefix)
-            # S3 consoles mark an empty folder with an object whose key ends with a slash.
-            if not name.endswith("/") and not any(part.startswith(".") for part in name.split("/")):
-                yield StoredFile(name, item["Size"], item["ETag"].strip('"'))
+def _listed_in_s3(uri: str) -> Iterator[StoredFile]:
+    for name, size, etag in _s3().names_below(uri):
+        # S3 consoles mark an empty folder with an object whose key ends with a slash.
+        if not name.endswith("/") and not any(part.startswith(".") for part in name.split("/")):
+            yield StoredFile(name, size, etag)
 
 
-def _parts(uri: str, *, prefix: bool = False) -> tuple[str, str]:
-    bucket, _, key = uri[len(S3) :].partition("/")
-    key = key.strip("/") if prefix else key
-    if not bucket or not (key or prefix):
-        raise InputError(f"{uri!r}: the URI is malformed. Write s3://bucket/{'prefix/' if prefix else 'key'}")
-    return bucket, key
-
-
-@contextmanager
-def _explaining(uri: str) -> Iterator[None]:
-    try:
-        with explaining_s3(uri):
-            yield
-    except CheckpointError as error:
-        cause = error.__cause__
-        if isinstance(cause, boto.ClientError) and cause.response["Error"]["Code"] in ("NoSuchKey", "404"):
-            raise FileNotFoundError(f"{uri!r}: there is no such object") from error
-        raise InputError(str(error)) from error
-
-
-@contextmanager
-def s3_object(uri: str) -> Iterator[tuple[Any, dict[str, str]]]:
+def s3_object(uri: str) -> AbstractContextManager[tuple[Any, dict[str, str]]]:
     """boto3's client and the arguments that name an object; errors in the block are those of this module."""
-    bucket, key = _parts(uri)
-    with _explaining(uri):
-        yield _client(), {"Bucket": bucket, "Key": key}
+    of_object: AbstractContextManager[tuple[Any, dict[str, str]]] = _s3().of_object(uri)
+    return of_object
 
 
-def _client() -> Any:
-    """boto3's client for the AWS_* settings as they are now; one for all threads."""
-    return _client_for(tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))))
+def _s3() -> ModuleType:
+    from tune_training.io import s3
 
-
-@lru_cache(maxsize=1)
-def _client_for(_settings: tuple[tuple[str, str], ...]) -> Any:
-    config = Config(max_pool_connections=_CONNECTIONS, connect_timeout=10)
-    try:
-        with _explaining(S3):
-            return boto3.session.Session(region_name=os.environ.get("AWS_REGION")).client("s3", config=config)
-    except ValueError as error:
-        raise InputError(f"the S3 client cannot be set up ({error}). Check AWS_ENDPOINT_URL and AWS_REGION") from error
+    return s3
 
 
 def _umask() -> int:

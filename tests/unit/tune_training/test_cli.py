@@ -27,7 +27,7 @@ from tune_training.evaluate.card_tables import metrics_table
 
 Argument = str | Path
 
-HEAVY = ("torch", "transformers", "ray", "scipy", "sklearn", "cleanlab", "optuna", "pandas", "matplotlib", "openvino")
+HEAVY = ("torch", "transformers", "ray", "scipy", "sklearn", "cleanlab", "optuna", "pandas", "matplotlib", "openvino", "boto3")
 
 COUNT = """
 import json, sys
