@@ -83,8 +83,7 @@ async def read_files(request: Request, settings: Settings, take: Take, places: U
         ClientDisconnect: the client has gone.
     """
     form = _form_of_files(request, settings, settings.max_batch_files, "batch")
-    limit = settings.max_batch_files * (settings.max_image_bytes + FORM_OVERHEAD_BYTES)
-    await _read(request, limit, take, places, form.write)
+    await _read(request, settings.max_batch_files * (settings.max_image_bytes + FORM_OVERHEAD_BYTES), take, places, form.write)
     return form.finish()
 
 
@@ -99,8 +98,7 @@ async def read_each_file(
 
     Args:
         places: the body takes one while it arrives.
-        put: takes a file when it likes. Until then no more is read, and the client's clocks stand still.
-        before_more: the same, before each further chunk.
+        put: takes a file when it likes, and `before_more` returns when it likes: no more is read until then, and the client is not late.
 
     Raises:
         Refused: the body is not valid, too large, or too slow, or there is no place for it; files before that were handed over.
