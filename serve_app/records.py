@@ -35,6 +35,7 @@ class RequestRecord:
         seconds: from the first byte of its head to the last one of its answer.
         key: name of the client's API key, where there are keys and it is good.
         trace_id: of the trace that the client says it belongs to (W3C Trace Context).
+        broken: the code with which a stream ended before its end.
     """
 
     request_id: str
@@ -46,6 +47,7 @@ class RequestRecord:
     seconds: float = 0.0
     trace_id: str | None = None
     key: str | None = None
+    broken: Code | None = None
 
     @property
     def stages(self) -> dict[str, float]:

@@ -84,13 +84,20 @@ class Settings(BaseSettings):
         gt=0,
     )
     max_people: int = Field(10, description="People of one photo that are classified with `people=each`, the largest first", ge=1, le=100)
-    max_batch_files: int = Field(10, description="Most photos in one /predict-batch", gt=0)
+    max_batch_files: int = Field(10, description="Most photos in one /predict-batch; of a stream, most that have no answer yet", gt=0)
+    max_stream_files: int = Field(
+        1000, description="Most photos in one stream: a /predict-batch whose client accepts application/x-ndjson", gt=0
+    )
+    max_streams: int = Field(8, description="Most streams at one ingress replica at a time; more are refused as `overloaded`", gt=0)
     image_formats: Annotated[tuple[str, ...], NoDecode] = Field(
         ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF"),
         description="Accepted formats, as Pillow names them, separated by commas (HEIC is HEIF)",
     )
     request_deadline_s: float = Field(20.0, description="Seconds from the end of an upload to its answer; then `timeout`", gt=0)
     upload_deadline_s: float = Field(30.0, description="Seconds that a body may take to arrive", gt=0)
+    stream_deadline_s: float = Field(
+        600.0, description="Seconds that the photos of a stream may take to arrive, no faster than they are answered", gt=0, le=3000
+    )
     min_upload_bytes_per_s: int = Field(
         10_000, description="Bodies that arrive more slowly are ended after some seconds, sooner when others wait for their place", gt=0
     )

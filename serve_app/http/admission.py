@@ -1,5 +1,9 @@
-"""Admission: limits on photos and bytes in flight. What does not fit is refused at once as `overloaded`, with a Retry-After."""
+"""Admission: limits on photos and bytes in flight. What does not fit is refused at once as `overloaded`, with a Retry-After.
 
+Streams wait instead: their clients send no faster than that.
+"""
+
+import asyncio
 import math
 import time
 from collections import deque
@@ -15,9 +19,33 @@ LEAST_PHOTOS = 8  # always admitted: they fill a batch, and their answers give t
 WINDOW = 32  # answers over which the pace is measured
 ENOUGH = 8  # answers without which there is no pace yet
 MAX_RETRY_AFTER_S = 10
+SHARE_OF_STREAMS = 0.5  # of the places: streams take all that they get, and other requests do not wait, they are refused
 
 _OF_A_MODEL = {code for code in Code if MEANINGS[code].status == 200}  # only these are sure to have passed through one
 _OF_THE_FILE = {Code.NOT_AN_IMAGE, Code.IMAGE_TOO_LARGE, Code.CORRUPT_IMAGE}
+
+
+class Changes:
+    """Lets others wait until what they need has come true."""
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Waits until `condition` holds; it holds still when this returns."""
+        while not condition():
+            change = asyncio.get_running_loop().create_future()
+            self._waiting.add(change)
+            try:
+                await change
+            finally:
+                self._waiting.discard(change)
+
+    def tell(self) -> None:
+        """There was a change."""
+        for change in self._waiting:
+            if not change.done():
+                change.set_result(None)
 
 
 class Budget:
@@ -30,11 +58,16 @@ class Budget:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._in_use = 0
+        self._changes = Changes()
 
     @property
     def in_use(self) -> int:
         """What is held now."""
         return self._in_use
+
+    async def until_fits(self, amount: int) -> None:
+        """Waits until `amount` fits; taken at once, it does."""
+        await self._changes.until(lambda: self._in_use + amount <= self._limit)
 
     @contextmanager
     def hold(self, amount: int = 0) -> Iterator[Take]:
@@ -51,12 +84,15 @@ class Budget:
                 raise Refused(Code.OVERLOADED)
             self._in_use += more
             held += more
+            if more < 0:
+                self._changes.tell()
 
         try:
             take(amount)
             yield take
         finally:
             self._in_use -= held
+            self._changes.tell()
 
 
 class PhotoInFlight:
@@ -141,6 +177,7 @@ class PhotoAdmission:
         self._within_s = within_s
         self._pace = pace
         self._in_flight = 0
+        self._changes = Changes()
 
     @property
     def limit(self) -> int:
@@ -161,6 +198,11 @@ class PhotoAdmission:
             wait = math.ceil(excess * (self._pace.seconds_per_photo or 0.0))
             raise Refused(Code.OVERLOADED, retry_after_s=min(max(wait, RETRY_AFTER_S), MAX_RETRY_AFTER_S))
 
+    async def until_room(self) -> None:
+        """Waits until there is room for a photo of a stream; admitted at once, it fits."""
+        # The limit follows the pace, which changes when photos end; without any in flight there is room.
+        await self._changes.until(lambda: self._in_flight < max(1, int(self.limit * SHARE_OF_STREAMS)))
+
     @contextmanager
     def admit(self, photos: int) -> Iterator[None]:
         """Counts `photos` as in flight until the block is left.
@@ -174,3 +216,4 @@ class PhotoAdmission:
             yield
         finally:
             self._in_flight -= photos
+            self._changes.tell()

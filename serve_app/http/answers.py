@@ -157,6 +157,12 @@ class BatchItem(Answer):
     filename: str
 
 
+class StreamItem(BatchItem):
+    """A line of a stream: the `BatchItem` of the file that was sent as the `index`th, from 0."""
+
+    index: int = Field(ge=0)
+
+
 class BatchAnswer(Body):
     """The answers of a batch, in the order sent."""
 

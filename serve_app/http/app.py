@@ -14,6 +14,7 @@ from serve_app import __version__
 from serve_app.codes import MEANINGS, Code
 from serve_app.http.admission import Budget, Pace, PhotoAdmission
 from serve_app.http.answers import ALIVE, HEALTHY, Answer, BatchAnswer, BatchItem, Body, ExplainedAnswer, Health, Liveness, Welcome
+from serve_app.http.body_window import AppMiddleware, wants_lines
 from serve_app.http.docs_page import docs_routes
 from serve_app.http.draining import DrainMiddleware
 from serve_app.http.fairness import Fairness
@@ -38,6 +39,8 @@ from serve_app.http.options import COST_OF_EXPLAINING, EXPLAIN, question_of
 from serve_app.http.page import accepts_html, index_response, page_routes
 from serve_app.http.recording import SERVER_TIMING, RecordMiddleware, Tell
 from serve_app.http.shared_answer import SharedAnswer
+from serve_app.http.stream_docs import describe_lines_in_document
+from serve_app.http.streaming import StreamResponse, Streams
 from serve_app.http.upload_places import UploadPlaces
 from serve_app.http.uploads import Upload, read_files, read_image
 from serve_app.question import Question
@@ -111,6 +114,7 @@ def create_app(
     _add_api_routes(app, service, settings, fairness, health_is_closed=keys.required and "health" not in settings.api_keys_open)
     calls = _add_undocumented_routes(app)
     keep_nulls_in_examples(app)
+    describe_lines_in_document(app)
     if keys.required:
         require_key_in_document(app, [PREDICT, PREDICT_BATCH], API_KEY_HEADER)
     app.router.routes.extend(docs_routes(TITLE, root_path, OPENAPI_URL))
@@ -133,6 +137,7 @@ def create_app(
     app.add_middleware(RecordMiddleware, tell=tell, calls=calls, photo_calls=[PREDICT, PREDICT_BATCH])
     app.add_middleware(CatchAllMiddleware)
     app.add_middleware(RequestIdMiddleware, returned_by_proxy=request_id_returned_by_proxy)
+    app.add_middleware(AppMiddleware)
     return app
 
 
@@ -141,6 +146,7 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings, f
     photos = PhotoAdmission(settings.max_photos_in_flight, settings.request_deadline_s * SHARE_OF_DEADLINE, pace)
     body_bytes = Budget(settings.max_upload_bytes_in_flight)
     places = UploadPlaces(settings)
+    streams = Streams(settings, photos, body_bytes, places, fairness, Budget(settings.max_streams))
     models = SharedAnswer(lambda: service.health())
     shared_cards = SharedAnswer(lambda: service.cards())
     has_page = bool(page_routes(settings.page_dir))
@@ -209,6 +215,8 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings, f
         if question.explain:
             raise Refused(Code.BAD_REQUEST, f"{EXPLAIN} is for one photo: send it to {PREDICT}")
         await fairness.take(request)
+        if wants_lines(request.headers):
+            return StreamResponse(streams, request, lambda upload: _item(ask, upload, record, question))
         photos.check()
         with body_bytes.hold() as take:
             uploads = await read_files(request, settings, take, places)

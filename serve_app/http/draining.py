@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve_app.codes import Code
@@ -24,6 +25,8 @@ POLL_S = 0.05
 
 class DrainMiddleware:
     """Refuses requests as `overloaded` once the service is stopping, and holds the shared lock while others are in flight.
+
+    Those that last long can ask `request.state.is_stopping`, see `is_stopping`.
 
     Args:
         folder: shared with `drain`; when it is None or cannot be read, every request is admitted: nobody says that the service stops.
@@ -41,7 +44,9 @@ class DrainMiddleware:
         if scope["type"] != "http" or self._folder is None or scope["path"].rstrip("/") in self._always:
             await self._app(scope, receive, send)
             return
-        with self._counted(self._folder) as admitted:
+        folder = self._folder
+        scope = {**scope, "state": {**scope["state"], "is_stopping": lambda: self._is_stopping(folder)}}
+        with self._counted(folder) as admitted:
             app = self._app if admitted else fault_response(Code.OVERLOADED, scope["state"]["request_id"])
             await app(scope, receive, send)
 
@@ -66,6 +71,12 @@ class DrainMiddleware:
             return (folder / STOPPING).exists()
         except OSError:  # somebody cleaned the folder away
             return False
+
+
+def is_stopping(request: Request) -> bool:
+    """Whether the service has begun to stop, so that a long request should come to its end."""
+    ask: Callable[[], bool] | None = getattr(request.state, "is_stopping", None)
+    return ask is not None and ask()
 
 
 def drain(folder: Path, seconds: float, give_up: Callable[[], bool] = lambda: False) -> bool:

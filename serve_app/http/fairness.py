@@ -1,5 +1,6 @@
 """Fairness: each client may ask about so many photos per second, and a few more at once (token bucket)."""
 
+import asyncio
 import ipaddress
 import logging
 import math
@@ -130,13 +131,21 @@ class Fairness:
         Raises:
             Refused: `too_many_requests`, with the seconds until there will be room.
         """
-        if self._buckets is None:
-            return
-        record: RequestRecord = request.state.record
-        client = f"key/{record.key}" if record.key is not None else f"address/{address_of(request, self._proxies)}"
-        wait = await self._buckets.take(client, photos)
+        wait = await self._take(request, photos)
         if wait:
             raise Refused(Code.TOO_MANY_REQUESTS, retry_after_s=math.ceil(wait))
+
+    async def wait_for_one(self, request: Request) -> None:
+        """Counts one more photo of a stream, as soon as its client may send one."""
+        while wait := await self._take(request, 1):  # noqa: ASYNC110 - its bucket says how long
+            await asyncio.sleep(wait)
+
+    async def _take(self, request: Request, photos: int) -> float:
+        if self._buckets is None:
+            return 0.0
+        record: RequestRecord = request.state.record
+        client = f"key/{record.key}" if record.key is not None else f"address/{address_of(request, self._proxies)}"
+        return await self._buckets.take(client, photos)
 
 
 def address_of(request: Request, proxies: int) -> str:

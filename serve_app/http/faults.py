@@ -76,6 +76,12 @@ def _allowed(app: FastAPI, request: Request) -> set[str]:
     return {method for route in matching for method in route.methods or ()}
 
 
+def log_unforeseen(error: Exception, request_id: str) -> None:
+    """Logs an unforeseen exception, without its message: that may quote a file name."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("request %s failed: %s\n%s", request_id, type(error).__name__, frames)
+
+
 class CatchAllMiddleware:
     """Answers an unforeseen exception with `internal`.
 
@@ -105,9 +111,7 @@ class CatchAllMiddleware:
             if started:
                 raise
             request_id = scope["state"]["request_id"]
-            # The exception's message is left out: it may quote a file name.
-            frames = "".join(traceback.format_tb(error.__traceback__))
-            logger.error("request %s failed: %s\n%s", request_id, type(error).__name__, frames)
+            log_unforeseen(error, request_id)
             await fault_response(Code.INTERNAL, request_id)(scope, receive, send)
 
 

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.codes import Code
 from serve_app.graph.haproxy import CONTROL_HEADERS
+from serve_app.http.body_window import DoorMiddleware
 from serve_app.http.faults import CatchAllMiddleware, PlainFaultMiddleware
 
 HEADER = "x-request-id"
@@ -68,6 +69,7 @@ def serve_proxy_middlewares() -> list[Middleware]:
     well-formed. And what Serve refuses itself gets our body, except on the addresses that it has for machines.
     """
     return [
+        Middleware(DoorMiddleware),
         Middleware(PlainFaultMiddleware, codes=SERVES_CODES, except_under="/-/"),
         Middleware(CatchAllMiddleware),
         Middleware(ControlHeadersMiddleware),

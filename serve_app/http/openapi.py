@@ -30,10 +30,12 @@ from serve_app.http.answers import (
     Person,
     Welcome,
 )
+from serve_app.http.body_window import NDJSON
 from serve_app.http.faults import RETRY_AFTER_S
 from serve_app.http.middleware import HEADER as REQUEST_ID_HEADER
 from serve_app.http.options import EXPLAIN, PEOPLE
 from serve_app.http.recording import SERVER_TIMING
+from serve_app.http.stream_docs import lines_docs
 from serve_app.http.uploads import BATCH_FIELD, PREDICT_FIELD
 from serve_app.question import People
 from serve_app.settings import Settings
@@ -159,16 +161,18 @@ def predict_docs(settings: Settings) -> Kwargs:
 
 def predict_batch_docs(settings: Settings) -> Kwargs:
     """Arguments of the /predict-batch route."""
-    items: list[Answer] = [_ANSWERS[Code.OK], Answer.refusal(Code.NOT_AN_IMAGE, _REQUEST_ID)]
-    example = BatchAnswer(results=[BatchItem(**dict(item), filename=name) for item, name in zip(items, ["a.jpg", "b.txt"], strict=True)])
+    answers: list[Answer] = [_ANSWERS[Code.OK], Answer.refusal(Code.NOT_AN_IMAGE, _REQUEST_ID)]
+    items = [BatchItem(**dict(answer), filename=name) for answer, name in zip(answers, ["a.jpg", "b.txt"], strict=True)]
     return {
         "summary": "Classify several photos",
         "response_model": BatchAnswer,
         "responses": {
             200: {
-                "description": "An answer for each photo, in the order sent; the faults of a photo are codes of its item",
+                "description": "An answer for each photo, in the order sent; the faults of a photo are codes of its item. "
+                f"A client that accepts {NDJSON} gets a stream: a line for each photo as soon as it is answered, while later ones arrive. "
+                "When the request breaks after the first line, the last line is the fault; a photo without a line has no answer",
                 "headers": headers() | _TIMING,
-                "content": examples({"batch": example}),
+                "content": examples({"batch": BatchAnswer(results=items)}) | {NDJSON: lines_docs(items, _REQUEST_ID)},
             },
             **fault_responses(_FAULTS_OF_A_CALL),
         },
@@ -176,7 +180,8 @@ def predict_batch_docs(settings: Settings) -> Kwargs:
             "parameters": [_people(settings)],
             "requestBody": {
                 "required": True,
-                "description": f"At most {settings.max_batch_files} photos of at most {settings.max_image_bytes} bytes each",
+                "description": f"At most {settings.max_batch_files} photos, or {settings.max_stream_files} for a stream, "
+                f"of at most {settings.max_image_bytes} bytes each",
                 "content": {
                     "multipart/form-data": {
                         "schema": _form(BATCH_FIELD, {"type": "array", "items": _FILE, "minItems": 1, "maxItems": settings.max_batch_files})

@@ -73,6 +73,8 @@ class RecordMiddleware:
 def _code(record: RequestRecord) -> Code | None:
     if record.status is None:
         return None
+    if record.broken is not None:
+        return record.broken
     if len(record.photos) == 1 and record.status != 500:
         return record.photos[0].code
     return Code.OK if record.status < 400 else CODES_BY_STATUS.get(record.status, Code.BAD_REQUEST)

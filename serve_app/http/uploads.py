@@ -1,7 +1,7 @@
 """Parses an upload while it arrives: in memory, within the size limits and the upload deadline. It never waits for bytes it will refuse."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from io import BytesIO
@@ -82,14 +82,57 @@ async def read_files(request: Request, settings: Settings, take: Take, places: U
         Refused: the body is not valid, too large, or too slow, or there is no place for it.
         ClientDisconnect: the client has gone.
     """
+    form = _form_of_files(request, settings, settings.max_batch_files, "batch")
+    await _read(request, settings.max_batch_files * (settings.max_image_bytes + FORM_OVERHEAD_BYTES), take, places, form.write)
+    return form.finish()
+
+
+async def read_each_file(
+    request: Request,
+    settings: Settings,
+    places: UploadPlaces,
+    put: Callable[[Upload], Awaitable[None]],
+    before_more: Callable[[], Awaitable[None]],
+) -> None:
+    """Reads the body of /predict-batch and hands over each file as soon as it is whole.
+
+    Args:
+        places: the body takes one while it arrives.
+        put: takes a file when it likes, and `before_more` returns when it likes: no more is read until then, and the client is not late.
+
+    Raises:
+        Refused: the body is not valid, too large, or too slow, or there is no place for it; files before that were handed over.
+        ClientDisconnect: the client has gone.
+    """
+    form = _form_of_files(request, settings, settings.max_stream_files, "stream")
+    limit = settings.max_stream_files * (settings.max_image_bytes + FORM_OVERHEAD_BYTES)
+    if _declared_length(request) > limit:
+        raise Refused(Code.IMAGE_TOO_LARGE)
+    total = 0
+    async with places.place(settings.stream_deadline_s) as body, aclosing(request.stream()) as chunks:
+        async for chunk in chunks:
+            body.received(len(chunk))
+            total += len(chunk)
+            broken = None
+            try:
+                form.write(chunk)
+            except Refused as error:
+                broken = error
+            with body.paused():
+                for upload in form.taken():
+                    await put(upload)
+                if broken or total > limit:
+                    raise broken or Refused(Code.IMAGE_TOO_LARGE)
+                if not form.complete:
+                    await before_more()
+        form.finish()
+
+
+def _form_of_files(request: Request, settings: Settings, most: int, what: str) -> "_Form":
     content_type, options = parse_options_header(request.headers.get("content-type"))
     if content_type != b"multipart/form-data":
         raise Refused(Code.BAD_REQUEST, f'Send the images in the field "{BATCH_FIELD}" of a multipart/form-data form')
-    too_many = f"Maximum {settings.max_batch_files} images per batch"
-    form = _Form(options, BATCH_FIELD, settings.max_batch_files, too_many, settings.max_image_bytes)
-    limit = settings.max_batch_files * (settings.max_image_bytes + FORM_OVERHEAD_BYTES)
-    await _read(request, limit, take, places, form.write)
-    return form.finish()
+    return _Form(options, BATCH_FIELD, most, f"Maximum {most} images per {what}", settings.max_image_bytes)
 
 
 async def _read(request: Request, limit: int, take: Take, places: UploadPlaces, write: Callable[[bytes], int]) -> None:
@@ -97,13 +140,13 @@ async def _read(request: Request, limit: int, take: Take, places: UploadPlaces, 
     if _declared_length(request) > limit:
         raise Refused(Code.IMAGE_TOO_LARGE)
     total = 0
-    async with places.place() as received, aclosing(request.stream()) as chunks:
+    async with places.place() as body, aclosing(request.stream()) as chunks:
         async for chunk in chunks:
             total += len(chunk)
             if total > limit:
                 raise Refused(Code.IMAGE_TOO_LARGE)
             if chunk:
-                received(len(chunk))
+                body.received(len(chunk))
                 take(len(chunk))
                 take(write(chunk) - len(chunk))
 
@@ -152,20 +195,31 @@ class _Form:
             raise Refused(Code.BAD_REQUEST, "The form is malformed") from None
         return self._parts.held - before
 
+    @property
+    def complete(self) -> bool:
+        """Whether the closing boundary has been seen."""
+        return self._parts.complete
+
+    def taken(self) -> list[Upload]:
+        """The files that have arrived whole since the last call."""
+        uploads, self._parts.uploads = self._parts.uploads, []
+        return uploads
+
     def finish(self) -> list[Upload]:
-        """The files of the form, which has been read whole."""
-        if not self._parts.complete:
+        """Checks that the form has been read whole; returns the files that nobody has taken."""
+        if not self.complete:
             raise Refused(Code.BAD_REQUEST, "The form is cut off: its closing boundary is missing")
-        if not self._parts.uploads:
+        if not self._parts.files:
             raise Refused(Code.BAD_REQUEST, f'The form has no file in the field "{self._field}"')
-        return self._parts.uploads
+        return self.taken()
 
 
 class _Parts:
     """The parts of a form, from the parser's events.
 
     Attributes:
-        uploads: the files that have arrived whole.
+        uploads: the files that have arrived whole, and that nobody has taken.
+        files: the number of all files so far.
         held: bytes of images kept, that of the current part included.
         complete: the closing boundary has been seen.
     """
@@ -176,6 +230,7 @@ class _Parts:
         self._too_many = too_many
         self._max_image_bytes = max_image_bytes
         self.uploads: list[Upload] = []
+        self.files = 0
         self.held = 0
         self.complete = False
         self._header_name = b""
@@ -212,7 +267,7 @@ class _Parts:
             )
         if b"filename" not in options:
             raise Refused(Code.BAD_REQUEST, f'The field "{self._field}" must be a file, not text')
-        if len(self.uploads) == self._max_files:
+        if self.files == self._max_files:
             raise Refused(Code.BAD_REQUEST, self._too_many)
         self._filename = _decode(options[b"filename"])
         if not self._filename:
@@ -230,6 +285,8 @@ class _Parts:
         # BytesIO gives its own bytes away; a copy would double the photo for a moment.
         image = None if self._size > self._max_image_bytes else self._image.getvalue()
         self.uploads.append(Upload(self._filename, image))
+        self.files += 1
+        self._image = BytesIO()
 
     def on_end(self) -> None:
         self.complete = True

@@ -36,7 +36,7 @@ def output_of(command: list[str], folder: Path) -> str:
 def test_the_example_in_python(service: RunningService, folder: Path) -> None:
     (example,) = examples("python")
     output = output_of([sys.executable, "-c", example.replace("http://localhost:8000", service.url)], folder)
-    assert re.match(r"(fe)?male\na\.jpg prediction='(fe)?male'.*\nb\.jpg prediction='(fe)?male'", output)
+    assert re.match(r"(fe)?male\na\.jpg prediction='(fe)?male'.*\nb\.jpg prediction='(fe)?male'.*\n[01] prediction='(fe)?male'", output)
 
 
 def test_the_examples_of_the_command(service: RunningService, folder: Path) -> None:
@@ -52,4 +52,8 @@ async def test_all_calls(service: RunningService) -> None:
         assert (await client.predict(photos.cat())).code is Code.NO_PERSON
         items = [item async for item in client.predict_batch([photos.cameraman(), b"no photo"])]
         assert [item.code for item in items] == [Code.OK, Code.NOT_AN_IMAGE]
+        outcomes = {index: outcome async for index, outcome in client.stream([photos.cameraman(), photos.cat(), b"no photo"])}
+        assert [getattr(outcomes[index], "code", None) for index in range(3)] == [Code.OK, Code.NO_PERSON, Code.NOT_AN_IMAGE]
+        assert (explained := await client.predict(photos.cameraman(), explain=True)).explanation
+        assert explained.explanation.label == explained.prediction
         assert (await client.health()).models.keys() == (await client.cards()).keys()

@@ -16,6 +16,7 @@ import pytest
 
 from serve_app.graph.ray_internals import free_port
 from serve_app.http.draining import REQUESTS
+from tests.serve.test_stream import stream
 from tests.support import photos
 from tests.support.processes import kill, named, of_each
 from tests.support.service import RunningService
@@ -179,13 +180,20 @@ def test_when_rays_control_service_dies_it_says_so_and_ends(stoppable: RunningSe
     assert alive == []
 
 
-def test_told_to_stop_it_answers_what_is_in_flight_admits_no_more_and_leaves_no_process(stoppable: RunningService) -> None:
+async def test_told_to_stop_it_answers_what_is_in_flight_admits_no_more_and_leaves_no_process(stoppable: RunningService) -> None:
     with half_an_upload(stoppable) as connection:
-        stoppable.process.send_signal(signal.SIGTERM)
-        while httpx.get(f"{stoppable.url}/health").status_code != 503:
-            pass  # each poll is a request
-        refused = httpx.post(f"{stoppable.url}/predict", content=photos.cat(), headers={"content-type": "image/jpeg"})
-        assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (503, "overloaded", "1")
+        async with stream(stoppable.url) as streaming, httpx.AsyncClient(base_url=stoppable.url) as client:
+            await streaming.send(photos.cat() + b"\0" * 500_000)  # so many bytes that it may be silent for a while
+            assert (await streaming.line())["code"] == "no_person"
+            stoppable.process.send_signal(signal.SIGTERM)
+            while (await client.get("/health")).status_code != 503:
+                pass  # each poll is a request
+            refused = await client.post("/predict", content=photos.cat(), headers={"content-type": "image/jpeg"})
+            assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (503, "overloaded", "1")
+            await streaming.send(photos.cat())
+            while "index" in (last := await streaming.line()):
+                pass  # the photo is answered if it arrived in one piece
+            assert last["code"] == "overloaded"
         connection.send(photos.cameraman()[-1:])
         answer = connection.getresponse()
         assert (answer.status, json.loads(answer.read())["code"]) == (200, "ok")

@@ -52,8 +52,9 @@ CURL = sorted(set(re.findall(r"^curl .*localhost:8000/\S+", README, re.MULTILINE
 def test_curl(service: RunningService, folder: Path, command: str) -> None:
     if not shutil.which("curl"):
         pytest.skip("curl is not installed")
-    body = json.loads(output_of(["sh", "-c", ADDRESS.sub(service.url, command)], folder))
-    answers = body.get("results", [body])
+    output = output_of(["sh", "-c", ADDRESS.sub(service.url, command)], folder)
+    bodies = [json.loads(line) for line in output.splitlines()]  # of a stream there are several
+    answers = [answer for body in bodies for answer in body.get("results", [body])]
     assert {answer["code"] for answer in answers} == {"ok"}
 
 

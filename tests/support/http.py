@@ -159,6 +159,26 @@ class RawRequest:
         if more:
             await self._taken_in_or_ended()
 
+    async def send(self, chunk: bytes, more: bool = True) -> None:
+        """Sends a chunk of the body and waits for nothing."""
+        await self._put({"type": "http.request", "body": chunk, "more_body": more})
+
+    @property
+    def unread(self) -> int:
+        """Messages that the app has not asked for."""
+        return len(self._incoming)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines of JSON so far."""
+        return [json.loads(line) for message in self.messages for line in message.get("body", b"").splitlines()]
+
+    async def has_lines(self, count: int) -> list[dict[str, Any]]:
+        """Waits for so many lines of JSON."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self.lines) >= count)
+        return self.lines
+
     async def hang_up(self) -> None:
         """Disconnects the client."""
         await self._put({"type": "http.disconnect"})
@@ -202,4 +222,6 @@ class RawRequest:
             return self._incoming.pop(0)
 
     async def _send(self, message: Message) -> None:
-        self.messages.append(message)
+        async with self._changed:
+            self.messages.append(message)
+            self._changed.notify_all()

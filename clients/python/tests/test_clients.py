@@ -11,8 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
-from gender_client import Answer, AsyncClient, Client, ClientError, Code, ServiceError, Unreachable, models
+from gender_client import Answer, AsyncClient, Client, ClientError, Code, ExplainedAnswer, ServiceError, Unreachable, models
 from gender_client.retries import Attempts
+from gender_client.streams import NDJSON, PARALLEL, STREAM
 from PIL import Image
 
 ANSWER: dict[str, Any] = {
@@ -61,16 +62,16 @@ Ask = Callable[..., Any]
 def ask(request: pytest.FixtureRequest) -> Ask:
     """Calls a method of either client that talks to a script; returns what it returns."""
 
-    def sync(script: Script, method: str, *arguments: Any, **options: Any) -> Any:
+    def sync(script: Script, method: str, *arguments: Any, asked: dict[str, Any] | None = None, **options: Any) -> Any:
         with Client("http://test/api/", transport=httpx.MockTransport(script), sleep=script.pauses.append, **options) as client:
-            result = getattr(client, method)(*arguments)
+            result = getattr(client, method)(*arguments, **(asked or {}))
             return list(result) if isinstance(result, Iterator) else result
 
-    def with_asyncio(script: Script, method: str, *arguments: Any, **options: Any) -> Any:
+    def with_asyncio(script: Script, method: str, *arguments: Any, asked: dict[str, Any] | None = None, **options: Any) -> Any:
         async def call() -> Any:
             transport = httpx.MockTransport(script)
             async with AsyncClient("http://test/api/", transport=transport, sleep=script.pause, **options) as client:
-                result = getattr(client, method)(*arguments)
+                result = getattr(client, method)(*arguments, **(asked or {}))
                 return [each async for each in result] if hasattr(result, "__aiter__") else await result
 
         return asyncio.run(call())
@@ -163,6 +164,155 @@ def test_many_photos_come_with_their_outcomes_in_order(ask: Ask, tmp_path: Path)
     assert all(outcome.request_id == photo.decode() for photo, outcome in outcomes if isinstance(outcome, Answer))
 
 
+def test_each_person_and_what_the_answer_hangs_on(ask: Ask) -> None:
+    explanation = {"label": "female", "base": 3.5, "changes": [[0.1, 2.0], [0.0, -0.3]]}
+    script = Script(httpx.Response(200, json=ANSWER | {"explanation": explanation}))
+    explained = ask(script, "predict", b"photo", asked={"people": "each", "explain": True})
+    assert isinstance(explained, ExplainedAnswer)
+    assert explained.explanation and explained.explanation.changes[0] == [0.1, 2.0]
+    assert dict(script.requests[0].url.params) == {"people": "each", "explain": "true"}
+    script = Script(httpx.Response(200, json={"results": []}))
+    ask(script, "predict_batch", [b"photo"], asked={"people": "each"})
+    assert dict(script.requests[0].url.params) == {"people": "each"}
+
+
+# --- streams --------------------------------------------------------------------------------------------------------
+
+
+def lines(*bodies: dict[str, Any]) -> httpx.Response:
+    return httpx.Response(200, text="".join(json.dumps(body) + "\n" for body in bodies), headers={"content-type": NDJSON})
+
+
+def item(index: int, code: str = "ok") -> dict[str, Any]:
+    return ANSWER | {"index": index, "filename": "photo", "code": code, "error": None if code == "ok" else "no"}
+
+
+LAST = {"error": "no", "detail": "no", "request_id": "r1"}
+
+
+class Streams(Script):
+    """Answers streams, the last photo first, by the codes that the photos name."""
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if self.replies or request.url.path != "/api/predict-batch":
+            return super().__call__(request)
+        self.requests.append(request)
+        return lines(*(item(index, content.decode()) for index, (_, content) in reversed([*enumerate(parts(request))])))
+
+    @property
+    def streams(self) -> list[list[bytes]]:
+        return [[content for _, content in parts(request)] for request in self.requests]
+
+
+def test_a_stream_of_many_photos(ask: Ask, file: Path, tmp_path: Path) -> None:
+    script = Streams()
+    photos: list[Any] = [b"ok"] * (2 * STREAM + 3)
+    photos[1], photos[2], photos[STREAM] = b"no_person", tmp_path / "none.jpg", b"not_an_image"
+    outcomes = dict(ask(script, "stream", photos))
+    assert sorted(outcomes) == [*range(len(photos))]
+    assert [str(getattr(outcomes[index], "code", None)) for index in (0, 1, 2, STREAM)] == ["ok", "no_person", "None", "not_an_image"]
+    assert isinstance(outcomes[2], FileNotFoundError)
+    assert isinstance(refused := outcomes[STREAM], ServiceError)
+    assert (refused.status, refused.request_id) == (400, "r1")
+    assert sorted(map(len, script.streams)) == [3, STREAM - 1, STREAM]
+    assert script.requests[0].headers["accept"].startswith(NDJSON)
+
+
+def test_photos_are_read_as_they_are_sent(ask: Ask) -> None:
+    taken = 0
+
+    def photos() -> Iterator[bytes]:
+        nonlocal taken
+        for _ in range(10 * STREAM):
+            taken += 1
+            yield b"ok"
+
+    class Counting(Streams):
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            asked_about = sum(map(len, self.streams))
+            assert taken <= asked_about + (PARALLEL + 1) * STREAM
+            return super().__call__(request)
+
+    assert len(ask(Counting(), "stream", photos())) == 10 * STREAM
+
+
+def test_names_do_not_break_the_form(ask: Ask, tmp_path: Path) -> None:
+    script = Streams()
+    photo = tmp_path / 'a"b\r\nc; é.jpg'
+    photo.write_bytes(b"ok")
+    assert [outcome.code for _, outcome in ask(script, "stream", [photo])] == ["ok"]
+    assert parts(script.requests[0])[0][1] == b"ok"
+
+
+def test_a_photo_for_which_the_service_was_too_busy_is_sent_again(ask: Ask) -> None:
+    script = Streams(lines(item(0), item(1, "overloaded"), item(2)))
+    outcomes = dict(ask(script, "stream", [b"ok", io.BytesIO(b"no_person"), b"ok"]))
+    assert [outcomes[index].code for index in range(3)] == ["ok", "no_person", "ok"]
+    assert script.streams[1] == [b"no_person"]
+    assert len(script.pauses) == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        lines(item(1)),
+        lines(item(1), LAST | {"code": "overloaded"}),
+        lines(item(1), LAST | {"code": "timeout"}),
+        fault("overloaded", 503, **{"retry-after": "2"}),
+        httpx.ConnectError("refused"),
+    ],
+    ids=["cut off", "stopping", "too long", "busy", "refused"],
+)
+def test_what_a_stream_did_not_answer_is_sent_again(ask: Ask, reply: Reply) -> None:
+    script = Streams(reply)
+    outcomes = dict(ask(script, "stream", [b"ok", b"ok", b"unsure"]))
+    assert [str(outcomes[index].code) for index in range(3)] == ["ok", "ok", "unsure"]
+    some_answered = isinstance(reply, httpx.Response) and reply.status_code == 200
+    assert script.streams[-1] == ([b"ok", b"unsure"] if some_answered else [b"ok", b"ok", b"unsure"])
+    assert len(script.pauses) == 1
+
+
+@pytest.mark.parametrize("reply", [fault("unauthorized", 401), lines(LAST | {"code": "timeout"}), lines(LAST | {"code": "internal"})])
+def test_what_another_stream_would_not_change_is_the_outcome_of_all(ask: Ask, reply: httpx.Response) -> None:
+    outcomes = ask(Streams(reply), "stream", [b"ok"] * 3)
+    assert [type(outcome) for _, outcome in outcomes] == [ServiceError] * 3
+
+
+@pytest.mark.parametrize("reply", [lines(item(7)), lines({"x": 1}), httpx.Response(200, text="<html>", headers={"content-type": NDJSON})])
+def test_lines_of_another_service_are_named_as_such(ask: Ask, reply: httpx.Response) -> None:
+    ((_, outcome),) = ask(Streams(reply), "stream", [b"ok"])
+    assert isinstance(outcome, Unreachable)
+
+
+OLD = [httpx.Response(404), httpx.Response(405), httpx.Response(406), fault("bad_request", 400), httpx.Response(200, json={"results": []})]
+
+
+@pytest.mark.parametrize("reply", OLD, ids=lambda reply: str(reply.status_code))
+def test_a_service_without_streams_is_asked_about_one_photo_after_the_other(ask: Ask, reply: httpx.Response) -> None:
+    script = Script(reply)
+    outcomes = ask(script, "stream", [b"a", b"b", b"c"], asked={"people": "each", "parallel": 1})
+    assert [(index, str(outcome.code)) for index, outcome in outcomes] == [(0, "ok"), (1, "ok"), (2, "ok")]
+    assert [request.url.path for request in script.requests] == ["/api/predict-batch", *["/api/predict"] * 3]
+    assert all(dict(request.url.params) == {"people": "each"} for request in script.requests)
+
+
+def test_when_nothing_answers_all_are_told(ask: Ask) -> None:
+    outcomes = ask(Script(*[httpx.ConnectError("refused")] * 9), "stream", [b"a", b"b"], deadline_s=0.5)
+    assert [type(outcome) for _, outcome in outcomes] == [Unreachable] * 2
+
+
+def test_a_fault_of_the_program_is_not_lost(ask: Ask) -> None:
+    with pytest.raises(AttributeError):
+        ask(Streams(), "stream", [object()])
+
+
+def test_a_stream_may_be_left() -> None:
+    with Client("http://test/api", transport=httpx.MockTransport(Streams())) as client:
+        asking = client.stream([b"ok"] * (10 * STREAM))
+        next(asking)
+        asking.close()
+
+
 def test_health_of_a_service_that_cannot_answer_is_an_answer(ask: Ask) -> None:
     loaded = dict.fromkeys(["model_loaded", "processor_loaded", "detector_loaded"], False)
     models = {"detector": None, "classifier": None}
@@ -253,7 +403,20 @@ def shape(schema: dict[str, Any]) -> Any:
 A_TEXT = json.dumps(shape({"type": "string"}))
 
 
-NAMES = ["AnsweredPerson", "Answer", "BatchAnswer", "BatchItem", "Fault", "Health", "ModelInfo", "ModelRevisions", "Person"]
+NAMES = [
+    "AnsweredPerson",
+    "Answer",
+    "BatchAnswer",
+    "BatchItem",
+    "ExplainedAnswer",
+    "Explanation",
+    "Fault",
+    "Health",
+    "ModelInfo",
+    "ModelRevisions",
+    "Person",
+    "StreamItem",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -270,3 +433,11 @@ def test_the_models_are_those_of_the_document(name: str) -> None:
 
 def test_the_codes_are_those_of_the_document() -> None:
     assert [*Code] == json.loads(DOCUMENT.read_text())["components"]["schemas"]["Code"]["enum"]
+
+
+def test_the_faults_are_those_of_the_document() -> None:
+    calls = json.loads(DOCUMENT.read_text())["paths"]
+    responses = calls["/predict"]["post"]["responses"].items()
+    examples = [(status, response["content"]["application/json"]["examples"]) for status, response in responses if status != "200"]
+    faults = {code: int(status) for status, codes in examples for code in codes}
+    assert faults == {code: status for code, status in models.FAULTS.items() if code not in (Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED)}

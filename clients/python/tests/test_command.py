@@ -3,6 +3,8 @@
 import csv
 import json
 import re
+from email.message import Message
+from email.parser import BytesParser
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ import httpx
 import pytest
 from gender_client import __main__ as command
 from gender_client.__main__ import main
-from gender_client.table import COLUMNS
+from gender_client.streams import NDJSON
+from gender_client.table import COLUMNS, NOT_ASKED
 
 ANSWER: dict[str, Any] = {
     "prediction": "male",
@@ -23,21 +26,51 @@ ANSWER: dict[str, Any] = {
     "request_id": "r1",
     "model": None,
 }
+HEALTH = {"status": "healthy", "version": "1", "models": {}, "faults": {}} | dict.fromkeys(
+    ["model_loaded", "processor_loaded", "detector_loaded"], True
+)
+PERSON = {"box": [0.1, 0.1, 0.5, 0.9], "score": 0.9}
+ANSWERED = PERSON | {"code": "ok", "prediction": "male", "confidence": 0.9, "probabilities": {"female": 0.1, "male": 0.9}, "error": None}
 
 
 class Service:
-    """Answers about photos whose bytes are no code; counts what it is asked."""
+    """Answers streams of photos; remembers what it is asked about.
+
+    Attributes:
+        faults: codes of photos.
+        refuses: the status and code with which all is refused.
+        down: nothing answers.
+        people: of each photo, where each person is asked for.
+    """
 
     def __init__(self) -> None:
         self.asked: list[bytes] = []
-        self.faults: dict[bytes, tuple[int, str]] = {}
+        self.requests: list[str] = []
+        self.faults: dict[bytes, str] = {}
+        self.refuses: tuple[int, str] | None = None
+        self.down = False
+        self.people: list[dict[str, Any]] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request.content)
-        if request.content in self.faults:
-            status, code = self.faults[request.content]
+        self.requests.append(request.url.path)
+        if self.down:
+            raise httpx.ConnectError("refused")
+        if request.url.path == "/health":
+            return httpx.Response(200, json=HEALTH)
+        if self.refuses:
+            status, code = self.refuses
             return httpx.Response(status, json={"error": code, "detail": code, "code": code, "request_id": "r1"})
-        return httpx.Response(200, json=ANSWER)
+        head = f"content-type: {request.headers['content-type']}\r\n\r\n".encode()
+        form = BytesParser().parsebytes(head + request.content)
+        photos = [part.get_payload(decode=True) for part in form.get_payload() if isinstance(part, Message)]
+        self.asked += photos  # type: ignore[arg-type] # of bytes
+        each = {"people": self.people, "person_count": len(self.people)} if "people=each" in str(request.url) else {}
+        lines = [self._line(photo) | each | {"index": index, "filename": "x"} for index, photo in enumerate(photos)]  # type: ignore[arg-type]
+        return httpx.Response(200, text="".join(f"{json.dumps(line)}\n" for line in lines), headers={"content-type": NDJSON})
+
+    def _line(self, photo: bytes) -> dict[str, Any]:
+        code = self.faults.get(photo)
+        return ANSWER | {"code": code, "error": code, "prediction": None} if code else ANSWER
 
 
 @pytest.fixture
@@ -106,7 +139,7 @@ def test_another_file_is_left_alone(service: Service, folder: Path, tmp_path: Pa
 
 
 def test_a_file_that_is_no_photo_has_a_row(service: Service, folder: Path, tmp_path: Path) -> None:
-    service.faults[b"a.jpg"] = (400, "not_an_image")
+    service.faults[b"a.jpg"] = "not_an_image"
     assert run(service, folder, "--format", "csv", "--output", tmp_path / "answers.csv") == 1
     assert [each["code"] for each in rows(tmp_path / "answers.csv")] == ["not_an_image", "ok", "ok"]
 
@@ -114,7 +147,7 @@ def test_a_file_that_is_no_photo_has_a_row(service: Service, folder: Path, tmp_p
 def test_what_the_service_failed_on_has_none_and_is_asked_about_again(
     service: Service, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    service.faults[b"a.jpg"] = (500, "internal")
+    service.faults[b"a.jpg"] = "internal"
     command = (folder, "--format", "csv", "--output", tmp_path / "answers.csv")
     assert run(service, *command) == 3
     assert "internal" in capsys.readouterr().err
@@ -128,9 +161,60 @@ def test_what_the_service_failed_on_has_none_and_is_asked_about_again(
 def test_without_a_key_it_stops_at_once(service: Service, tmp_path: Path) -> None:
     for number in range(50):
         (tmp_path / f"{number}.jpg").write_bytes(b"x")
-    service.faults[b"x"] = (401, "unauthorized")
+    service.refuses = (401, "unauthorized")
     assert run(service, tmp_path, "--parallel", "1") == 3
-    assert len(service.asked) < 10
+    assert len(service.requests) < 4
+
+
+@pytest.mark.parametrize("output", [[], ["--format", "csv", "--output", "OUTPUT"]])
+def test_a_service_that_is_down_is_told_once_and_at_once(
+    service: Service, folder: Path, tmp_path: Path, output: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "REACH_S", 0.5)
+    service.down = True
+    assert run(service, folder, *[tmp_path / "answers.csv" if each == "OUTPUT" else each for each in output]) == 3
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert " ".join(told.err.split()) == "The service at http://localhost:8000 cannot be reached: refused"
+    assert not (tmp_path / "answers.csv").exists()
+
+
+def test_a_service_that_goes_is_told_once(service: Service, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class Going(Service):
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            self.down = request.url.path != "/health"
+            return super().__call__(request)
+
+    assert run(Going(), folder, "--deadline", "0.5") == 3
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("refused")) == ("", 1)
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_each_person_has_a_row(service: Service, folder: Path, tmp_path: Path, kind: str) -> None:
+    service.people = [ANSWERED, ANSWERED | {"code": "unsure", "prediction": None, "confidence": 0.0, "error": "unsure"}, PERSON]
+    output = tmp_path / "answers"
+    command = (folder / "a.jpg", "--each", "--format", kind, "--output", output)
+    assert run(service, *command) == 0
+    whole = output.read_text()
+    if kind == "csv":
+        assert [(each["person"], each["code"], each["prediction"], each["person_count"]) for each in rows(output)] == [
+            ("1", "ok", "male", "3"),
+            ("2", "unsure", "", "3"),
+            ("3", "", "", "3"),
+        ]
+        assert rows(output)[2]["error"] == NOT_ASKED
+    output.write_text(whole[: whole.rstrip("\n").rfind("\n") + 1])  # without the third
+    for asked in (2, 2):
+        assert run(service, *command) == 0
+        assert output.read_text() == whole
+        assert len(service.asked) == asked
+
+
+def test_a_table_of_each_person(service: Service, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    service.people = [ANSWERED, ANSWERED]
+    assert run(service, folder / "a.jpg", "--each") == 0
+    assert "2 of 2" in capsys.readouterr().out
 
 
 def test_interrupted(service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

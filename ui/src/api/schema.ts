@@ -701,6 +701,54 @@ export interface components {
             /** Version */
             version: string;
         };
+        /**
+         * StreamItem
+         * @description A line of a stream: the `BatchItem` of the file that was sent as the `index`th, from 0.
+         */
+        StreamItem: {
+            /**
+             * Prediction
+             * @description "male" or "female"; null unless the code is "ok" and the answer is about one person
+             */
+            prediction: string | null;
+            /**
+             * Confidence
+             * @description Calibrated probability of the prediction; 0.0 without one
+             */
+            confidence: number;
+            /**
+             * Person Count
+             * @description People in the photo that pass the person rule
+             */
+            person_count: number;
+            /**
+             * Probabilities
+             * @description Calibrated probability of each label, with the codes "ok" and "unsure", about one person; otherwise null
+             */
+            probabilities: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Error
+             * @description Why there is no prediction, for people; null on success
+             */
+            error: string | null;
+            /** @description The outcome, for programs */
+            code: components["schemas"]["Code"];
+            /**
+             * People
+             * @description Exactly the people that were counted; with `people=each` the largest first, and the first of them with an answer each
+             */
+            people: (components["schemas"]["AnsweredPerson"] | components["schemas"]["Person"])[];
+            /** Request Id */
+            request_id: string;
+            /** @description The models that answered; null when none was asked */
+            model: components["schemas"]["ModelRevisions"] | null;
+            /** Filename */
+            filename: string;
+            /** Index */
+            index: number;
+        };
     };
     responses: never;
     parameters: never;
@@ -1140,7 +1188,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description At most 10 photos of at most 10485760 bytes each */
+        /** @description At most 10 photos, or 1000 for a stream, of at most 10485760 bytes each */
         requestBody: {
             content: {
                 "multipart/form-data": {
@@ -1149,7 +1197,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description An answer for each photo, in the order sent; the faults of a photo are codes of its item */
+            /** @description An answer for each photo, in the order sent; the faults of a photo are codes of its item. A client that accepts application/x-ndjson gets a stream: a line for each photo as soon as it is answered, while later ones arrive. When the request breaks after the first line, the last line is the fault; a photo without a line has no answer */
             200: {
                 headers: {
                     /** @description The request's id, which the log has, too */
@@ -1160,6 +1208,12 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BatchAnswer"];
+                    /**
+                     * @example {"prediction":null,"confidence":0.0,"person_count":0,"probabilities":null,"error":"File must be an image","code":"not_an_image","people":[],"request_id":"0b9c1f5e7d0a4f9c8a54d7d1f0a3e6b2","model":null,"filename":"b.txt","index":1}
+                     *     {"prediction":"male","confidence":0.892,"person_count":1,"probabilities":{"male":0.892,"female":0.108},"error":null,"code":"ok","people":[{"box":[0.31,0.08,0.72,0.97],"score":0.94}],"request_id":"0b9c1f5e7d0a4f9c8a54d7d1f0a3e6b2","model":{"detector":"person-detector@5f2c1a9e","classifier":"gender-classifier@8d41b07c"},"filename":"a.jpg","index":0}
+                     *     {"error":"The form is cut off: its closing boundary is missing","detail":"The form is cut off: its closing boundary is missing","code":"bad_request","request_id":"0b9c1f5e7d0a4f9c8a54d7d1f0a3e6b2"}
+                     */
+                    "application/x-ndjson": components["schemas"]["StreamItem"] | components["schemas"]["Fault"];
                 };
             };
             /** @description `bad_request`: The request is not valid */

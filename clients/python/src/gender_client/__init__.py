@@ -3,7 +3,18 @@
 from gender_client.async_client import AsyncClient
 from gender_client.client import Client
 from gender_client.errors import ClientError, ServiceError, Unreachable
-from gender_client.models import Answer, AnsweredPerson, BatchItem, Code, Health, ModelInfo, ModelRevisions, Person
+from gender_client.models import (
+    Answer,
+    AnsweredPerson,
+    BatchItem,
+    Code,
+    ExplainedAnswer,
+    Explanation,
+    Health,
+    ModelInfo,
+    ModelRevisions,
+    Person,
+)
 from gender_client.photos import Photo
 
 __all__ = [
@@ -14,6 +25,8 @@ __all__ = [
     "Client",
     "ClientError",
     "Code",
+    "ExplainedAnswer",
+    "Explanation",
     "Health",
     "ModelInfo",
     "ModelRevisions",

@@ -30,6 +30,22 @@ AnyCode = Annotated[Code | str, Field(union_mode="left_to_right")]
 """A code; of a newer service perhaps one that this version does not know."""
 
 
+FAULTS: dict[str, int] = {
+    Code.NOT_AN_IMAGE: 400,
+    Code.BAD_REQUEST: 400,
+    Code.UNAUTHORIZED: 401,
+    Code.NOT_FOUND: 404,
+    Code.METHOD_NOT_ALLOWED: 405,
+    Code.IMAGE_TOO_LARGE: 413,
+    Code.CORRUPT_IMAGE: 422,
+    Code.TOO_MANY_REQUESTS: 429,
+    Code.INTERNAL: 500,
+    Code.OVERLOADED: 503,
+    Code.TIMEOUT: 504,
+}
+"""The codes that are no answers, each with its HTTP status: of the items of a batch or a stream they are the only sign of a fault."""
+
+
 class Body(BaseModel):
     """Base of all bodies: immutable; what a newer service adds is ignored."""
 
@@ -89,10 +105,36 @@ class Answer(Body):
     model: ModelRevisions | None
 
 
+class Explanation(Body):
+    """What the answer about one person hangs on: a heat map over `people[0].box`.
+
+    Attributes:
+        label: the more probable label.
+        base: its log-odds, of the whole person.
+        changes: by row from the top and column from the left, by how much its log-odds fall when this part of the box is hidden.
+    """
+
+    label: str
+    base: float
+    changes: list[list[float]]
+
+
+class ExplainedAnswer(Answer):
+    """An `Answer`, and what it hangs on; None where it is not about exactly one person."""
+
+    explanation: Explanation | None
+
+
 class BatchItem(Answer):
     """An `Answer` of a batch, with the name of its file."""
 
     filename: str
+
+
+class StreamItem(BatchItem):
+    """A line of a stream: the `BatchItem` of the file that was sent as the `index`th, from 0."""
+
+    index: int
 
 
 class BatchAnswer(Body):

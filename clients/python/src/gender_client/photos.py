@@ -26,6 +26,11 @@ Photo = str | os.PathLike[str] | bytes | BinaryIO | PillowImage
 """A path, the bytes of a file, an open file, or a Pillow image."""
 
 
+def is_read_once(photo: Photo) -> bool:
+    """Whether a second `read` finds nothing more: of an open file."""
+    return not isinstance(photo, (bytes, str, os.PathLike, PillowImage))
+
+
 def read(photo: Photo) -> tuple[str, bytes]:
     """The name and the bytes of a photo. A Pillow image becomes a JPEG, which is small and has what the models look at.
 

@@ -56,6 +56,14 @@ class Attempts:
             return self._after_a_break(error)
         raise error
 
+    def after_busy(self, fault: ServiceError) -> float:
+        """Seconds until the next attempt at what a stream did not answer, because the service was busy or is stopping.
+
+        Raises:
+            ServiceError: there is no time left.
+        """
+        return self._wait(PAUSE_S, fault)
+
     def after_error(self, error: httpx.TransportError) -> float:
         """Seconds until the next attempt, after a connection that broke or was refused.
 

@@ -3,18 +3,20 @@
 import csv
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, TextIO
 
 from rich.console import Console
 from rich.table import Table
 
-from gender_client.models import Answer
+from gender_client.models import Answer, AnsweredPerson
 
 Format = Literal["table", "json", "csv"]
 
-COLUMNS = ("file", "code", "prediction", "confidence", "female", "male", "person_count", "error", "request_id")
+COLUMNS = ("file", "person", "code", "prediction", "confidence", "female", "male", "person_count", "error", "request_id")
+
+NOT_ASKED = "The service answers about the largest people only."
 
 Row = dict[str, str | int | float | None]
 
@@ -23,25 +25,35 @@ class NotOurs(Exception):
     """A file that is no table of answers."""
 
 
-def row(file: str, answer: Answer) -> Row:
-    """The row of a photo."""
-    probabilities = answer.probabilities or {}
+def rows(file: str, answer: Answer) -> list[Row]:
+    """The row of a photo; where each person was asked for, one for each who was counted, with a number from 1."""
+    if not any(isinstance(person, AnsweredPerson) for person in answer.people):
+        return [_row(file, answer, answer)]
+    of_people = answer.people
+    return [
+        _row(file, answer, person if isinstance(person, AnsweredPerson) else None, number) for number, person in enumerate(of_people, 1)
+    ]
+
+
+def _row(file: str, answer: Answer, told: Answer | AnsweredPerson | None, person: int | None = None) -> Row:
+    probabilities = (told and told.probabilities) or {}
     return {
         "file": file,
-        "code": str(answer.code),
-        "prediction": answer.prediction,
-        "confidence": answer.confidence,
+        "person": person,
+        "code": str(told.code) if told else None,
+        "prediction": told.prediction if told else None,
+        "confidence": told.confidence if told else None,
         "female": probabilities.get("female"),
         "male": probabilities.get("male"),
         "person_count": answer.person_count,
-        "error": answer.error,
+        "error": told.error if told else NOT_ASKED,
         "request_id": answer.request_id,
     }
 
 
-def refused(file: str, code: str, error: str) -> Row:
+def refused(file: str, code: str, error: str) -> list[Row]:
     """The row of a file that is no photo that can be read."""
-    return dict.fromkeys(COLUMNS) | {"file": file, "code": code, "error": error}
+    return [dict.fromkeys(COLUMNS) | {"file": file, "code": code, "error": error}]
 
 
 class Writer:
@@ -49,7 +61,7 @@ class Writer:
 
     Args:
         out: where to.
-        kind: the format; a table is shown at the end.
+        kind: the format; a table is shown at the end, in the order of the files.
         heading: whether CSV gets its line of names.
     """
 
@@ -61,42 +73,45 @@ class Writer:
         if kind == "csv" and heading:
             self._csv.writeheader()
 
-    def write(self, each: Row) -> None:
-        """Writes a row."""
+    def write(self, of_a_file: Iterable[Row]) -> None:
+        """Writes all rows of a file."""
         match self._kind:
             case "csv":
-                self._csv.writerow(each)
+                self._csv.writerows(of_a_file)
             case "json":
-                self._out.write(json.dumps(each) + "\n")
+                self._out.write("".join(json.dumps(each) + "\n" for each in of_a_file))
             case "table":
-                self._rows.append(each)
+                self._rows += of_a_file
         self._out.flush()
 
     def close(self) -> None:
         """Shows the table."""
-        if self._kind == "table":
+        if self._rows:
             table = Table("file", "answer", "confidence", "people")
-            for each in self._rows:
+            for each in sorted(self._rows, key=lambda row: str(row["file"])):
                 confidence = f"{each['confidence']:.3f}" if each["prediction"] else ""
-                table.add_row(str(each["file"]), str(each["prediction"] or each["error"]), confidence, str(each["person_count"] or ""))
+                people = f"{each['person']} of {each['person_count']}" if each["person"] else str(each["person_count"] or "")
+                table.add_row(str(each["file"]), str(each["prediction"] or each["error"]), confidence, people)
             Console(file=self._out).print(table)
 
 
 def resume(path: Path, kind: Format) -> set[str]:
-    """The files that a table has rows of. What was cut off at its end is cut away.
+    """The files that a table has all rows of. What was cut off at its end is cut away.
 
     Raises:
         NotOurs: it is something else.
         OSError: it cannot be read or written.
     """
-    rows = list(_rows(path, kind))
+    found = list(_rows(path, kind))
+    if found and found[-1]["person"] and str(found[-1]["person"]) != str(found[-1]["person_count"]):
+        last = found[-1]["file"]  # some of its people are missing
+        found = [each for each in found if each["file"] != last]
     partial = path.with_name(f"{path.name}.partial")
     with partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as out:
         writer = Writer(out, kind)
-        for each in rows:
-            writer.write(each)
+        writer.write(found)
     os.replace(partial, path)
-    return {str(each["file"]) for each in rows}
+    return {str(each["file"]) for each in found}
 
 
 def _rows(path: Path, kind: Format) -> Iterator[Row]:

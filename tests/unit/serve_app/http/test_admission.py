@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from serve_app.codes import Code
-from serve_app.http.admission import ENOUGH, LEAST_PHOTOS, WINDOW, Budget, Pace, PhotoAdmission, PhotoInFlight
+from serve_app.http.admission import ENOUGH, LEAST_PHOTOS, SHARE_OF_STREAMS, WINDOW, Budget, Pace, PhotoAdmission, PhotoInFlight
 from serve_app.http.faults import Refused
 from tests.support.clock import Clock
 
@@ -279,3 +279,45 @@ def test_a_model_that_got_faster_lets_more_in_again(admission: PhotoAdmission, g
     answer(graph, 5.0)
     answer(graph, 0.01)
     assert admission.limit == 64
+
+
+# --- streams wait -----------------------------------------------------------------------------------------------------
+
+
+async def test_what_fits_does_not_wait_and_what_does_not_waits_until_it_does() -> None:
+    budget = Budget(3)
+    await budget.until_fits(3)
+    with budget.hold(3) as take:
+        waiting = asyncio.create_task(budget.until_fits(2))
+        take(-1)
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        take(-1)
+        await waiting
+
+
+async def test_a_stream_gets_a_share_of_the_places() -> None:
+    photos = PhotoAdmission(64, 10.0, Pace())
+    with contextlib.ExitStack() as streams:
+        for _ in range(int(LEAST_PHOTOS * SHARE_OF_STREAMS)):
+            await photos.until_room()
+            last = streams.enter_context(contextlib.ExitStack())
+            last.enter_context(photos.admit(1))
+        waiting = asyncio.create_task(photos.until_room())
+        with photos.admit(1):  # of another request
+            pass
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        last.close()
+        await waiting
+
+
+async def test_who_waits_no_longer_leaves_nothing_behind() -> None:
+    budget = Budget(1)
+    with budget.hold(1):
+        waiting = asyncio.create_task(budget.until_fits(1))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    with budget.hold(1):
+        assert budget.in_use == 1

@@ -1,13 +1,15 @@
 """The OpenAPI document is valid and complete, and its examples are the service's own."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from serve_app.codes import MEANINGS, Code
-from serve_app.http.answers import Answer, BatchAnswer, Body, ExplainedAnswer, Fault, Health, Liveness, Welcome
+from serve_app.http.answers import Answer, BatchAnswer, Body, ExplainedAnswer, Fault, Health, Liveness, StreamItem, Welcome
 from serve_app.http.app import create_app
+from serve_app.http.body_window import NDJSON
 from serve_app.http.model_card import ModelCards
 from tests.support.http import FakeService, settings
 
@@ -120,3 +122,13 @@ def test_the_card_as_text_is_documented_as_such(document: dict[str, Any]) -> Non
         "500": ["application/json"],
         "503": ["application/json"],
     }
+
+
+def test_the_lines_of_a_stream_are_documented(document: dict[str, Any]) -> None:
+    content = document["paths"]["/predict-batch"]["post"]["responses"]["200"]["content"][NDJSON]
+    *items, fault = map(json.loads, content["example"].splitlines())
+    assert [StreamItem.model_validate(item).index for item in items] == [1, 0]
+    assert Fault.model_validate(fault).code is Code.BAD_REQUEST
+    assert [each["$ref"].rsplit("/", 1)[1] for each in content["schema"]["anyOf"]] == ["StreamItem", "Fault"]
+    schemas = document["components"]["schemas"]
+    assert schemas["StreamItem"]["required"] == [*schemas["BatchItem"]["required"], "index"]

@@ -17,6 +17,10 @@ async def test_all_calls() -> None:
         assert [item.code async for item in client.predict_batch([b"photo", b"multiple_people"])] == [Code.OK, Code.MULTIPLE_PEOPLE]
         outcomes = {photo: outcome async for photo, outcome in client.predict_many([b"photo", b"not_an_image"])}
         assert isinstance(outcomes[b"not_an_image"], ServiceError)
+        streaming = client.stream([b"photo", b"multiple_people", b"corrupt_image"], people="each")
+        streamed = {index: outcome async for index, outcome in streaming}
+        assert [getattr(streamed[index], "code", None) for index in range(3)] == [Code.OK, Code.OK, Code.CORRUPT_IMAGE]
+        assert (await client.predict(b"photo", explain=True)).explanation
         assert (await client.health()).models.keys() == (await client.cards()).keys()
     async with AsyncClient("http://test", key="wrong", transport=ASGITransport(app)) as client:
         outcomes = {photo: outcome async for photo, outcome in client.predict_many([b"photo"])}

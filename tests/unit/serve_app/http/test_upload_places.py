@@ -76,10 +76,35 @@ async def test_each_byte_gives_more_time_up_to_the_deadline(monkeypatch: pytest.
     monkeypatch.setattr(upload_places, "GRACE_S", 0.01)
     places = UploadPlaces(settings(min_upload_bytes_per_s=1, upload_deadline_s=0.02))
     with pytest.raises(Refused) as refused:
-        async with places.place() as received:
-            received(3600)
+        async with places.place() as body:
+            body.received(3600)
             await asyncio.Event().wait()
     assert refused.value.text == "The upload took longer than 0.02 seconds"
+
+
+async def test_a_fast_start_of_a_long_body_does_not_let_it_be_silent_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_places, "GRACE_S", 0.01)
+    places = UploadPlaces(settings(min_upload_bytes_per_s=1, upload_deadline_s=0.02))
+    with pytest.raises(Refused) as refused:
+        async with places.place(deadline_s=3600) as body:
+            body.received(10_000)
+            await asyncio.Event().wait()
+    assert refused.value.text == "The upload was slower than 1 bytes per second"
+
+
+async def test_a_client_that_has_to_wait_is_not_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_places, "GRACE_S", 0.0)
+    monkeypatch.setattr(upload_places, "PATIENCE_S", 0.0)
+    places = UploadPlaces(settings(max_uploads=1))
+    async with places.place(deadline_s=3600) as body:
+        body.received(10_000)
+        with body.paused():
+            assert body.timeout.when() == pytest.approx(asyncio.get_running_loop().time() + 3600, abs=60)
+            with pytest.raises(Refused) as refused:
+                async with places.place():
+                    pytest.fail("it took the place of a client that has to wait")
+            assert refused.value.code is Code.OVERLOADED
+        assert body.timeout.when() == pytest.approx(asyncio.get_running_loop().time() + 1, abs=1)
 
 
 async def test_a_place_is_free_again_however_its_upload_ended(no_patience: None) -> None:
