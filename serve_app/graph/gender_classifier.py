@@ -19,6 +19,7 @@ from serve_app.settings import Settings
 from serve_app.telemetry import BatchMetrics, log_with_serve
 from serve_app.vision.classifier import Classifier, confidence_gate
 from serve_app.vision.cropping import CropSpec
+from serve_app.vision.golden import check_golden
 from serve_app.vision.images import RGB
 
 Work = tuple[Classifier, RGB]
@@ -105,7 +106,9 @@ class GenderClassifier:
         uri = overrides.pop("model_uri", None) or self._settings.effective_classifier_uri
 
         def load(checkpoint: Checkpoint) -> Classifier:
-            return Classifier.load(checkpoint, self._options, overrides)
+            model = Classifier.load(checkpoint, self._options, overrides)
+            check_golden(model)
+            return model
 
         model = Pins.of_this_replica(self._deploy, "classifier").load(uri, config, self._settings.model_cache_dir, load)
         forget_unused(self._settings.model_cache_dir, self._settings.model_cache_bytes)

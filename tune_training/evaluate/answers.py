@@ -15,7 +15,7 @@ import numpy as np
 
 from serve_app.checkpoints.card import weights_sha256
 from serve_app.codes import Code
-from serve_app.runtimes.base import FEMALE, MALE
+from serve_app.runtimes.base import FEMALE
 from serve_app.settings import get_settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.decoding import ImageRefused, decode
@@ -173,6 +173,5 @@ class _Asked:
         if not crops:
             return []
         logits = self._classifier.logits(crops)
-        female, male = (logits[:, self._classifier.label_names.index(label)].astype(np.float64) for label in (FEMALE, MALE))
-        self.margins = (female - male).tolist()
+        self.margins = self._classifier.margins(logits).tolist()
         return self._classifier.calibrated(logits)

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serve_app.checkpoints import CheckpointError
+from serve_app.checkpoints import GOLDEN_FILE, CheckpointError
 from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.settings import get_settings
+from serve_app.vision.golden import check_golden
 from tests.support.checkpoints import write_tiny_classifier
 from tests.support.drawn_photos import FigureFinder, columns, draw, save, write_portraits
 from tune_training.data.labelled_photos import read_labelled
@@ -95,6 +96,12 @@ def test_what_is_written_beside_the_weights_says_the_same(model: Path, table: Pa
         assert expected in report
     for absent in ("<script", "<img", str(table.parent), 'src="'):
         assert absent not in report
+
+
+def test_serving_will_check_what_it_loads(model: Path, table: Path) -> None:
+    judge(model, table)
+    check_golden(load_classifier(str(model)))
+    assert "margins" in json.loads((model / GOLDEN_FILE).read_text())
 
 
 def test_a_second_run_asks_the_models_nothing_and_a_stopped_one_goes_on(
