@@ -8,6 +8,7 @@ from ray.serve import metrics
 
 from serve_app.records import PhotoRecord, RequestRecord
 from serve_app.settings import Settings
+from serve_app.vision.drift import Bins, Reference
 
 logger = logging.getLogger(__name__)
 serve_logger = logging.getLogger("ray.serve")
@@ -15,6 +16,7 @@ serve_logger = logging.getLogger("ray.serve")
 SECONDS_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]
 CONFIDENCE_BUCKETS = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0]
 BATCH_SIZE_BUCKETS = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]
+BIN_TAGS: Any = ("quantity", "bin")  # Ray says that there is only one
 
 
 class IngressMetrics:
@@ -27,6 +29,7 @@ class IngressMetrics:
         self._confidence = metrics.Histogram("gender_confidence", "Confidence of predictions.", CONFIDENCE_BUCKETS, tag_keys=("label",))
         self._stages = metrics.Histogram("gender_stage_seconds", "Seconds spent in each stage.", SECONDS_BUCKETS, tag_keys=("stage",))
         self._retries = metrics.Counter("gender_retries", "Calls repeated because a replica died.")
+        self._seen = metrics.Counter("gender_seen", "Photos and people by what they are like.", tag_keys=BIN_TAGS)
 
     def request(self, record: RequestRecord) -> None:
         """Counts the photos of a request, and logs it. A request that is refused as a whole counts as one photo."""
@@ -47,6 +50,26 @@ class IngressMetrics:
     def retried(self) -> None:
         """Counts a call repeated because a replica died."""
         self._retries.inc()
+
+    def seen(self, bins: Bins) -> None:
+        """Counts a photo or a person, for the drift from the validation photos."""
+        for quantity, name in bins.items():
+            self._seen.inc(1, {"quantity": quantity, "bin": name})
+
+
+class ReferenceMetrics:
+    """Metrics of the validation photos of the classifier in use, for the drift from them."""
+
+    def __init__(self) -> None:
+        self._shares = metrics.Gauge("gender_reference_share", "Share of the validation photos, or 0 if not known.", tag_keys=BIN_TAGS)
+        self._shown: set[tuple[str, str]] = set()
+
+    def show(self, reference: Reference | None) -> None:
+        """Shows the shares of a classifier instead of the one's before."""
+        shares = {(quantity, name): share for quantity, name, share in reference.each} if reference else {}
+        for quantity, name in self._shown | shares.keys():  # a series that was shown cannot be taken back
+            self._shares.set(shares.get((quantity, name), 0.0), {"quantity": quantity, "bin": name})
+        self._shown |= shares.keys()
 
 
 class BatchMetrics:

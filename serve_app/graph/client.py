@@ -28,9 +28,11 @@ from serve_app.question import ORIGINAL, Question
 from serve_app.settings import Settings
 from serve_app.telemetry import IngressMetrics
 from serve_app.vision.cropping import CropSpec
+from serve_app.vision.drift import bins_of_answer, bins_of_person
 from serve_app.vision.explaining import MOST_PATCHES, explanation
 from serve_app.vision.images import RGB
 from serve_app.vision.outcome import Outcome
+from serve_app.vision.people import gate
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +67,7 @@ class GraphClient:
         detector: of the detector.
         classifier: of the classifier; the same deployment, where both are in one process.
         settings: deadlines.
-        metrics: counts retries.
+        metrics: counts retries, and what photos look like.
         scaled_to_zero: whether a model has no replica.
     """
 
@@ -144,6 +146,7 @@ class GraphClient:
             photo.stages |= detection.stages
             self._answered_at["detector"] = time.monotonic()
             if detection.code is not Code.OK:
+                self._metrics.seen(bins_of_answer(detection.code))
                 return GraphOutcome(detection.code, detection.people, None, detection.model, await self._current_classifier_name())
             answers = detection.classifications or await asyncio.gather(*(self._classify(photo, crop, spec) for crop in detection.crops))
             other = next((answer for answer in answers if isinstance(answer, OtherCropWanted)), None)
@@ -162,7 +165,10 @@ class GraphClient:
         explained = None
         if detection.grid:
             explained = explanation(first.probabilities, [each.probabilities for each in classified[1:]], detection.grid)
-        people = zip(detection.people, classified, strict=False)  # those beyond the limit have no answer
+        people = list(zip(detection.people, classified, strict=False))  # those beyond the limit have no answer
+        self._metrics.seen(bins_of_answer(gate(detection.people)))
+        for person, answer in people:
+            self._metrics.seen(bins_of_person(answer.probabilities, person.area, answer.brightness))
         answers = [Outcome(answer.code, [person], answer.probabilities) for person, answer in people]
         outcome = Outcome.of_people(detection.people, answers, each=bool(photo.question.most_people))
         models = detection.model, first.model

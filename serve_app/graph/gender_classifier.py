@@ -16,9 +16,10 @@ from serve_app.graph.ray_internals import quieten_batch_warning
 from serve_app.graph.watch import Watch
 from serve_app.runtimes.base import RunOptions
 from serve_app.settings import Settings
-from serve_app.telemetry import BatchMetrics, log_with_serve
+from serve_app.telemetry import BatchMetrics, ReferenceMetrics, log_with_serve
 from serve_app.vision.classifier import Classifier, confidence_gate
-from serve_app.vision.cropping import CropSpec
+from serve_app.vision.cropping import CropSpec, brightness_of
+from serve_app.vision.drift import read_reference
 from serve_app.vision.golden import check_golden
 from serve_app.vision.images import RGB
 
@@ -56,7 +57,8 @@ class GenderClassifier:
             on_batch=BatchMetrics("classifier"),
             watch=self._watch,
         )
-        self._slot = ModelSlot(self._load, self._warm)
+        reference = ReferenceMetrics()
+        self._slot = ModelSlot(self._load, self._warm, taken_up=lambda model: reference.show(read_reference(model.checkpoint)))
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Applies `model_uri` and the overrides of the checkpoint's decision; null means the default."""
@@ -76,7 +78,8 @@ class GenderClassifier:
         if isinstance(outcome, BaseException):
             raise outcome
         code = confidence_gate(outcome, classifier.decision)
-        return Classification(code, outcome, str(describe(classifier)), {"classify": time.perf_counter() - started})
+        stages = {"classify": time.perf_counter() - started}
+        return Classification(code, outcome, str(describe(classifier)), stages, brightness_of(crop))
 
     async def describe(self) -> ModelDescription:
         """The model in use and its crops."""

@@ -58,12 +58,17 @@ class Detection:
 
 @dataclass(frozen=True)
 class Classification:
-    """The classifier's answer for one crop: OK or UNSURE, and the calibrated probabilities by label."""
+    """The classifier's answer for one crop: OK or UNSURE, and the calibrated probabilities by label.
+
+    Attributes:
+        brightness: of the crop, see `cropping.brightness_of`.
+    """
 
     code: Code
     probabilities: dict[str, float]
     model: str
     stages: Stages = field(default_factory=dict)
+    brightness: float | None = None
 
 
 @dataclass(frozen=True)

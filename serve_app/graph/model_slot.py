@@ -24,13 +24,19 @@ class ModelSlot(Generic[Model]):
         load: makes a model from a user_config; runs in a thread.
         warm: runs a model once, so that the first request finds it fast.
         first_pause_s: seconds before an exchange that failed is tried again.
+        taken_up: is told of each model once it is in use.
     """
 
     def __init__(
-        self, load: Callable[[UserConfig], Model], warm: Callable[[Model], Awaitable[None]], first_pause_s: float = FIRST_PAUSE_S
+        self,
+        load: Callable[[UserConfig], Model],
+        warm: Callable[[Model], Awaitable[None]],
+        first_pause_s: float = FIRST_PAUSE_S,
+        taken_up: Callable[[Model], None] = lambda model: None,
     ) -> None:
         self._load = load
         self._warm = warm
+        self._taken_up = taken_up
         self._first_pause_s = first_pause_s
         self._current: Model | None = None
         self._wanted: UserConfig = {}
@@ -97,3 +103,4 @@ class ModelSlot(Generic[Model]):
         model = await asyncio.to_thread(self._load, self._wanted)
         await self._warm(model)
         self._current, self.fault = model, None
+        self._taken_up(model)

@@ -49,7 +49,7 @@ def test_codes_in_expressions_are_the_services() -> None:
     assert named <= {str(code) for code in Code}
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+@pytest.mark.parametrize("rule", [rule for rule in RULES if "alert" in rule], ids=lambda rule: rule["alert"])
 def test_an_alert_says_what_is_wrong_and_how_bad_it_is(rule: dict[str, Any]) -> None:
     assert rule["annotations"]["summary"]
     assert rule["labels"]["severity"] in ("warning", "critical")

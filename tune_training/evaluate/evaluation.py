@@ -27,6 +27,7 @@ from tune_training.evaluate.confidence_choice import ERROR_RATE, calibrated
 from tune_training.evaluate.crop_choice import best_crop
 from tune_training.evaluate.gallery import GALLERY_FILE, write_gallery
 from tune_training.evaluate.metrics_file import Metrics, read_metrics, to_json
+from tune_training.evaluate.reference import reference
 from tune_training.evaluate.report import write_report
 from tune_training.evaluate.scores import DRAWS, Judged
 from tune_training.evaluate.split_metrics import split_metrics
@@ -116,6 +117,7 @@ def evaluate(
         "temperature": teller.decision.temperature,
         "min_confidence": teller.decision.min_confidence,
         "splits": {name: split_metrics(rows, judged[name], validation, threshold, error_rate, by, draws) for name, rows in chosen.items()},
+        **({"reference": reference(validation).model_dump()} if validation else {}),
         **({"folds": folds} if folds else {}),
     }
     _write(metrics, model if writable else None, out or model, teller)

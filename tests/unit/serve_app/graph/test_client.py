@@ -20,6 +20,7 @@ from serve_app.graph.replicas import Replicas
 from serve_app.question import Question
 from serve_app.settings import Settings
 from serve_app.vision.cropping import CropSpec
+from serve_app.vision.drift import Bins
 from serve_app.vision.outcome import Outcome
 from serve_app.vision.people import DetectedPerson
 from tests.support.handles import Call, Handle, Method
@@ -101,6 +102,10 @@ class Replica(Method):
 class Metrics:
     def __init__(self) -> None:
         self.retries = 0
+        self.bins: list[Bins] = []
+
+    def seen(self, bins: Bins) -> None:
+        self.bins.append(bins)
 
     def retried(self) -> None:
         self.retries += 1
@@ -527,3 +532,22 @@ async def test_no_cards_when_a_model_does_not_answer(make_client: MakeClient, mo
     detector, classifier = Detector(), Classifier()
     detector.card, classifier.card = Method("detector's"), Method(outcome)
     assert await make_client(detector, classifier).cards() is None
+
+
+async def test_what_photos_look_like_is_counted(make_client: MakeClient, metrics: Metrics) -> None:
+    bright = replace(CLASSIFIED, brightness=0.55)
+    client = make_client(Detector(detection(), detection(Code.NO_PERSON, 0), detection(Code.CORRUPT_IMAGE, 0)), Classifier(bright))
+    for _ in range(3):
+        await client.predict(b"photo", "id")
+    assert metrics.bins == [
+        {"answer": "answered"},
+        {"label": "female", "confidence": "0.73 to 0.80", "area": "0.60 to 0.70", "brightness": "0.50 to 0.60"},
+        {"answer": "no_person"},
+        {},
+    ]
+
+
+async def test_of_several_people_each_is_counted(make_client: MakeClient, metrics: Metrics) -> None:
+    several = Detection(Code.OK, [PERSON] * 2, [CROP] * 2, "detector@1")
+    await make_client(Detector(several), Classifier(CLASSIFIED)).predict(b"photo", "id", Question(most_people=2))
+    assert [each.get("answer", each.get("label")) for each in metrics.bins] == ["multiple_people", "female", "female"]
