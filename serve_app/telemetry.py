@@ -8,13 +8,14 @@ from ray.serve import metrics
 
 from serve_app.records import PhotoRecord, RequestRecord
 from serve_app.settings import Settings
-from serve_app.vision.drift import Bins, Reference
+from serve_app.vision.drift import Bins, Quantity, Reference
 
 logger = logging.getLogger(__name__)
 serve_logger = logging.getLogger("ray.serve")
 
 SECONDS_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]
 CONFIDENCE_BUCKETS = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0]
+SHIFT_BUCKETS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
 BATCH_SIZE_BUCKETS = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]
 BIN_TAGS: Any = ("quantity", "bin")  # Ray says that there is only one
 
@@ -62,7 +63,7 @@ class ReferenceMetrics:
 
     def __init__(self) -> None:
         self._shares = metrics.Gauge("gender_reference_share", "Share of the validation photos, or 0 if not known.", tag_keys=BIN_TAGS)
-        self._shown: set[tuple[str, str]] = set()
+        self._shown: set[tuple[Quantity, str]] = set()
 
     def show(self, reference: Reference | None) -> None:
         """Shows the shares of a classifier instead of the one's before."""
@@ -84,6 +85,34 @@ class BatchMetrics:
         """Counts one batch."""
         self._sizes.observe(size, self._tags)
         self._seconds.observe(seconds, self._tags)
+
+
+class CandidateMetrics:
+    """Metrics of a second classifier beside the one in use (see `graph.candidate`)."""
+
+    def __init__(self) -> None:
+        self._crops = metrics.Counter("gender_candidate_crops", "Crops by what the candidate did with them.", tag_keys=("outcome",))
+        self._shift = metrics.Histogram("gender_candidate_shift", "Shift of the confidence by the candidate.", SHIFT_BUCKETS)
+        self._seconds = metrics.Histogram("gender_candidate_seconds", "Seconds for a crop.", SECONDS_BUCKETS, tag_keys=("model",))
+        self._share = metrics.Gauge("gender_canary_share", "Share of the requests that the candidate answers.")
+        self._withdrawn = metrics.Gauge("gender_candidate_withdrawn", "1 when it failed or was slow too often.")
+
+    def crop(self, outcome: str) -> None:
+        """Counts a crop: agreed, disagreed, failed, skipped, or answered as a canary."""
+        self._crops.inc(1, {"outcome": outcome})
+
+    def shifted(self, shift: float) -> None:
+        """Notes by how much the probability of the label is another one."""
+        self._shift.observe(shift)
+
+    def took(self, model: str, seconds: float) -> None:
+        """Notes how long a crop took by the model `current` or `candidate`."""
+        self._seconds.observe(seconds, {"model": model})
+
+    def runs(self, canary_share: float, *, withdrawn: bool) -> None:
+        """Shows what share it answers, and whether it was withdrawn."""
+        self._share.set(canary_share)
+        self._withdrawn.set(float(withdrawn))
 
 
 def log_with_serve(settings: Settings) -> None:

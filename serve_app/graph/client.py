@@ -24,7 +24,7 @@ from serve_app.graph.messages import (
 )
 from serve_app.graph.replicas import NobodyThereError, ReplicaDiedError, Replicas
 from serve_app.graph.retry_budget import RetryBudget
-from serve_app.question import ORIGINAL, Question
+from serve_app.question import NO_CANDIDATE, ORIGINAL, Question, lot_of
 from serve_app.settings import Settings
 from serve_app.telemetry import IngressMetrics
 from serve_app.vision.cropping import CropSpec
@@ -97,7 +97,7 @@ class GraphClient:
     async def predict(self, image: bytes, request_id: str, question: Question = ORIGINAL) -> GraphOutcome:
         """The outcome for one photo; a failure is a code, never an exception."""
         started = time.perf_counter()
-        photo = _Photo(image, question)
+        photo = _Photo(image, replace(question, lot=lot_of(request_id)))
         self._retries.earn()
         try:
             async with asyncio.timeout(self._settings.request_deadline_s):
@@ -156,12 +156,15 @@ class GraphClient:
                 spec = self._crop_spec = other.crop_spec
             elif len({each.model for each in classified}) == 1:
                 return self._answer(photo, detection, classified)
+            else:  # a replica may lack the candidate that another one has
+                photo.question = replace(photo.question, lot=NO_CANDIDATE)
 
     def _answer(self, photo: _Photo, detection: Detection, classified: Sequence[Classification]) -> GraphOutcome:
-        self._answered_at["classifier"] = self._named_at = time.monotonic()
+        self._answered_at["classifier"] = time.monotonic()
         first = classified[0]
         photo.stages |= {name: max(each.stages[name] for each in classified) for name in first.stages}
-        self._classifier_name = first.model
+        if not first.by_candidate:
+            self._classifier_name, self._named_at = first.model, time.monotonic()
         explained = None
         if detection.grid:
             explained = explanation(first.probabilities, [each.probabilities for each in classified[1:]], detection.grid)
@@ -226,7 +229,7 @@ class GraphClient:
         """Asks the classifier, again if its replica dies: a crop cannot be the cause."""
         while True:
             with contextlib.suppress(ReplicaDiedError):
-                answer: Classification | OtherCropWanted = await self._classifier.call("classify", crop, spec)
+                answer: Classification | OtherCropWanted = await self._classifier.call("classify", crop, spec, photo.question.lot)
                 return answer
             await self._before_a_retry(photo, self._classifier)
 

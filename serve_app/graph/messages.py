@@ -62,6 +62,7 @@ class Classification:
 
     Attributes:
         brightness: of the crop, see `cropping.brightness_of`.
+        by_candidate: a candidate answered instead of the classifier in use.
     """
 
     code: Code
@@ -69,6 +70,7 @@ class Classification:
     model: str
     stages: Stages = field(default_factory=dict)
     brightness: float | None = None
+    by_candidate: bool = False
 
 
 @dataclass(frozen=True)

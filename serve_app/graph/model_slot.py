@@ -46,6 +46,11 @@ class ModelSlot(Generic[Model]):
         self.fault: str | None = None
 
     @property
+    def loaded(self) -> Model | None:
+        """The model in use, if one is loaded."""
+        return self._current
+
+    @property
     def current(self) -> Model:
         """The model in use.
 
@@ -68,10 +73,20 @@ class ModelSlot(Generic[Model]):
             await self._exchange()
             self._settled.set()
             return
+        self.want(config)
+
+    def want(self, config: UserConfig) -> None:
+        """As later calls of `apply`, also the first time: the model is loaded in the background."""
+        self._wanted = config
         self._settled.clear()
         self._news.set()
         if self._pending is None or self._pending.done():
             self._pending = asyncio.create_task(self._follow())
+
+    def close(self) -> None:
+        """Gives up an exchange that is under way."""
+        if self._pending is not None:
+            self._pending.cancel()
 
     async def settled(self) -> None:
         """Waits until the latest user_config is applied, or has failed once."""
@@ -86,7 +101,7 @@ class ModelSlot(Generic[Model]):
             try:
                 await self._exchange()
             except Exception as error:
-                logger.error("the model was not exchanged, the old one stays: %s", error)
+                logger.error("the model was not loaded, the one before stays if there is one: %s", error)
                 self.fault = str(error)
             if config is not self._wanted:
                 pause_s = self._first_pause_s

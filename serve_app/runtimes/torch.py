@@ -11,7 +11,6 @@ from serve_app.checkpoints import Checkpoint
 from serve_app.runtimes.base import Floats, Role, RunOptions, Runtime, has_cuda
 from serve_app.runtimes.networks import build
 
-
 _loading = threading.Lock()  # transformers changes global state while it loads: of two at a time, one lacks weights, and later ones, too
 
 

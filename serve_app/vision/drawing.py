@@ -75,7 +75,8 @@ class _Picture:
     @property
     def pixels(self) -> RGB:
         """What was drawn."""
-        return self._colours.round().clip(0, 255).astype(np.uint8)
+        pixels: RGB = self._colours.round().clip(0, 255).astype(np.uint8)
+        return pixels
 
 
 def _relative(x0: float, y0: float, x1: float, y1: float) -> Box:

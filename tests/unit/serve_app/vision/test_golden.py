@@ -49,7 +49,8 @@ def answering(model: Classifier | Detector, change: Callable[[tuple[Floats, ...]
 
 def test_the_pictures_are_the_same_everywhere() -> None:
     picture, person = draw(3)
-    assert (picture.shape, picture.dtype) == ((320, 256, 3), np.uint8)
+    assert picture.shape == (320, 256, 3)
+    assert picture.dtype == np.uint8
     assert person.head
     assert [round(float(each.mean()), 1) for each in (picture, draw(4)[0])] == [135.7, 103.4], "raise DRAWING when they change on purpose"
     np.testing.assert_array_equal(picture, draw(3)[0])
