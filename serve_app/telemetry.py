@@ -8,7 +8,7 @@ from ray.serve import metrics
 
 from serve_app.records import PhotoRecord, RequestRecord
 from serve_app.settings import Settings
-from serve_app.vision.drift import Bins, Quantity, Reference
+from serve_app.vision.drift import Bins, Reference
 
 logger = logging.getLogger(__name__)
 serve_logger = logging.getLogger("ray.serve")
@@ -59,18 +59,25 @@ class IngressMetrics:
 
 
 class ReferenceMetrics:
-    """Metrics of the validation photos of the classifier in use, for the drift from them."""
+    """Metrics of the validation photos of the classifier in use, for the drift from them.
+
+    Ray exports a gauge only as long as it is set again and again: `refresh` must be called more often than every 20 seconds.
+    """
 
     def __init__(self) -> None:
-        self._shares = metrics.Gauge("gender_reference_share", "Share of the validation photos, or 0 if not known.", tag_keys=BIN_TAGS)
-        self._shown: set[tuple[Quantity, str]] = set()
+        self._gauge = metrics.Gauge("gender_reference_share", "Share of the validation photos.", tag_keys=BIN_TAGS)
+        self._reference: Reference | None = None
 
     def show(self, reference: Reference | None) -> None:
         """Shows the shares of a classifier instead of the one's before."""
-        shares = {(quantity, name): share for quantity, name, share in reference.each} if reference else {}
-        for quantity, name in self._shown | shares.keys():  # a series that was shown cannot be taken back
-            self._shares.set(shares.get((quantity, name), 0.0), {"quantity": quantity, "bin": name})
-        self._shown |= shares.keys()
+        self._reference = reference
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Shows the same once more."""
+        if self._reference:
+            for quantity, name, share in self._reference.each:
+                self._gauge.set(share, {"quantity": quantity, "bin": name})
 
 
 class BatchMetrics:
@@ -96,6 +103,7 @@ class CandidateMetrics:
         self._seconds = metrics.Histogram("gender_candidate_seconds", "Seconds for a crop.", SECONDS_BUCKETS, tag_keys=("model",))
         self._share = metrics.Gauge("gender_canary_share", "Share of the requests that the candidate answers.")
         self._withdrawn = metrics.Gauge("gender_candidate_withdrawn", "1 when it failed or was slow too often.")
+        self._state = 0.0, 0.0
 
     def crop(self, outcome: str) -> None:
         """Counts a crop: agreed, disagreed, failed, skipped, or answered as a canary."""
@@ -111,8 +119,13 @@ class CandidateMetrics:
 
     def runs(self, canary_share: float, *, withdrawn: bool) -> None:
         """Shows what share it answers, and whether it was withdrawn."""
-        self._share.set(canary_share)
-        self._withdrawn.set(float(withdrawn))
+        self._state = canary_share, float(withdrawn)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Shows the same once more, see `ReferenceMetrics`."""
+        for gauge, value in zip((self._share, self._withdrawn), self._state, strict=True):
+            gauge.set(value)
 
 
 def log_with_serve(settings: Settings) -> None:

@@ -62,10 +62,11 @@ class GenderClassifier:
             on_batch=BatchMetrics("classifier"),
             watch=self._watch,
         )
-        reference = ReferenceMetrics()
-        self._slot = ModelSlot(self._load, self._warm, taken_up=lambda model: reference.show(read_reference(model.checkpoint)))
+        self._reference = ReferenceMetrics()
+        self._slot = ModelSlot(self._load, self._warm, taken_up=lambda model: self._reference.show(read_reference(model.checkpoint)))
         self._applied: dict[str, Any] | None = None
-        self._candidate = Candidate(lambda: ModelSlot(self._load_candidate, self._warm), CandidateMetrics())
+        self._candidate_metrics = CandidateMetrics()
+        self._candidate = Candidate(lambda: ModelSlot(self._load_candidate, self._warm), self._candidate_metrics)
         self._asking = 0  # requests
         self._shadows: set[asyncio.Task[None]] = set()
 
@@ -140,9 +141,13 @@ class GenderClassifier:
     async def check_health(self) -> None:
         """Fails when the model's thread has died or a thread hangs: Serve then replaces the replica.
 
+        It is called every few seconds, which keeps our gauges exported, too.
+
         Raises:
             RuntimeError: says which.
         """
+        self._reference.refresh()
+        self._candidate_metrics.refresh()
         if not self._worker.alive:
             raise RuntimeError("the model's thread has died")
         self._watch.check()

@@ -19,6 +19,7 @@ from serve_app.graph.model_slot import ModelSlot
 from serve_app.graph.pins import Pins
 from serve_app.question import NO_CANDIDATE, lot_of
 from serve_app.settings import Settings
+from serve_app.telemetry import CandidateMetrics, ReferenceMetrics
 from serve_app.vision.cropping import CropSpec
 from serve_app.vision.images import RGB
 from tests.support.checkpoints import write_tiny_classifier
@@ -213,3 +214,13 @@ def test_lots_are_spread_evenly_and_stay() -> None:
     assert 0 <= min(lots) < max(lots) < NO_CANDIDATE
     assert 200 < sum(lot < 0.25 for lot in lots) < 300
     assert lot_of("request 0") == lots[0]
+
+
+async def test_gauges_are_shown_again_with_each_health_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray stops exporting a gauge that is not set again within twenty seconds."""
+    replica = await beside("like")
+    shown: list[type] = []
+    for kind in (CandidateMetrics, ReferenceMetrics):
+        monkeypatch.setattr(kind, "refresh", lambda self: shown.append(type(self)))
+    await replica.check_health()
+    assert set(shown) == {CandidateMetrics, ReferenceMetrics}
