@@ -24,10 +24,11 @@ logger = logging.getLogger(__name__)
 
 CANDIDATES = 16  # pictures, of which the most telling are kept
 PICTURES = 4
-# Between runtimes and instruction sets in float32, margins differ by less than 0.01, and scores and boxes by less than 0.002. Half
-# precision, as on GPUs, brings ten times as much. Labels in another order or a wrong normalisation change them by whole units.
+# Between runtimes and instruction sets in float32, margins differ by less than 0.01, and scores and boxes by less than 0.002. In half
+# precision, as GPUs may run (bfloat16 is the coarsest), those of the embedded models differ by 0.02 and 0.07. Labels in another order or a
+# wrong normalisation change margins by whole units, and scores and boxes by tenths.
 MARGIN_TOLERANCE = 0.25
-BOX_TOLERANCE = 0.05
+BOX_TOLERANCE = 0.1
 SURE_BOX = 0.2  # a box with a lower score may give way to another one by rounding alone
 
 
