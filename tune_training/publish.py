@@ -1,8 +1,8 @@
 """Publishes an evaluated classifier in the layout that serving loads; every reader at every moment loads one whole model.
 
     TARGET/manifest.json         names the revision that was published last, with the sizes and sha256 of its files
-    TARGET/REVISION/             config.json, model.safetensors, preprocessor_config.json, decision.json, metrics.json, MODEL_CARD.md and,
-                                 written last, manifest.json
+    TARGET/REVISION/             config.json, model.safetensors, preprocessor_config.json, decision.json, metrics.json, MODEL_CARD.md,
+                                 golden.json and, written last, manifest.json
 
 REVISION is a digest of all the files, so it is another one when anything differs, and what it holds is written once: a replica that starts
 later loads the same model. The one file that changes is TARGET/manifest.json. It is written last, and only if it is still what the new
@@ -37,6 +37,7 @@ from serve_app.checkpoints import (
 from serve_app.checkpoints.card import sha256_of
 from serve_app.checkpoints.decision import DECISION_FILE, DecisionError
 from serve_app.settings import EMBEDDED_DETECTOR, get_settings
+from serve_app.vision.golden import check_golden
 from tune_training.data.labelled_photos import read_labelled
 from tune_training.data.manifest import TEST
 from tune_training.evaluate.metrics_file import read_metrics
@@ -75,7 +76,8 @@ def publish(
     target = storage.absolute(target)
     checkpoint = resolve(model, get_settings().model_cache_dir)
     _check_judged(checkpoint)
-    classifier = models.load_classifier(model)  # what serving cannot load is not published
+    classifier = models.load_classifier(model)  # what serving cannot load, or would find wrong, is not published
+    check_golden(classifier)
     files = _files(checkpoint.path)
     revision = published_name(checkpoint.revision, files)
     place = SharedFolder(target)

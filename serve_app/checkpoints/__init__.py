@@ -22,6 +22,7 @@ from serve_app.checkpoints._errors import CheckpointError, CheckpointUnreachable
 from serve_app.checkpoints._layout import (
     CARD_FILE,
     CONFIG_FILE,
+    GOLDEN_FILE,
     MANIFEST_FILE,
     METRICS_FILE,
     Manifest,
@@ -37,6 +38,7 @@ __all__ = [
     "CARD_FILE",
     "CONFIG_FILE",
     "EXPORTS",
+    "GOLDEN_FILE",
     "MANIFEST_FILE",
     "METRICS_FILE",
     "Checkpoint",

@@ -19,8 +19,9 @@ INDEX_FILE = "model.safetensors.index.json"
 SHARDS = "model-*-of-*.safetensors"
 METRICS_FILE = "metrics.json"
 CARD_FILE = "MODEL_CARD.md"
+GOLDEN_FILE = "golden.json"
 # No other files are downloaded.
-TAKEN = (CONFIG_FILE, PREPROCESSOR_FILE, DECISION_FILE, METRICS_FILE, CARD_FILE, WEIGHTS_FILE, INDEX_FILE, SHARDS)
+TAKEN = (CONFIG_FILE, PREPROCESSOR_FILE, DECISION_FILE, METRICS_FILE, CARD_FILE, GOLDEN_FILE, WEIGHTS_FILE, INDEX_FILE, SHARDS)
 MANIFEST_FILE = "manifest.json"
 
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")

@@ -1,4 +1,4 @@
-"""Downloads and exports the models that the settings name, so that the first start finds them.
+"""Downloads, exports and checks the models that the settings name, so that the first start finds them.
 
 `make setup` runs it, and so can an image build. Without it, the first start does the same and takes longer.
 """
@@ -11,6 +11,7 @@ from serve_app.runtimes.base import RunOptions
 from serve_app.settings import get_settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.detector import Detector
+from serve_app.vision.golden import check_golden
 
 
 def main() -> int:
@@ -24,7 +25,7 @@ def main() -> int:
     for model, uri in models:
         try:
             checkpoint = resolve(uri, settings.model_cache_dir)
-            model.load(checkpoint, RunOptions.of(settings))
+            check_golden(model.load(checkpoint, RunOptions.of(settings)))
             print(f"Prepared {checkpoint.name}, revision {checkpoint.revision}")
         except (CheckpointError, DecisionError) as error:
             print(error, file=sys.stderr)

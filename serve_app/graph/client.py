@@ -24,13 +24,15 @@ from serve_app.graph.messages import (
 )
 from serve_app.graph.replicas import NobodyThereError, ReplicaDiedError, Replicas
 from serve_app.graph.retry_budget import RetryBudget
-from serve_app.question import ORIGINAL, Question
+from serve_app.question import NO_CANDIDATE, ORIGINAL, Question, lot_of
 from serve_app.settings import Settings
 from serve_app.telemetry import IngressMetrics
 from serve_app.vision.cropping import CropSpec
+from serve_app.vision.drift import bins_of_answer, bins_of_person
 from serve_app.vision.explaining import MOST_PATCHES, explanation
 from serve_app.vision.images import RGB
 from serve_app.vision.outcome import Outcome
+from serve_app.vision.people import gate
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +67,7 @@ class GraphClient:
         detector: of the detector.
         classifier: of the classifier; the same deployment, where both are in one process.
         settings: deadlines.
-        metrics: counts retries.
+        metrics: counts retries, and what photos look like.
         scaled_to_zero: whether a model has no replica.
     """
 
@@ -95,7 +97,7 @@ class GraphClient:
     async def predict(self, image: bytes, request_id: str, question: Question = ORIGINAL) -> GraphOutcome:
         """The outcome for one photo; a failure is a code, never an exception."""
         started = time.perf_counter()
-        photo = _Photo(image, question)
+        photo = _Photo(image, replace(question, lot=lot_of(request_id)))
         self._retries.earn()
         try:
             async with asyncio.timeout(self._settings.request_deadline_s):
@@ -144,6 +146,7 @@ class GraphClient:
             photo.stages |= detection.stages
             self._answered_at["detector"] = time.monotonic()
             if detection.code is not Code.OK:
+                self._metrics.seen(bins_of_answer(detection.code))
                 return GraphOutcome(detection.code, detection.people, None, detection.model, await self._current_classifier_name())
             answers = detection.classifications or await asyncio.gather(*(self._classify(photo, crop, spec) for crop in detection.crops))
             other = next((answer for answer in answers if isinstance(answer, OtherCropWanted)), None)
@@ -153,16 +156,22 @@ class GraphClient:
                 spec = self._crop_spec = other.crop_spec
             elif len({each.model for each in classified}) == 1:
                 return self._answer(photo, detection, classified)
+            else:  # a replica may lack the candidate that another one has
+                photo.question = replace(photo.question, lot=NO_CANDIDATE)
 
     def _answer(self, photo: _Photo, detection: Detection, classified: Sequence[Classification]) -> GraphOutcome:
-        self._answered_at["classifier"] = self._named_at = time.monotonic()
+        self._answered_at["classifier"] = time.monotonic()
         first = classified[0]
         photo.stages |= {name: max(each.stages[name] for each in classified) for name in first.stages}
-        self._classifier_name = first.model
+        if not first.by_candidate:
+            self._classifier_name, self._named_at = first.model, time.monotonic()
         explained = None
         if detection.grid:
             explained = explanation(first.probabilities, [each.probabilities for each in classified[1:]], detection.grid)
-        people = zip(detection.people, classified, strict=False)  # those beyond the limit have no answer
+        people = list(zip(detection.people, classified, strict=False))  # those beyond the limit have no answer
+        self._metrics.seen(bins_of_answer(gate(detection.people)))
+        for person, answer in people:
+            self._metrics.seen(bins_of_person(answer.probabilities, person.area, answer.brightness))
         answers = [Outcome(answer.code, [person], answer.probabilities) for person, answer in people]
         outcome = Outcome.of_people(detection.people, answers, each=bool(photo.question.most_people))
         models = detection.model, first.model
@@ -220,7 +229,7 @@ class GraphClient:
         """Asks the classifier, again if its replica dies: a crop cannot be the cause."""
         while True:
             with contextlib.suppress(ReplicaDiedError):
-                answer: Classification | OtherCropWanted = await self._classifier.call("classify", crop, spec)
+                answer: Classification | OtherCropWanted = await self._classifier.call("classify", crop, spec, photo.question.lot)
                 return answer
             await self._before_a_retry(photo, self._classifier)
 

@@ -48,7 +48,7 @@ class ColocatedModels:
         """
         while True:
             detection = await self._detector.detect(image, spec, question)
-            answers = await asyncio.gather(*(self._classifier.classify(crop, spec) for crop in detection.crops))
+            answers = await asyncio.gather(*(self._classifier.classify(crop, spec, question.lot) for crop in detection.crops))
             classifications = [answer for answer in answers if isinstance(answer, Classification)]
             if len(classifications) == len(answers):
                 return replace(detection, crops=[], classifications=classifications)

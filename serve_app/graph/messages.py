@@ -58,12 +58,19 @@ class Detection:
 
 @dataclass(frozen=True)
 class Classification:
-    """The classifier's answer for one crop: OK or UNSURE, and the calibrated probabilities by label."""
+    """The classifier's answer for one crop: OK or UNSURE, and the calibrated probabilities by label.
+
+    Attributes:
+        brightness: of the crop, see `cropping.brightness_of`.
+        by_candidate: a candidate answered instead of the classifier in use.
+    """
 
     code: Code
     probabilities: dict[str, float]
     model: str
     stages: Stages = field(default_factory=dict)
+    brightness: float | None = None
+    by_candidate: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,19 @@ class ModelSlot(Generic[Model]):
         load: makes a model from a user_config; runs in a thread.
         warm: runs a model once, so that the first request finds it fast.
         first_pause_s: seconds before an exchange that failed is tried again.
+        taken_up: is told of each model once it is in use.
     """
 
     def __init__(
-        self, load: Callable[[UserConfig], Model], warm: Callable[[Model], Awaitable[None]], first_pause_s: float = FIRST_PAUSE_S
+        self,
+        load: Callable[[UserConfig], Model],
+        warm: Callable[[Model], Awaitable[None]],
+        first_pause_s: float = FIRST_PAUSE_S,
+        taken_up: Callable[[Model], None] = lambda model: None,
     ) -> None:
         self._load = load
         self._warm = warm
+        self._taken_up = taken_up
         self._first_pause_s = first_pause_s
         self._current: Model | None = None
         self._wanted: UserConfig = {}
@@ -38,6 +44,11 @@ class ModelSlot(Generic[Model]):
         self._news = asyncio.Event()  # another user_config is wanted
         self._settled = asyncio.Event()
         self.fault: str | None = None
+
+    @property
+    def loaded(self) -> Model | None:
+        """The model in use, if one is loaded."""
+        return self._current
 
     @property
     def current(self) -> Model:
@@ -62,10 +73,20 @@ class ModelSlot(Generic[Model]):
             await self._exchange()
             self._settled.set()
             return
+        self.want(config)
+
+    def want(self, config: UserConfig) -> None:
+        """As later calls of `apply`, also the first time: the model is loaded in the background."""
+        self._wanted = config
         self._settled.clear()
         self._news.set()
         if self._pending is None or self._pending.done():
             self._pending = asyncio.create_task(self._follow())
+
+    def close(self) -> None:
+        """Gives up an exchange that is under way."""
+        if self._pending is not None:
+            self._pending.cancel()
 
     async def settled(self) -> None:
         """Waits until the latest user_config is applied, or has failed once."""
@@ -80,7 +101,7 @@ class ModelSlot(Generic[Model]):
             try:
                 await self._exchange()
             except Exception as error:
-                logger.error("the model was not exchanged, the old one stays: %s", error)
+                logger.error("the model was not loaded, the one before stays if there is one: %s", error)
                 self.fault = str(error)
             if config is not self._wanted:
                 pause_s = self._first_pause_s
@@ -97,3 +118,4 @@ class ModelSlot(Generic[Model]):
         model = await asyncio.to_thread(self._load, self._wanted)
         await self._warm(model)
         self._current, self.fault = model, None
+        self._taken_up(model)

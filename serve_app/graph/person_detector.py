@@ -25,6 +25,7 @@ from serve_app.vision.decoding import DecodeLimits, ImageRefused
 from serve_app.vision.decoding_lanes import DecodingLanes
 from serve_app.vision.detector import Detector
 from serve_app.vision.explaining import Grid, crops_with_hidden_parts, grid_over
+from serve_app.vision.golden import check_golden
 from serve_app.vision.images import RGB
 from serve_app.vision.machine_places import MachinePlaces
 from serve_app.vision.people import DetectedPerson, people_that_count, whom_to_answer
@@ -115,7 +116,9 @@ class PersonDetector:
         uri = overrides.pop("model_uri", None) or self._settings.detector_uri
 
         def load(checkpoint: Checkpoint) -> Detector:
-            return Detector.load(checkpoint, self._options, overrides)
+            model = Detector.load(checkpoint, self._options, overrides)
+            check_golden(model)
+            return model
 
         model = Pins.of_this_replica(self._deploy, "detector").load(uri, config, self._settings.model_cache_dir, load)
         forget_unused(self._settings.model_cache_dir, self._settings.model_cache_bytes)

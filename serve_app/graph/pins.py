@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 from ray import serve
 
@@ -49,7 +49,7 @@ class Pins:
         self._deploy = deploy
 
     @classmethod
-    def of_this_replica(cls, deploy: str, role: Role) -> Self:
+    def of_this_replica(cls, deploy: str, role: Role | Literal["candidate"]) -> Self:
         """Those of one model of the deployment whose replica this process is."""
         context = serve.get_replica_context()
         return cls(ClusterStore(f"pins/{context.app_name}/{context.deployment}/{role}"), deploy)

@@ -1,5 +1,7 @@
 """Networks in eager PyTorch: on GPUs, and where OpenVINO cannot run them."""
 
+import threading
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,6 +11,8 @@ from serve_app.checkpoints import Checkpoint
 from serve_app.runtimes.base import Floats, Role, RunOptions, Runtime, has_cuda
 from serve_app.runtimes.networks import build
 
+_loading = threading.Lock()  # transformers changes global state while it loads: of two at a time, one lacks weights, and later ones, too
+
 
 def load(role: Role, checkpoint: Checkpoint, input_size: int | None, options: RunOptions) -> Runtime:
     """Loads a checkpoint.
@@ -17,7 +21,8 @@ def load(role: Role, checkpoint: Checkpoint, input_size: int | None, options: Ru
         CheckpointError: see `networks.build`.
     """
     device = torch.device("cuda" if has_cuda(options.device) else "cpu")
-    network = build(role, checkpoint, input_size, device)
+    with _loading:
+        network = build(role, checkpoint, input_size, device)
     return Runtime(_Run(network.module, device, options.threads), network.facts)
 
 

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from serve_app.checkpoints import Checkpoint, CheckpointError
 from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.codes import Code
 from serve_app.runtimes import load
-from serve_app.runtimes.base import Facts, Floats, RunOptions, Runtime
+from serve_app.runtimes.base import LABELS, Facts, Floats, RunOptions, Runtime
 from serve_app.vision.cropping import CropSpec
 from serve_app.vision.images import RGB
 
@@ -41,6 +42,11 @@ class Classifier:
         if not np.isfinite(logits).all():
             raise FloatingPointError("the classifier's logits are not finite")
         return logits
+
+    def margins(self, logits: Floats) -> NDArray[np.float64]:
+        """The logit of female less the logit of male (n,), of logits (n, 2): what the answers hang on, before any temperature."""
+        female, male = (logits[:, self.label_names.index(label)].astype(np.float64) for label in LABELS)
+        return female - male
 
     def __call__(self, crops: Sequence[RGB]) -> list[dict[str, float]]:
         """The probabilities of each crop, by label."""

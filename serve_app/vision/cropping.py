@@ -91,6 +91,11 @@ def crop_window(box: Box, width: int, height: int, spec: CropSpec) -> Window:
     return x0, y0, x1, min(y1, max(y0 + spec.aspect * (x1 - x0), y0 + 1.0))
 
 
+def brightness_of(crop: RGB) -> float:
+    """Mean of a crop's pixels, 0 to 1, of every fourth row and column."""
+    return float(crop[::4, ::4].mean()) / 255
+
+
 def resized(photo: RGB, window: Window | None, size: int, resample: int) -> RGB:
     """The window of (H, W, 3) at (size, size, 3); black beyond the photo, and all black without a window."""
     crop = np.zeros((size, size, 3), dtype=np.uint8)

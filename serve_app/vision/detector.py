@@ -54,12 +54,21 @@ class Detector:
             by_shape[photo.shape].append(index)
         results: list[list[DetectedPerson]] = [[] for _ in photos]
         for indices in by_shape.values():
-            scores, boxes = self._run(np.stack([photos[index] for index in indices]))
-            if not np.isfinite(scores).all():
-                raise FloatingPointError("the detector's scores are not finite")  # otherwise it would look like nobody
+            scores, boxes = self.outputs([photos[index] for index in indices])
             for index, photo_scores, photo_boxes in zip(indices, scores, boxes, strict=True):
                 results[index] = self._people(photo_scores, photo_boxes)
         return results
+
+    def outputs(self, photos: Sequence[RGB]) -> tuple[Floats, Floats]:
+        """Scores (n, queries, classes) and boxes (n, queries, 4) of prepared photos of one shape.
+
+        Raises:
+            FloatingPointError: a score is not finite; otherwise it would look like nobody.
+        """
+        scores, boxes = self._run(np.stack(photos))
+        if not np.isfinite(scores).all():
+            raise FloatingPointError("the detector's scores are not finite")
+        return scores, boxes
 
     def __call__(self, photos: Sequence[RGB]) -> list[list[DetectedPerson]]:
         """Prepares photos and detects the people in them."""

@@ -20,6 +20,7 @@ from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, Settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.decoding import DecodeLimits
 from serve_app.vision.detector import Detector
+from serve_app.vision.golden import check_golden
 from serve_app.vision.images import RGB
 from serve_app.vision.people import DetectedPerson
 from serve_app.vision.pipeline import Outcome, Pipeline
@@ -211,3 +212,14 @@ def test_a_gpu_is_for_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not has_cuda("cpu")
     monkeypatch.setattr(importlib.metadata, "version", lambda package: "2.13.0+cpu")
     assert not has_cuda("auto")
+
+
+@pytest.mark.parametrize(("kind", "uri"), [(Classifier, EMBEDDED_CLASSIFIER), (Detector, EMBEDDED_DETECTOR)])
+def test_the_embedded_models_pass_their_self_test(
+    kind: type[Classifier] | type[Detector], uri: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the exports that `make setup` has cached."""
+    options = RunOptions.of(Settings(_env_file=None, model_runtime="openvino"), 1)
+    with caplog.at_level(logging.INFO):
+        check_golden(kind.load(resolve(uri, options.cache_dir), options))
+    assert "has passed its self-test" in caplog.text

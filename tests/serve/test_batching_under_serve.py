@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ class GatedClassifier:
     decision = ClassifierDecision()
 
     class checkpoint:  # noqa: N801 - a fake attribute
-        name, revision = "gated", "1"
+        name, revision, path = "gated", "1", Path()
 
     def __init__(self) -> None:
         self.gate = threading.Event()

@@ -12,6 +12,7 @@ from ray.serve import Application
 from serve_app.app import AppArgs, deployment, http_deployment
 from serve_app.graph.colocated import ColocatedModels
 from serve_app.http.ingress import Ingress
+from serve_app.question import lot_of
 from serve_app.settings import COLOCATED_CONFIG, Settings
 from tests.support import photos
 from tests.support.checkpoints import write_tiny_classifier
@@ -54,7 +55,9 @@ def test_it_answers_as_models_in_two_processes_do(deploy: Callable[..., str], se
     assert httpx.get(f"{url}/health", timeout=60).json() == httpx.get(f"{service.url}/health", timeout=60).json()
 
 
-def test_each_model_is_exchanged_on_its_own(deploy: Callable[..., str], tmp_path: Path) -> None:
+def test_each_model_is_exchanged_on_its_own_and_a_candidate_answers_its_share_until_that_is_taken_back(
+    deploy: Callable[..., str], tmp_path: Path
+) -> None:
     other = write_tiny_classifier(tmp_path / "other", labels=("male", "female"))
     (other / "decision.json").write_text('{"crop_margin": 0.2}')  # crops that were made for the first one do not fit
     url = deploy(graph(), "exchanged")
@@ -64,9 +67,35 @@ def test_each_model_is_exchanged_on_its_own(deploy: Callable[..., str], tmp_path
         assert after["model"] == before["model"]
     assert after["code"] == "ok"
     assert after["model"]["detector"] == before["model"]["detector"]
+    _try_a_candidate_beside(other, lambda config: deploy(graph({"classifier": config}), "exchanged"))
     deploy(graph({"classifier": {"model_uri": str(other)}, "detector": {"min_area": 1.0}}), "exchanged")
     while (code := ask(url, photos.cameraman())["code"]) != "no_person":
         assert code == "ok"
+
+
+def _try_a_candidate_beside(current: Path, deploy: Callable[[dict[str, Any]], str]) -> None:
+    candidate = write_tiny_classifier(current.parent / "candidate", labels=("female", "male"))
+    (candidate / "decision.json").write_bytes((current / "decision.json").read_bytes())  # the same crops
+    config = {"model_uri": str(current), "shadow_uri": str(candidate), "shadow_share": 1.0, "canary_share": 0.5}
+    url = deploy(config)
+    ids = [f"request-{number}" for number in range(8)]
+    chosen = next(each for each in ids if lot_of(each) < 0.5)
+    while who(url, chosen) != "candidate":
+        pass  # it is loaded in the background
+    assert [who(url, each) for each in ids] == ["candidate" if lot_of(each) < 0.5 else "other" for each in ids]
+    deploy(config | {"canary_share": 0.0})
+    while who(url, chosen) == "candidate":
+        pass  # each poll is a request
+    assert {who(url, each) for each in ids} == {"other"}
+
+
+def who(url: str, request_id: str) -> str:
+    """Name of the classifier that answers the request of this id."""
+    headers = {"content-type": "image/jpeg", "x-request-id": request_id}
+    answer: Answer = httpx.post(f"{url}/predict", content=photos.cameraman(), headers=headers, timeout=60).json()
+    assert answer["request_id"] == request_id
+    name: str = answer["model"]["classifier"].partition("@")[0]
+    return name
 
 
 def test_a_part_that_does_not_exist_is_refused(deploy: Callable[..., str]) -> None:

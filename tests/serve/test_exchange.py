@@ -9,13 +9,15 @@ from typing import Any
 import httpx
 import pytest
 
-from serve_app.checkpoints import resolve
+from serve_app.checkpoints import GOLDEN_FILE, resolve
 from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.codes import MEANINGS, Code
 from serve_app.settings import SERVE_CONFIG
+from serve_app.vision.classifier import Classifier
+from serve_app.vision.golden import golden_of
 from tests.serve.conftest import until_healthy
 from tests.support import photos
-from tests.support.checkpoints import write_tiny_classifier
+from tests.support.checkpoints import ON_TORCH, write_tiny_classifier
 from tests.support.service import RunningService, UserConfigs
 from tune_training.publish import deploy_command, publish
 
@@ -67,10 +69,12 @@ class Stream:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> dict[str, str]:
-    """Folders of two classifiers that disagree and need different crop margins."""
+    """Folders of two classifiers that disagree and need different crop margins, with what they answer on PyTorch in golden.json."""
     first = write_tiny_classifier(tmp_path / "first", labels=("female", "male"))
     second = write_tiny_classifier(tmp_path / "second", labels=("male", "female"))
     (second / "decision.json").write_text('{"crop_margin": 0.2}')
+    for folder in (first, second):
+        (folder / GOLDEN_FILE).write_text(golden_of(Classifier.load(resolve(str(folder), folder), ON_TORCH)))
     return {"first": str(first), "second": str(second)}
 
 
@@ -86,6 +90,19 @@ async def test_a_classifier_is_exchanged_under_load(client: httpx.AsyncClient, d
         assert answer["probabilities"] == pytest.approx(known["probabilities"], abs=1e-3)
     assert {name.partition("@")[0] for name in by_model} == {"gender-classifier", "first", "second"}
     assert len({answer["confidence"] for answer in by_model.values()}) == 3
+
+
+async def test_a_model_that_answers_otherwise_than_it_did_is_not_taken_up(
+    client: httpx.AsyncClient, deploy: Deploy, tiny: dict[str, str]
+) -> None:
+    golden = Path(tiny["first"], GOLDEN_FILE)
+    known = json.loads(golden.read_text())
+    golden.write_text(json.dumps(known | {"margins": {number: margin + 1 for number, margin in known["margins"].items()}}))
+    await deploy({"GenderClassifier": {"model_uri": tiny["first"]}})
+    while not (health := await until_healthy(client))["faults"]:
+        pass  # each poll is a request
+    assert "the self-test failed" in health["faults"]["classifier"]
+    assert health["models"]["classifier"]["name"] == "gender-classifier"
 
 
 async def test_the_person_rule_changes_under_load(client: httpx.AsyncClient, deploy: Deploy) -> None:

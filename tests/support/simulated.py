@@ -63,7 +63,7 @@ class Classifier:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
 
-    async def classify(self, crop: RGB, spec: CropSpec) -> Classification:
+    async def classify(self, crop: RGB, spec: CropSpec, lot: float = 1.0) -> Classification:
         """The same probabilities for every crop."""
         await asyncio.sleep(self._seconds)
         return Classification(Code.OK, {"male": 0.5, "female": 0.5}, "simulated@1")

@@ -8,11 +8,13 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from serve_app.checkpoints import GOLDEN_FILE
 from serve_app.checkpoints.decision import DetectorDecision
 from serve_app.codes import Code
 from serve_app.settings import EMBEDDED_DETECTOR
 from serve_app.vision.decoding import ImageRefused, decode
 from serve_app.vision.detector import Detector
+from serve_app.vision.golden import golden_of
 from serve_app.vision.people import DetectedPerson, gate, people_that_count
 from tune_training.data.labelled_photos import read_labelled, sample_by_source
 from tune_training.detector.coco import AnnotatedPhoto, read_coco
@@ -119,7 +121,7 @@ def evaluate_detector(
     ] = None,
     threads: Threads = 0,
 ) -> None:
-    """Judge a person detector on photos with boxes of people; writes metrics.json beside the weights of a folder."""
+    """Judge a person detector on photos with boxes of people; writes metrics.json and golden.json beside the weights of a folder."""
     set_threads(threads)
     if choose:
         _choose(detector, people, portraits, threads)
@@ -129,6 +131,7 @@ def evaluate_detector(
     by_count = " ".join(f"{name} {accuracy:.1%}" for name, accuracy in counts["accuracy_by_count"].items())
     typer.echo(f"people counted rightly: {counts['accuracy']:.1%}  by count: {by_count}")
     write_metrics(finder.checkpoint.path, {"person_count": {"test": counts}}, people.name)
+    (finder.checkpoint.path / GOLDEN_FILE).write_text(golden_of(finder), encoding="utf-8")
 
 
 def _choose(uri: str, people: Path, portraits: str | None, threads: int) -> None:

@@ -15,14 +15,15 @@ import numpy as np
 
 from serve_app.checkpoints.card import weights_sha256
 from serve_app.codes import Code
-from serve_app.runtimes.base import FEMALE, MALE
+from serve_app.runtimes.base import FEMALE
 from serve_app.settings import get_settings
 from serve_app.vision.classifier import Classifier
+from serve_app.vision.cropping import brightness_of
 from serve_app.vision.decoding import ImageRefused, decode
 from serve_app.vision.detector import Detector
 from serve_app.vision.images import RGB
 from serve_app.vision.people import DetectedPerson, gate, people_that_count
-from serve_app.vision.pipeline import Pipeline
+from serve_app.vision.pipeline import Outcome, Pipeline
 from tune_training.data.photo import Photo
 from tune_training.evaluate.scores import Judged
 from tune_training.io import storage
@@ -70,10 +71,17 @@ def answers_folder() -> Path:
 
 
 class RawAnswer(NamedTuple):
-    """A code and, if it is `ok`, the logit of female less the logit of male, before any temperature."""
+    """A code and, if it is `ok`, the logit of female less the logit of male, before any temperature, and what the person looks like.
+
+    Attributes:
+        area: of the person's box, as a share of the photo; None where an earlier version has cached the answer.
+        brightness: of the crop; likewise.
+    """
 
     code: Code
     margin: float | None
+    area: float | None = None
+    brightness: float | None = None
 
 
 class AnswerCache:
@@ -86,10 +94,10 @@ class AnswerCache:
         lines = self._path.read_text(encoding="ascii").split("\n") if self._path.exists() else []
         for line in lines[:-1]:  # what follows the last newline was cut off by a crash
             try:
-                sha256, code, margin = json.loads(line)
-            except ValueError:  # two processes wrote at once
+                sha256, code, *rest = json.loads(line)
+                self._known[sha256] = RawAnswer(Code(code), *rest)
+            except (ValueError, TypeError):  # two processes wrote at once
                 continue
-            self._known[sha256] = RawAnswer(Code(code), margin)
 
     def get(self, sha256: str) -> RawAnswer | None:
         """The answer for this photo, if it is cached."""
@@ -141,10 +149,8 @@ def judge(photos: Sequence[Photo], detector: Detector, classifier: Classifier, c
                 raise InputError(f"{photos[index].uri}: the photo has changed since the manifest was made. Run `prepare` again")
         new = {digest: image for digest, image in zip(digests, images, strict=True) if cache.get(digest) is None}
         outcomes = pipeline(list(new.values()))
-        margins = iter(asked.margins)
-        # The model answered, also where `min_confidence` makes the service unsure: that is chosen on these margins.
-        raw = (RawAnswer(each.code, None) if each.probabilities is None else RawAnswer(Code.OK, next(margins)) for each in outcomes)
-        cache.add(dict(zip(new, raw, strict=True)))
+        crops = iter(zip(asked.margins, asked.brightness, strict=True))
+        cache.add({digest: _raw(outcome, crops) for digest, outcome in zip(new, outcomes, strict=True)})
         for index, digest in zip(part, digests, strict=True):
             known[index] = cache.get(digest)
     answers = [answer for answer in known if answer is not None]
@@ -153,11 +159,21 @@ def judge(photos: Sequence[Photo], detector: Detector, classifier: Classifier, c
         [answer.code for answer in answers],
         np.array([math.nan if answer.margin is None else answer.margin for answer in answers], dtype=np.float64),
         classifier.decision.temperature,
+        [(answer.area, answer.brightness) for answer in answers],
     )
 
 
+def _raw(outcome: Outcome, crops: Iterator[tuple[float, float]]) -> RawAnswer:
+    """The answer of an outcome; the next crop's margin and brightness are its, if there is one."""
+    if outcome.probabilities is None:
+        return RawAnswer(outcome.code, None)
+    margin, brightness = next(crops)
+    # The model answered, also where `min_confidence` makes the service unsure: that is chosen on these margins.
+    return RawAnswer(Code.OK, margin, round(outcome.people[0].area, 4), round(brightness, 4))
+
+
 class _Asked:
-    """A classifier that keeps the margins of the crops it was asked about last.
+    """A classifier that keeps the margins, and the brightness, of the crops it was asked about last.
 
     They come from the logits: confident probabilities are so close to 0 and 1 that they cannot be told apart.
     """
@@ -167,12 +183,12 @@ class _Asked:
         self.decision = classifier.decision
         self.crop_spec = classifier.crop_spec
         self.margins: list[float] = []
+        self.brightness: list[float] = []
 
     def __call__(self, crops: Sequence[RGB]) -> list[dict[str, float]]:
-        self.margins = []
+        self.margins, self.brightness = [], [brightness_of(crop) for crop in crops]
         if not crops:
             return []
         logits = self._classifier.logits(crops)
-        female, male = (logits[:, self._classifier.label_names.index(label)].astype(np.float64) for label in (FEMALE, MALE))
-        self.margins = (female - male).tolist()
+        self.margins = self._classifier.margins(logits).tolist()
         return self._classifier.calibrated(logits)

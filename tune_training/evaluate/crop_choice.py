@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 
 from serve_app.checkpoints.decision import ClassifierDecision
-from serve_app.runtimes.base import FEMALE, MALE
+from serve_app.runtimes.base import FEMALE
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.cropping import crop_person
 from serve_app.vision.detector import Detector
@@ -40,7 +40,7 @@ def best_crop(photos: Sequence[Photo], detector: Detector, classifier: Classifie
         spec = replace(classifier.crop_spec, margin=margin, aspect=aspect)
         crops = [crop_person(pixels, person, spec) for _, pixels, person in people]
         logits = np.concatenate([classifier.logits(part) for part in batches(crops, "crop", f"margin {margin:g}, aspect {aspect:g}")])
-        margins = logits[:, classifier.label_names.index(FEMALE)] - logits[:, classifier.label_names.index(MALE)]
+        margins = classifier.margins(logits)
         by_source = [balanced_accuracy(female[sources == source], margins[sources == source]) for source in np.unique(sources)]
         values[margin, aspect] = float(np.mean(by_source))
         logger.info("crop margin %.2f, aspect %.2f: balanced accuracy %.4f", margin, aspect, values[margin, aspect])

@@ -10,13 +10,14 @@ from typing import Annotated
 
 import typer
 
-from serve_app.checkpoints import CARD_FILE, MANIFEST_FILE, METRICS_FILE, resolve
+from serve_app.checkpoints import CARD_FILE, GOLDEN_FILE, MANIFEST_FILE, METRICS_FILE, resolve
 from serve_app.checkpoints.card import weights_sha256
 from serve_app.checkpoints.decision import DECISION_FILE, ClassifierDecision
 from serve_app.codes import Code
 from serve_app.settings import EMBEDDED_DETECTOR, get_settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.detector import Detector
+from serve_app.vision.golden import golden_of
 from tune_training.data.labelled_photos import read_labelled, sample_by_source
 from tune_training.data.manifest import TEST, TRAIN, VAL, Manifest
 from tune_training.evaluate.answers import answers_folder, gated, judge
@@ -26,6 +27,7 @@ from tune_training.evaluate.confidence_choice import ERROR_RATE, calibrated
 from tune_training.evaluate.crop_choice import best_crop
 from tune_training.evaluate.gallery import GALLERY_FILE, write_gallery
 from tune_training.evaluate.metrics_file import Metrics, read_metrics, to_json
+from tune_training.evaluate.reference import reference
 from tune_training.evaluate.report import write_report
 from tune_training.evaluate.scores import DRAWS, Judged
 from tune_training.evaluate.split_metrics import split_metrics
@@ -78,7 +80,8 @@ def evaluate(
     """Evaluate a classifier through the pipeline as served: metrics.json, report.html and MODEL_CARD.md.
 
     Answers are cached by pair of models and content of the photo: a stopped run resumes, and a second one is quick. metrics.json and
-    MODEL_CARD.md are also written beside the weights, if those are in a folder or prefix and not published yet.
+    MODEL_CARD.md are also written beside the weights, if those are in a folder or prefix and not published yet, and golden.json, with which
+    serving checks that it has loaded the model rightly.
     """
     writable = _is_unpublished(model)
     if not writable and (calibrate or choose_crop):
@@ -114,6 +117,7 @@ def evaluate(
         "temperature": teller.decision.temperature,
         "min_confidence": teller.decision.min_confidence,
         "splits": {name: split_metrics(rows, judged[name], validation, threshold, error_rate, by, draws) for name, rows in chosen.items()},
+        **({"reference": reference(validation).model_dump()} if validation else {}),
         **({"folds": folds} if folds else {}),
     }
     _write(metrics, model if writable else None, out or model, teller)
@@ -199,6 +203,7 @@ def _write(metrics: Metrics, beside: str | None, out: str, classifier: Classifie
         storage.write_bytes(storage.join(folder, METRICS_FILE), content)
     storage.write_bytes(storage.join(out, REPORT_FILE), write_report(metrics, classifier.checkpoint.name).encode())
     if beside:
+        storage.write_bytes(storage.join(beside, GOLDEN_FILE), golden_of(classifier).encode())
         card = storage.join(beside, CARD_FILE)
         text = storage.read_bytes(card).decode() if storage.exists(card) else None
         storage.write_bytes(card, card_of(classifier.checkpoint, metrics, text).encode())

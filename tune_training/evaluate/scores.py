@@ -47,12 +47,14 @@ class Judged:
         codes: the pipeline's, for each photo.
         margins: the logit of female less the logit of male, before any temperature; NaN where there is no answer.
         temperature: logits are divided by it.
+        looks: the area of the person and the brightness of the crop of each photo, where they are known; `only` leaves them out.
     """
 
     female: Bools
     codes: Sequence[Code]
     margins: Floats
     temperature: float = 1.0
+    looks: Sequence[tuple[float | None, float | None]] = ()
 
     @property
     def answered(self) -> Bools:

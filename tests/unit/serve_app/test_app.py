@@ -13,6 +13,7 @@ from serve_app import settings as settings_module
 from serve_app.__main__ import with_address
 from serve_app.app import AppArgs, build
 from serve_app.checkpoints.decision import ClassifierDecision, DetectorDecision
+from serve_app.graph.candidate import CandidateConfig
 from serve_app.settings import COLOCATED_CONFIG, SERVE_CONFIG, Settings
 
 ROOT = Path(__file__).parents[3]
@@ -118,7 +119,8 @@ def test_the_arguments_in_the_config_are_the_builders(config: Config) -> None:
     ("name", "decision"), [("PersonDetector", DetectorDecision), ("GenderClassifier", ClassifierDecision)], ids=lambda value: str(value)
 )
 def test_user_config_names_all_that_can_be_overridden(deployments: dict[str, Config], name: str, decision: type[BaseModel]) -> None:
-    assert deployments[name]["user_config"] == dict.fromkeys(["model_uri", *decision.model_fields])
+    of_candidate = CandidateConfig.model_fields if decision is ClassifierDecision else []
+    assert deployments[name]["user_config"] == dict.fromkeys(["model_uri", *decision.model_fields, *of_candidate])
 
 
 def test_serves_limits_stand_above_the_apps(config: Config, deployments: dict[str, Config]) -> None:

@@ -15,7 +15,7 @@ from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, EMBEDDED_
 from tune_training.evaluate.card import card_block, metrics_block
 
 DETECTOR, CLASSIFIER = Path(EMBEDDED_DETECTOR), Path(EMBEDDED_CLASSIFIER)
-FILES = {"config.json", "model.safetensors", "preprocessor_config.json", "decision.json", "metrics.json", "MODEL_CARD.md"}
+FILES = {"config.json", "model.safetensors", "preprocessor_config.json", "decision.json", "metrics.json", "golden.json", "MODEL_CARD.md"}
 README = Path(__file__).parents[3] / "README.md"
 
 both = pytest.mark.parametrize("folder", [DETECTOR, CLASSIFIER], ids=lambda folder: folder.name)

@@ -32,6 +32,7 @@ def test_public_names() -> None:
         "CheckpointError",
         "CheckpointUnreachable",
         "EXPORTS",
+        "GOLDEN_FILE",
         "Entries",
         "LockedError",
         "METRICS_FILE",

@@ -17,9 +17,10 @@ from serve_app.codes import Code
 from serve_app.graph.client import HEALTH_TRUST_S, HEALTH_WAIT_S, STALLED_S, GraphClient
 from serve_app.graph.messages import Classification, Detection, GraphOutcome, ModelDescription, OtherCropWanted
 from serve_app.graph.replicas import Replicas
-from serve_app.question import Question
+from serve_app.question import NO_CANDIDATE, Question, lot_of
 from serve_app.settings import Settings
 from serve_app.vision.cropping import CropSpec
+from serve_app.vision.drift import Bins
 from serve_app.vision.outcome import Outcome
 from serve_app.vision.people import DetectedPerson
 from tests.support.handles import Call, Handle, Method
@@ -101,6 +102,10 @@ class Replica(Method):
 class Metrics:
     def __init__(self) -> None:
         self.retries = 0
+        self.bins: list[Bins] = []
+
+    def seen(self, bins: Bins) -> None:
+        self.bins.append(bins)
 
     def retried(self) -> None:
         self.retries += 1
@@ -527,3 +532,47 @@ async def test_no_cards_when_a_model_does_not_answer(make_client: MakeClient, mo
     detector, classifier = Detector(), Classifier()
     detector.card, classifier.card = Method("detector's"), Method(outcome)
     assert await make_client(detector, classifier).cards() is None
+
+
+async def test_what_photos_look_like_is_counted(make_client: MakeClient, metrics: Metrics) -> None:
+    bright = replace(CLASSIFIED, brightness=0.55)
+    client = make_client(Detector(detection(), detection(Code.NO_PERSON, 0), detection(Code.CORRUPT_IMAGE, 0)), Classifier(bright))
+    for _ in range(3):
+        await client.predict(b"photo", "id")
+    assert metrics.bins == [
+        {"answer": "answered"},
+        {"label": "female", "confidence": "0.73 to 0.80", "area": "0.60 to 0.70", "brightness": "0.50 to 0.60"},
+        {"answer": "no_person"},
+        {},
+    ]
+
+
+async def test_of_several_people_each_is_counted(make_client: MakeClient, metrics: Metrics) -> None:
+    several = Detection(Code.OK, [PERSON] * 2, [CROP] * 2, "detector@1")
+    await make_client(Detector(several), Classifier(CLASSIFIED)).predict(b"photo", "id", Question(most_people=2))
+    assert [each.get("answer", each.get("label")) for each in metrics.bins] == ["multiple_people", "female", "female"]
+
+
+async def test_a_request_keeps_its_lot_for_all_of_its_photos(make_client: MakeClient) -> None:
+    classifier = Classifier(CLASSIFIED)
+    client = make_client(Detector(detection()), classifier)
+    for request_id in ("a", "b", "a"):
+        await client.predict(b"photo", request_id)
+    lots = [lot for _, _, lot in classifier.classify.calls]
+    assert lots == [lot_of("a"), lot_of("b"), lot_of("a")]
+
+
+async def test_a_photo_that_only_some_replicas_ask_a_candidate_about_is_answered_without_it(make_client: MakeClient) -> None:
+    several = Detection(Code.OK, [PERSON] * 2, [CROP] * 2, "detector@1")
+    by_candidate = Classification(Code.OK, {"male": 0.1, "female": 0.9}, "candidate@1", by_candidate=True)
+    classifier = Classifier(by_candidate, CLASSIFIED, CLASSIFIED)
+    outcome = await make_client(Detector(several), classifier).predict(b"photo", "id", Question(most_people=2))
+    assert outcome.classifier == "classifier@1"
+    assert [lot for _, _, lot in classifier.classify.calls] == [lot_of("id")] * 2 + [NO_CANDIDATE] * 2
+
+
+async def test_a_refusal_names_the_classifier_in_use_and_no_candidate(make_client: MakeClient) -> None:
+    by_candidate = Classification(Code.OK, {"male": 0.1, "female": 0.9}, "candidate@1", by_candidate=True)
+    client = make_client(Detector(detection(), detection(Code.NO_PERSON, 0)), Classifier(by_candidate))
+    assert (await client.predict(b"photo", "id")).classifier == "candidate@1"
+    assert (await client.predict(b"photo", "id")).classifier == "classifier@1"

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serve_app.checkpoints import CheckpointError
+from serve_app.checkpoints import GOLDEN_FILE, CheckpointError, resolve
 from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.settings import get_settings
+from serve_app.vision.drift import QUANTITIES, read_reference
+from serve_app.vision.golden import check_golden
 from tests.support.checkpoints import write_tiny_classifier
 from tests.support.drawn_photos import FigureFinder, columns, draw, save, write_portraits
 from tune_training.data.labelled_photos import read_labelled
@@ -95,6 +97,29 @@ def test_what_is_written_beside_the_weights_says_the_same(model: Path, table: Pa
         assert expected in report
     for absent in ("<script", "<img", str(table.parent), 'src="'):
         assert absent not in report
+
+
+def test_what_the_validation_photos_look_like_is_kept_for_serving(model: Path, table: Path) -> None:
+    judge(model, table)
+    reference = read_reference(resolve(str(model), model))
+    assert reference
+    assert (reference.split, reference.photos) == ("val", 32)
+    assert reference.shares["answer"] == {"answered": 1.0}
+    assert tuple(reference.shares) == QUANTITIES
+    # An answer that an earlier version cached says nothing about the look of the photo.
+    (remembered,) = (table.parent.parent / "cache" / "answers").iterdir()
+    lines = [json.loads(line)[:3] for line in remembered.read_text().splitlines()]
+    remembered.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    judge(model, table)
+    older = read_reference(resolve(str(model), model))
+    assert older
+    assert older.shares == {quantity: reference.shares[quantity] for quantity in ("answer", "label", "confidence")}
+
+
+def test_serving_will_check_what_it_loads(model: Path, table: Path) -> None:
+    judge(model, table)
+    check_golden(load_classifier(str(model)))
+    assert "margins" in json.loads((model / GOLDEN_FILE).read_text())
 
 
 def test_a_second_run_asks_the_models_nothing_and_a_stopped_one_goes_on(
