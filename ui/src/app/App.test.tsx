@@ -156,6 +156,9 @@ test("an answer of the model that was measured is told by that, in words and of 
   await choose("me.jpg");
   expect(await screen.findByText(/^Of 100 test photos it was this sure of, about 93 were right\./)).toBeVisible();
   expect(screen.getByText(/^Fairly sure/)).toHaveTextContent("Fairly sure · 89.2% confidence");
+  replyWith(() => HttpResponse.json({ ...answer("unsure"), model }));
+  await choose("unsure.jpg");
+  expect(await screen.findByText("Of 100 test photos it was this sure of, about 93 were right.")).toBeVisible();
   replyWith(() => HttpResponse.json({ ...answer("ok"), model: { ...model, classifier: `${name}@another` } }));
   await choose("later.jpg");
   expect(await screen.findByText(/^By its own measure, about 1 in 9 such answers is wrong\./)).toBeVisible();

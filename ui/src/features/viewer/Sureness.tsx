@@ -21,8 +21,8 @@ interface Props {
 /** How sure the model is about one person: in words, as bars, and how often such answers are right. */
 export function Sureness({ answer: { prediction, confidence, probabilities }, advice, classifier }: Props) {
   const { measured } = useWorkspace();
-  const right = rightAt(measured, classifier, confidence);
   const leans = prediction ? null : likeliest(probabilities);
+  const right = rightAt(measured, classifier, leans?.share ?? confidence);
   return (
     <>
       {prediction && (
@@ -37,7 +37,10 @@ export function Sureness({ answer: { prediction, confidence, probabilities }, ad
           {right === null ? odds(confidence) : text.sure.measured(rightOfHundred(right))}. {words.note} <Link href={`${HOW}#what-it-is`}>{words.noteLink}</Link>.
         </p>
       ) : (
-        <p>{advice}</p>
+        <>
+          {leans && right !== null && <p className={styles["note"]}>{text.sure.measured(rightOfHundred(right))}.</p>}
+          <p>{advice}</p>
+        </>
       )}
     </>
   );

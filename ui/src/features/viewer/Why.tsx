@@ -33,7 +33,7 @@ export default function Why({ state: { map, problem, again }, strength, onStreng
         <h3 id={id} ref={title} tabIndex={-1}>
           {problem === null ? words.title : words.failed}
         </h3>
-        <button type="button" className="button round plain" aria-label={words.hide} title={words.hide} onClick={onClose}>
+        <button type="button" className="button round plain" aria-label={words.hide} title={words.hide} data-screen onClick={onClose}>
           <Icon name="close" />
         </button>
       </div>
@@ -47,7 +47,7 @@ export default function Why({ state: { map, problem, again }, strength, onStreng
       </div>
       {map && (
         <>
-          <label className={styles["strength"]}>
+          <label className={styles["strength"]} data-screen>
             <span>{words.opacity}</span>
             <input type="range" min="0" max="100" step="5" value={Math.round(100 * strength)} onChange={({ target }) => onStrength(Number(target.value) / 100)} />
           </label>
