@@ -28,9 +28,9 @@ export default tseslint.config(
   mayNotImport("api", "shared", "text", "features", "app"),
   mayNotImport("text", "shared", "features", "app"),
   mayNotImport("shared", "api", "features", "app"),
-  mayNotImport("features/workspace", "app", "upload", "viewer", "gallery", "health", "about"),
+  mayNotImport("features/workspace", "app", "upload", "viewer", "gallery", "health", "about", "model"),
   // These know the workspace, and not each other.
-  ...["upload", "viewer", "gallery", "health", "about"].map((feature, _, all) =>
+  ...["upload", "viewer", "gallery", "health", "about", "model"].map((feature, _, all) =>
     mayNotImport(`features/${feature}`, "app", ...all.filter((other) => other !== feature)),
   ),
 );

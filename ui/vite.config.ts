@@ -7,9 +7,17 @@ const SERVICE = process.env["SERVICE_URL"] ?? "http://localhost:8000";
 export default defineConfig({
   plugins: [react()],
   resolve: { alias: { "@": fileURLToPath(new URL("src", import.meta.url)) } },
-  server: { proxy: Object.fromEntries(["/predict", "/predict-batch", "/health", "/docs", "/openapi.json"].map((path) => [path, SERVICE])) },
+  server: {
+    proxy: {
+      ...Object.fromEntries(["/predict", "/predict-batch", "/health", "/docs", "/openapi.json", "/model/card"].map((path) => [path, SERVICE])),
+      // For browsers that open it, the page: as serve_app/http does it.
+      "^/model$": { target: SERVICE, bypass: ({ headers }) => (headers.accept?.includes("text/html") ? "/index.html" : undefined) },
+    },
+  },
   build: {
     assetsInlineLimit: 0, // the Content-Security-Policy allows no data: addresses
+    // What several parts share is one file: a dozen small ones compress worse.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: "shared", minShareCount: 2 }] } } },
   },
   worker: { format: "es" },
   test: {

@@ -200,7 +200,7 @@ class Health(Body):
     detector_loaded: bool = Field(description="The person detector is loaded")
     version: str
     models: dict[str, ModelInfo | None] = Field(description="`detector` and `classifier`; null while not loaded")
-    faults: dict[str, str] = Field(description="Per model, why the configured one could not be loaded; empty when all is well")
+    faults: dict[str, str] = Field(description="Per model, why what is configured is not in use; empty when all is well")
 
     @classmethod
     def of(cls, models: "Descriptions") -> Self:

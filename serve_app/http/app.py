@@ -123,7 +123,13 @@ def create_app(
     # From the innermost to the outermost, so that faults get the headers of the outer ones.
     app.add_middleware(CatchAllMiddleware)
     app.add_middleware(DrainMiddleware, folder=settings.drain_dir, always=[LIVE])
-    app.add_middleware(KeyMiddleware, keys=keys, open_areas=settings.api_keys_open, always=[LIVE, HEALTH])
+    app.add_middleware(
+        KeyMiddleware,
+        keys=keys,
+        open_areas=settings.api_keys_open,
+        always=[LIVE, HEALTH],
+        shared_with_page=[MODEL] if page_routes(settings.page_dir) else [],
+    )
     app.add_middleware(UnreadBodyMiddleware)
     app.add_middleware(
         CORSMiddleware,
@@ -158,14 +164,14 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings, f
         record.photos.append(PhotoRecord(outcome.code, outcome.prediction, outcome.confidence, outcome.stages))
         return (ExplainedAnswer if question.explain else Answer).of(outcome, record.request_id)
 
+    def page_for(request: Request) -> Response | None:
+        """The page, for a browser that opens an address which page and API share; programs, the page's among them, get an answer."""
+        return index_response(settings.page_dir) if has_page and accepts_html(request) else None
+
     @app.get("/", **root_docs(Welcome(message=TITLE, status=HEALTHY, version=__version__)))
     async def root(request: Request) -> Response:
-        if has_page and accepts_html(request):
-            response = index_response(settings.page_dir)
-        else:
-            response = _json(Welcome(message=TITLE, status=HEALTHY, version=__version__))
-        response.headers["vary"] = "accept"
-        return response
+        welcome = Welcome(message=TITLE, status=HEALTHY, version=__version__)
+        return _by_accept(page_for(request) or _json(welcome))
 
     @app.get(LIVE, **live_docs())
     async def live() -> Response:
@@ -186,7 +192,7 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings, f
 
     @app.get(MODEL, **model_docs())
     async def model(request: Request) -> Response:
-        return unless_known(request, ModelCards.of(await cards()).model_dump_json(), "application/json")
+        return _by_accept(page_for(request) or unless_known(request, ModelCards.of(await cards()).model_dump_json(), "application/json"))
 
     @app.get(MODEL_CARD, **model_card_docs())
     async def model_card(request: Request) -> Response:
@@ -249,6 +255,11 @@ async def _item(
     else:
         answer = await ask(upload.image, record, question)
     return BatchItem(**dict(answer), filename=upload.filename)
+
+
+def _by_accept(response: Response) -> Response:
+    response.headers["vary"] = "accept"  # so that no cache takes the page for the answer, or the other way round
+    return response
 
 
 def _json(body: Body, status: int = 200) -> Response:

@@ -4,11 +4,13 @@ import re
 from collections.abc import Collection
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve_app.codes import Code
 from serve_app.http.faults import fault_response
 from serve_app.http.keys import HEADER, Keys
+from serve_app.http.page import accepts_html
 from serve_app.settings import Area
 
 REALM = 'Bearer realm="gender-presentation"'
@@ -30,13 +32,17 @@ class KeyMiddleware:
         keys: those that are good.
         open_areas: what needs no key. Photos, all that is posted, need one.
         always: addresses to read that need none in any case.
+        shared_with_page: addresses of the API at which browsers get the page.
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys, open_areas: Collection[Area], always: Collection[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, keys: Keys, open_areas: Collection[Area], always: Collection[str], shared_with_page: Collection[str]
+    ) -> None:
         self._app = app
         self._keys = keys
         self._open = frozenset(open_areas)
         self._always = frozenset(always)
+        self._shared = frozenset(shared_with_page)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not self._keys.required:
@@ -58,6 +64,8 @@ class KeyMiddleware:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if path.rstrip("/") in self._always:
             return True
+        if path.rstrip("/") in self._shared and accepts_html(Request(scope)):
+            return "page" in self._open
         area = next((area for start, area in _AREAS.items() if path == start or path.startswith(f"{start}/")), "page")
         return area in self._open
 

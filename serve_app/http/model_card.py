@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, JsonValue, ValidationError
+from pydantic import ConfigDict, Field, JsonValue
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -54,6 +54,14 @@ class Selection(_Metrics):
     risk: Interval | None = Field(None, description="Share of these answers that is wrong")
 
 
+class CurvePoint(_Metrics):
+    """What a threshold on the confidence makes of the photos."""
+
+    threshold: Share
+    coverage: Share = Field(description="Share of the photos that get an answer with this confidence or a higher one")
+    risk: Share = Field(description="Share of these answers that is wrong")
+
+
 class ClassifierScores(_Metrics):
     """How good the answers about some photos are; null where a metric is not defined for them."""
 
@@ -71,6 +79,7 @@ class ClassifierSplit(ClassifierScores):
 
     groups: dict[str, dict[str, ClassifierScores]] = Field(description="By column, such as source, age or race, and by group")
     reliability: list[ReliabilityBin] | None = None
+    curve: list[CurvePoint] | None = Field(None, description="Risk and coverage, from the highest threshold to the lowest")
 
 
 class CountScores(_Metrics):
@@ -113,7 +122,7 @@ class ModelCard(Body):
         }
         try:
             return cls.model_validate(known | {"metrics": cls._splits(card.metrics or {}) or None})
-        except (ValidationError, AttributeError, KeyError, TypeError):
+        except (ValueError, AttributeError, KeyError, TypeError):  # pydantic's errors are ValueErrors
             logger.warning("the metrics.json of %s@%s is not in the form of ours, and left out", card.name, card.revision)
             return cls.model_validate(known | {"metrics": None})
 
@@ -147,6 +156,11 @@ class ClassifierCard(ModelCard):
                 "selection": split.get("risk_coverage"),
                 "groups": {column: compared["groups"] for column, compared in split["by"].items()},
                 "reliability": split.get("calibration", {}).get("after", {}).get("reliability"),
+                "curve": [
+                    {"threshold": threshold, "coverage": coverage, "risk": risk}
+                    for threshold, coverage, risk in (split.get("risk_coverage") or {}).get("curve", ())
+                ]
+                or None,
             }
             for name, split in metrics.get("splits", {}).items()
         }

@@ -8,6 +8,7 @@ from serve_app.http.model_card import (
     ClassifierScores,
     ClassifierSplit,
     CountScores,
+    CurvePoint,
     DetectorCard,
     Interval,
     ModelCards,
@@ -68,6 +69,7 @@ _EXAMPLE = ModelCards(
                 **dict(_SCORES),
                 groups={"source": {"celeba10k": _SCORES}},
                 reliability=[ReliabilityBin(low=0.5333, high=0.6, answers=116, confidence=0.568, accuracy=0.595)],
+                curve=[CurvePoint(threshold=0.962, coverage=0.875, risk=0.005), CurvePoint(threshold=0.502, coverage=0.998, risk=0.019)],
             )
         },
     ),
@@ -80,7 +82,11 @@ def model_docs() -> Kwargs:
         "summary": "The models' cards as data: what they are, how good, for whom, and what they must not be used for",
         "response_model": ModelCards,
         "responses": {
-            200: {"description": "The cards of both models", "headers": headers() | _ETAG, "content": examples({"cards": _EXAMPLE})},
+            200: {
+                "description": "The cards of both models; for browsers that open the address the page, if there is one",
+                "headers": headers() | _ETAG,
+                "content": examples({"cards": _EXAMPLE}) | {"text/html": {"schema": {"type": "string"}}},
+            },
             **_NOT_CHANGED,
             **fault_responses(FAULTS_OF_ANY),
         },

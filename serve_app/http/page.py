@@ -12,7 +12,8 @@ from starlette.types import Scope
 
 INDEX = "index.html"
 # Addresses that the page's own router makes (ui/src/features/workspace/addresses.ts), one by one: all others stay the API's 404s.
-PAGE_PATHS = ("/photos", "/photos/{photo}", "/how")
+# It shares / and /model with the API.
+PAGE_PATHS = ("/photos", "/photos/{photo}", "/compare", "/how")
 COMPRESSED_FROM_BYTES = 1024
 
 # blob: shows the photos that the user has chosen.

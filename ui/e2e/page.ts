@@ -38,6 +38,22 @@ export const open = async (page: Page) => {
   await expect(page.getByRole("button", { name: "Service: Ready" })).toBeVisible();
 };
 
+/** A made-up answer about one person, for `route.fulfill`. */
+export const answered = (code: string, more: object = {}) => ({
+  json: {
+    prediction: code === "ok" ? "male" : null,
+    confidence: code === "ok" ? 0.97 : 0,
+    person_count: 1,
+    probabilities: { male: 0.97, female: 0.03 },
+    error: code === "ok" ? null : "No answer.",
+    code,
+    people: [{ box: [0.1, 0.1, 0.7, 1], score: 0.9 }],
+    request_id: "made-up",
+    model: { detector: "detector@1", classifier: "classifier@1" },
+    ...more,
+  },
+});
+
 export const heading = (page: Page, name: string | RegExp) => page.getByRole("heading", { name, exact: true });
 
 export const expectAccessible = async (page: Page) => {

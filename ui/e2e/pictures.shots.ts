@@ -35,3 +35,20 @@ test("many", async ({ page }) => {
   await expect(heading(page, "10 photos")).toBeVisible();
   await shoot(page, "many");
 });
+
+test("what an answer hangs on", async ({ page }) => {
+  await open(page);
+  await choose(page, file("person.jpg"));
+  await page.getByRole("button", { name: "Why?" }).click();
+  await expect(page.getByRole("img", { name: /^Heat map: / })).toBeVisible();
+  await page.setViewportSize({ width: 1200, height: 980 });
+  await shoot(page, "why");
+});
+
+test("how good the models are, dark", async ({ page }) => {
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.setViewportSize({ width: 1200, height: 900 });
+  await page.goto("/model");
+  await expect(heading(page, "How good it is")).toBeVisible();
+  await shoot(page, "model");
+});

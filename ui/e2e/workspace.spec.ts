@@ -1,23 +1,8 @@
-import { choose, expect, expectAccessible, file, heading, many, open, STATUS, test } from "./page";
+import { answered, choose, expect, expectAccessible, file, heading, many, open, STATUS, test } from "./page";
 
 // What is lost, and what is not: at every step, back and forth, after a reload, and when something breaks.
 
 test.use({ expectedErrors: STATUS });
-
-const answered = (code: string, more: object = {}) => ({
-  json: {
-    prediction: code === "ok" ? "male" : null,
-    confidence: code === "ok" ? 0.97 : 0,
-    person_count: 1,
-    probabilities: { male: 0.97, female: 0.03 },
-    error: code === "ok" ? null : "No answer.",
-    code,
-    people: [{ box: [0.1, 0.1, 0.7, 1], score: 0.9 }],
-    request_id: "made-up",
-    model: { detector: "detector@1", classifier: "classifier@1" },
-    ...more,
-  },
-});
 
 test.describe("with quick answers", () => {
   test.beforeEach(async ({ page }) => {

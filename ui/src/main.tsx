@@ -12,11 +12,13 @@ import { startReducer } from "./features/upload/reducer";
 import { Keeper } from "./features/workspace/keeper";
 import { PhotoSession } from "./features/workspace/session";
 import { text } from "./text";
+import { language } from "./text/language";
 
 const element = document.getElementById("root");
 if (!element) throw new Error("index.html has no #root");
 const root = createRoot(element);
 applyTheme();
+document.documentElement.lang = language;
 
 try {
   const { apiUrl } = await loadConfig();

@@ -1,6 +1,6 @@
 import { http, HttpResponse } from "msw";
 import { expect, test, vi } from "vitest";
-import { answer, busy, fault, HEALTHY, SERVICE, server } from "../testing/server";
+import { answer, busy, CARDS, fault, HEALTHY, SERVICE, server } from "../testing/server";
 import { Client, retryAfter } from "./client";
 
 const client = new Client(SERVICE);
@@ -79,6 +79,39 @@ test("Retry-After may be seconds or a date", () => {
   expect(retryAfter(response("Thu, 01 Jan 1970 00:00:10 GMT"), 20_000)).toBe(0);
   expect(retryAfter(response("soon"))).toBeNull();
   expect(retryAfter(new Response())).toBeNull();
+});
+
+test("the models' cards are received as data, whatever form older and newer services give them", async () => {
+  const model = () => client.model(new AbortController().signal);
+  const cardsAre = (reply: (request: Request) => Response) => server.use(http.get(`${SERVICE}/model`, ({ request }) => reply(request)));
+  cardsAre((request) => (request.headers.get("accept")?.includes("text/html") ? new HttpResponse("<h1>page</h1>") : HttpResponse.json(CARDS)));
+  expect(await model()).toEqual(CARDS);
+  const older = { ...CARDS.classifier.metrics?.["test"], curve: undefined }; // JSON leaves it out
+  cardsAre(() => HttpResponse.json({ ...CARDS, classifier: { ...CARDS.classifier, metrics: { val: { ...older, news: 1 } } } }));
+  expect((await model())?.classifier.metrics?.["val"]).toMatchObject({ news: 1 });
+  for (const none of [() => busy(1), () => HttpResponse.error(), () => HttpResponse.json({ classifier: {} }), () => new HttpResponse("<h1>page</h1>")]) {
+    cardsAre(none);
+    expect(await model()).toBeNull();
+  }
+});
+
+test("an explanation is received with its box, and its absence is told", async () => {
+  const explain = () => client.explain(new Blob(["x"]), "a.jpg", new AbortController().signal);
+  const explanation = { label: "male", base: 2.1, changes: [[0.5, -0.25]] };
+  server.use(
+    http.post(`${SERVICE}/predict`, ({ request }) =>
+      HttpResponse.json({ ...answer("ok"), ...(new URL(request.url).searchParams.get("explain") === "true" && { explanation }) }),
+    ),
+  );
+  expect(await explain()).toEqual({ kind: "explanation", map: { ...explanation, box: answer("ok").people[0]?.box } });
+  for (const none of [null, undefined, { label: "male", base: 1, changes: [] }, { label: "male", base: 1, changes: [[]] }]) {
+    replyWith(() => HttpResponse.json({ ...answer("ok"), explanation: none }));
+    expect(await explain()).toEqual({ kind: "explanation", map: null });
+  }
+  replyWith(() => busy(7));
+  expect(await explain()).toMatchObject({ kind: "fault", code: "overloaded" });
+  replyWith(() => HttpResponse.error());
+  expect(await explain()).toEqual({ kind: "no_answer", mayPass: true });
 });
 
 test("health is reported as received, and so is its absence", async () => {

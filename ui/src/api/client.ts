@@ -1,5 +1,5 @@
-import { isAnswer, isFault, isHealth } from "./shapes";
-import type { Answer, Health } from "./types";
+import { isAnswer, isExplanation, isFault, isHealth, isModelCards } from "./shapes";
+import type { Answer, Explanation, Health, ModelCards, Person } from "./types";
 
 /** Longer than the sum of the service's own deadlines, so no answer can come later. */
 const PATIENCE_MS = 90_000;
@@ -9,6 +9,12 @@ export type Reply =
   | { kind: "fault"; code: string; text: string; requestId: string; retryAfterMs: number | null }
   /** No answer from the service: connection refused or lost, or a proxy answered instead. */
   | { kind: "no_answer"; mayPass: boolean };
+
+/** What an answer hangs on, over a box of the photo. */
+export type HeatMap = Explanation & Pick<Person, "box">;
+
+/** The heat map is null where the service has none: it is for photos of exactly one person, and older services know none. */
+export type Explained = { kind: "explanation"; map: HeatMap | null } | Exclude<Reply, { kind: "answer" }>;
 
 export type HealthReport = { kind: "report"; health: Health } | { kind: "busy" } | { kind: "no_answer" };
 
@@ -24,14 +30,23 @@ export class Client {
 
   /** Requests a prediction for each person of one photo; older services answer about one person only. Throws only when `signal` aborts. */
   async predict(photo: Blob, filename: string, signal: AbortSignal): Promise<Reply> {
+    return this.#post(predictUrl(this.#apiUrl), photo, filename, signal);
+  }
+
+  /** Requests what the answer about the one person of a photo hangs on. Throws only when `signal` aborts. */
+  async explain(photo: Blob, filename: string, signal: AbortSignal): Promise<Explained> {
+    const reply = await this.#post(`${this.#apiUrl}/predict?explain=true`, photo, filename, signal);
+    if (reply.kind !== "answer") return reply;
+    const found: unknown = "explanation" in reply.answer ? reply.answer.explanation : null;
+    const [person] = reply.answer.people;
+    return { kind: "explanation", map: person && isExplanation(found) ? { ...found, box: person.box } : null };
+  }
+
+  async #post(url: string, photo: Blob, filename: string, signal: AbortSignal): Promise<Reply> {
     const form = new FormData();
     form.append("file", photo, filename || "photo");
     try {
-      const response = await fetch(predictUrl(this.#apiUrl), {
-        method: "POST",
-        body: form,
-        signal: withTimeout(signal, PATIENCE_MS),
-      });
+      const response = await fetch(url, { method: "POST", body: form, signal: withTimeout(signal, PATIENCE_MS) });
       const body = await json(response);
       if (isAnswer(body)) return { kind: "answer", answer: body };
       if (isFault(body)) {
@@ -41,6 +56,18 @@ export class Client {
     } catch (error) {
       if (signal.aborted) throw error;
       return { kind: "no_answer", mayPass: true };
+    }
+  }
+
+  /** The cards of the models in use; null when the service does not tell them. Throws only when `signal` aborts. */
+  async model(signal: AbortSignal): Promise<ModelCards | null> {
+    try {
+      // At the page's own origin, the same address is a page of it: the service goes by what is accepted.
+      const body = await json(await fetch(`${this.#apiUrl}/model`, { signal, headers: { accept: "application/json" } }));
+      return isModelCards(body) ? body : null;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      return null;
     }
   }
 

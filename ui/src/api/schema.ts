@@ -381,6 +381,11 @@ export interface components {
             };
             /** Reliability */
             reliability?: components["schemas"]["ReliabilityBin"][] | null;
+            /**
+             * Curve
+             * @description Risk and coverage, from the highest threshold to the lowest
+             */
+            curve?: components["schemas"]["CurvePoint"][] | null;
         };
         /**
          * Code
@@ -405,6 +410,24 @@ export interface components {
             accuracy_by_source?: {
                 [key: string]: number;
             };
+        };
+        /**
+         * CurvePoint
+         * @description What a threshold on the confidence makes of the photos.
+         */
+        CurvePoint: {
+            /** Threshold */
+            threshold: number;
+            /**
+             * Coverage
+             * @description Share of the photos that get an answer with this confidence or a higher one
+             */
+            coverage: number;
+            /**
+             * Risk
+             * @description Share of these answers that is wrong
+             */
+            risk: number;
         };
         /**
          * DetectorCard
@@ -907,7 +930,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The cards of both models */
+            /** @description The cards of both models; for browsers that open the address the page, if there is one */
             200: {
                 headers: {
                     /** @description The request's id, which the log has, too */
@@ -918,6 +941,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelCards"];
+                    "text/html": string;
                 };
             };
             /** @description The client has it: its If-None-Match names the ETag */

@@ -7,7 +7,7 @@ import { Client } from "@/api/client";
 import { Keeper } from "@/features/workspace/keeper";
 import type { Prepare } from "@/features/workspace/prepare";
 import { PhotoSession } from "@/features/workspace/session";
-import { answer, fault, SERVICE, server } from "@/testing/server";
+import { answer, busy, CARDS, fault, SERVICE, server } from "@/testing/server";
 import { App } from "./App";
 
 const asTheyAre: Prepare = (file) => Promise.resolve({ kind: "ready", upload: file, thumbnail: null });
@@ -145,4 +145,48 @@ test("many photos: counts, a grid, a filter, one photo, its neighbours within th
   await userEvent.click(screen.getByRole("link", { name: "All photos" }));
   expect(await screen.findByLabelText("Show")).toHaveValue("answered");
   expect(document.activeElement).toHaveAttribute("data-photo");
+});
+
+test("an answer of the model that was measured is told by that, in words and of a hundred", async () => {
+  const { name, revision, metrics } = CARDS.classifier;
+  const test = { ...metrics?.["test"], photos: 1000, curve: [{ threshold: 0.5, coverage: 1, risk: 0.0688 }] };
+  server.use(http.get(`${SERVICE}/model`, () => HttpResponse.json({ ...CARDS, classifier: { ...CARDS.classifier, metrics: { test } } })));
+  const model = { detector: "detector@1", classifier: `${name}@${revision}` };
+  replyWith(() => HttpResponse.json({ ...answer("ok"), model }));
+  await choose("me.jpg");
+  expect(await screen.findByText(/^Of 100 test photos it was this sure of, about 93 were right\./)).toBeVisible();
+  expect(screen.getByText(/^Fairly sure/)).toHaveTextContent("Fairly sure · 89.2% confidence");
+  replyWith(() => HttpResponse.json({ ...answer("unsure"), model }));
+  await choose("unsure.jpg");
+  expect(await screen.findByText("Of 100 test photos it was this sure of, about 93 were right.")).toBeVisible();
+  replyWith(() => HttpResponse.json({ ...answer("ok"), model: { ...model, classifier: `${name}@another` } }));
+  await choose("later.jpg");
+  expect(await screen.findByText(/^By its own measure, about 1 in 9 such answers is wrong\./)).toBeVisible();
+  expect(screen.getByText(/^Rather unsure/)).toBeVisible();
+});
+
+test("why: the heat map, how strong it is, and a failure that can be tried again", async () => {
+  const explanation = { label: "male", base: 2.1, changes: [[2, -1], [0, 0]] };
+  server.use(http.post(`${SERVICE}/predict`, ({ request }) => (request.url.includes("explain=true") ? busy(1) : HttpResponse.json(answer("ok")))));
+  await choose("me.jpg");
+  await userEvent.click(await screen.findByRole("button", { name: "Why?" }));
+  expect(await screen.findByRole("alert")).toHaveTextContent("The service is still busy.");
+  replyWith(() => HttpResponse.json({ ...answer("ok"), explanation }));
+  await userEvent.click(screen.getByRole("button", { name: "Try again" }));
+  expect(await screen.findByRole("img", { name: "Heat map: what speaks for and against male" })).toBeVisible();
+  const strengths = () => [...document.querySelectorAll("[fill-opacity]")].map((cell) => Number(cell.getAttribute("fill-opacity")));
+  expect(strengths()).toEqual([0.7, 0.35, 0, 0]);
+  expect(screen.getByText("What speaks most for “male” is in the upper left of the frame.")).toBeVisible();
+  fireEvent.change(screen.getByLabelText("Strength of the colours"), { target: { value: "100" } });
+  expect(strengths()).toEqual([1, 0.5, 0, 0]);
+  await userEvent.click(screen.getByRole("button", { name: "Hide it" }));
+  expect(screen.getByRole("button", { name: "Why?" })).toHaveFocus();
+  expect(strengths()).toEqual([]);
+});
+
+test("of several people, and of nobody, nothing is explained", async () => {
+  replyWith(() => HttpResponse.json(answer("ok, each person")));
+  await choose("us.jpg");
+  expect(await screen.findByRole("heading", { name: /^3 people/ })).toBeVisible();
+  expect(screen.queryByRole("button", { name: "Why?" })).not.toBeInTheDocument();
 });

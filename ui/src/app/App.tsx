@@ -6,12 +6,14 @@ import { HealthIndicator } from "@/features/health/HealthIndicator";
 import { useHealth } from "@/features/health/useHealth";
 import { CameraDialog, loadCamera } from "@/features/upload/CameraDialog";
 import { ACCEPT, photosOf } from "@/features/upload/folder";
-import { HOW, PHOTO, photoAddress, PHOTOS, START } from "@/features/workspace/addresses";
+import { loadWhy } from "@/features/viewer/PhotoView";
+import { COMPARE, HOW, MODEL, PHOTO, photoAddress, PHOTOS, START } from "@/features/workspace/addresses";
 import { Announcer } from "@/features/workspace/Announcer";
 import { AS_ADDED } from "@/features/workspace/arrange";
 import { WorkspaceProvider, type Workspace } from "@/features/workspace/context";
 import type { Keeper } from "@/features/workspace/keeper";
 import { slugOf, type PhotoSession } from "@/features/workspace/session";
+import { useMeasured } from "@/features/workspace/useModel";
 import { Undo } from "@/features/workspace/Undo";
 import { Area } from "@/shared/Area";
 import { chunk } from "@/shared/chunk";
@@ -19,6 +21,7 @@ import { text } from "@/text";
 import styles from "./App.module.css";
 import { Footer, Header } from "./Frame";
 import { HowPage, NotFoundPage, PhotoPage, StartPage } from "./pages";
+import { ReportHead } from "./ReportHead";
 import { useGo, useScroll } from "./useGo";
 import { useKeeping } from "./useKeeping";
 import { useLeaving } from "./useLeaving";
@@ -26,6 +29,8 @@ import { usePaste } from "./usePaste";
 import { useRecovery } from "./useRecovery";
 
 const [Gallery, loadGallery] = chunk(() => import("@/features/gallery/Gallery"));
+const [Compare, loadCompare] = chunk(() => import("@/features/viewer/Compare"));
+const [ModelPage, loadModelPage] = chunk(() => import("@/features/model/ModelPage"));
 
 interface Props {
   client: Client;
@@ -64,6 +69,9 @@ export function App({ client, session, keeper, apiUrl }: Props) {
 
   const busy = photos.some(({ phase }) => phase === "busy");
   const unreached = photos.filter(({ phase, outcome }) => phase === "reconnecting" || outcome?.code === "unreachable").length;
+  const models = photos.findLast(({ outcome }) => outcome?.answer?.model)?.outcome?.answer?.model ?? null;
+  const classifier = models?.classifier ?? null;
+  const measured = useMeasured(client, classifier);
   const health = useHealth(client, { busy, unreached });
   useRecovery(session, health.state);
   useLeaving(!reloading && photos.some(({ outcome }) => outcome === null));
@@ -72,6 +80,9 @@ export function App({ client, session, keeper, apiUrl }: Props) {
     const timer = setTimeout(() => {
       loadGallery();
       loadCamera();
+      loadCompare();
+      loadModelPage();
+      loadWhy();
     }, 2000);
     return () => clearTimeout(timer);
   }, []);
@@ -92,7 +103,7 @@ export function App({ client, session, keeper, apiUrl }: Props) {
 
   const { restored } = keeping;
   const chooseFolder = () => folderInput.current?.click();
-  const workspace: Workspace = { apiUrl, session, photos, restored, arrangement, arrange, take, chooseFiles: open, chooseFolder, openCamera };
+  const workspace: Workspace = { apiUrl, client, measured, session, photos, restored, arrangement, arrange, take, chooseFiles: open, chooseFolder, openCamera };
   const undone = (ids: readonly number[]) => {
     const [only] = ids;
     go(ids.length === 1 && only !== undefined && path !== PHOTOS ? photoAddress(only) : PHOTOS);
@@ -105,6 +116,7 @@ export function App({ client, session, keeper, apiUrl }: Props) {
             <HealthIndicator {...health} />
           </Header>
         </Area>
+        <ReportHead models={models} />
         <main className={styles["main"]}>
           <input {...getInputProps({ "aria-label": text.inputs.photos, accept: ACCEPT })} />
           <input
@@ -132,14 +144,18 @@ export function App({ client, session, keeper, apiUrl }: Props) {
                 <Route path={PHOTOS}>
                   <Gallery returnTo={viewed} />
                 </Route>
-                <Route path={PHOTO}>{({ slug }) => <PhotoPage slug={slug} />}</Route>
+                <Route path={PHOTO}>{({ slug }) => <PhotoPage slug={slug} onReload={reload} />}</Route>
+                <Route path={COMPARE} component={Compare} />
                 <Route path={HOW} component={HowPage} />
+                <Route path={MODEL}>
+                  <ModelPage classifier={classifier} />
+                </Route>
                 <Route component={NotFoundPage} />
               </Switch>
             </Suspense>
           </Area>
         </main>
-        <Footer apiUrl={apiUrl} {...keeping} onKeepPhotos={keeping.keepPhotos} />
+        <Footer apiUrl={apiUrl} {...keeping} onKeepPhotos={keeping.keepPhotos} onReload={reload} />
         <Undo session={session} onUndone={undone} />
         {camera && <CameraDialog onPhoto={takeFromCamera} onClose={() => setCamera(false)} onReload={reload} />}
         {isDragActive && (

@@ -1,14 +1,16 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import { HOW, PHOTOS, START } from "@/features/workspace/addresses";
+import { HOW, MODEL, PHOTOS, START } from "@/features/workspace/addresses";
+import { remember } from "@/shared/remembered";
 import { text } from "@/text";
+import { CHOICE, language, LANGUAGES } from "@/text/language";
 import styles from "./App.module.css";
 import { ThemeButton } from "./ThemeButton";
 
 export function Header({ photos, children }: { photos: number; children: ReactNode }) {
   const words = text.header;
   return (
-    <header className={styles["header"]}>
+    <header className={styles["header"]} data-screen>
       <Link className={styles["brand"] ?? ""} href={START} aria-label={words.home}>
         <img src="/favicon.svg" alt="" width="28" height="28" />
         <span>{text.brand}</span>
@@ -17,6 +19,9 @@ export function Header({ photos, children }: { photos: number; children: ReactNo
         {photos > 0 && <Link href={PHOTOS}>{words.photos(photos)}</Link>}
         <Link className={styles["inHeader"] ?? ""} href={HOW}>
           {words.how}
+        </Link>
+        <Link className={styles["inHeader"] ?? ""} href={MODEL}>
+          {words.model}
         </Link>
       </nav>
       {children}
@@ -30,12 +35,14 @@ interface FooterProps {
   photosToo: boolean;
   full: boolean;
   onKeepPhotos: (wanted: boolean) => void;
+  /** Reloads the page so that nothing is lost. */
+  onReload: () => void;
 }
 
-export function Footer({ apiUrl, photosToo, full, onKeepPhotos }: FooterProps) {
+export function Footer({ apiUrl, photosToo, full, onKeepPhotos, onReload }: FooterProps) {
   const words = text.footer;
   return (
-    <footer className={styles["footer"]}>
+    <footer className={styles["footer"]} data-screen>
       <p>
         {words.promise} {words.kept}
       </p>
@@ -44,9 +51,26 @@ export function Footer({ apiUrl, photosToo, full, onKeepPhotos }: FooterProps) {
       </label>
       <nav aria-label={text.footer.more}>
         <Link href={HOW}>{text.header.how}</Link>
+        <Link href={MODEL}>{text.header.model}</Link>
         <a href={`${apiUrl}/docs`} target="_blank" rel="noopener" aria-label={words.apiLabel}>
           {words.api}
         </a>
+        {Object.entries(LANGUAGES).map(
+          ([each, name]) =>
+            each !== language && (
+              <button
+                key={each}
+                type="button"
+                lang={each}
+                onClick={() => {
+                  remember(CHOICE, each);
+                  onReload();
+                }}
+              >
+                {name}
+              </button>
+            ),
+        )}
       </nav>
       {full && <p role="alert">{words.noRoom}</p>}
     </footer>

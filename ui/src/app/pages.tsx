@@ -32,7 +32,7 @@ export function HowPage() {
   );
 }
 
-export function PhotoPage({ slug }: { slug: string }) {
+export function PhotoPage({ slug, onReload }: { slug: string; onReload: () => void }) {
   const { photos, session, restored } = useWorkspace();
   const go = useGo();
   const photo = photos.find(({ id }) => slugOf(id) === slug);
@@ -41,7 +41,7 @@ export function PhotoPage({ slug }: { slug: string }) {
       session.remove([photo.id]);
       go(next ? photoAddress(next.id) : START, { replace: true });
     };
-    return <PhotoView photo={photo} onRemove={remove} />;
+    return <PhotoView photo={photo} onRemove={remove} onReload={onReload} />;
   }
   return restored ? <Gone /> : <p className={styles["loading"]}>{text.loading}</p>;
 }

@@ -1,7 +1,7 @@
 import { http, HttpResponse } from "msw";
 import { setupServer } from "msw/node";
 import openapi from "../../openapi.json";
-import type { Answer, Code, Fault, Health } from "../api/types";
+import type { Answer, Code, Fault, Health, ModelCards } from "../api/types";
 
 export const SERVICE = "http://localhost:3000";
 
@@ -21,10 +21,13 @@ export const fault = (code: Code): Fault => {
 
 export const HEALTHY = openapi.paths["/health"].get.responses["200"].content["application/json"].examples.healthy.value as unknown as Health;
 
+export const CARDS = openapi.paths["/model"].get.responses["200"].content["application/json"].examples.cards.value as unknown as ModelCards;
+
 export const busy = (seconds: number) => HttpResponse.json(fault("overloaded"), { status: 503, headers: { "retry-after": String(seconds) } });
 
 /** The fake service; unless a test overrides a handler, it is healthy and answers every photo. */
 export const server = setupServer(
   http.get(`${SERVICE}/health`, () => HttpResponse.json(HEALTHY)),
+  http.get(`${SERVICE}/model`, () => HttpResponse.json(CARDS)),
   http.post(`${SERVICE}/predict`, () => HttpResponse.json(answer("ok"))),
 );

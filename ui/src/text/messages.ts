@@ -1,5 +1,6 @@
 import { MAX_IMAGE_BYTES } from "@/api/limits";
 import type { Code } from "@/api/types";
+import { text } from ".";
 
 /** What can go wrong before a photo reaches the service, in transit, or afterwards. */
 export type PageProblem =
@@ -11,187 +12,61 @@ export type PageProblem =
   | "cancelled"
   | "not_kept";
 
-export interface Message {
-  title: string;
-  /** What to do. */
-  advice: string;
-  /** One or two words, for cards and tables. */
-  short: string;
+interface Kind {
   /** answer: a prediction, or that the model is unsure; photo: a problem with this photo; fault: a problem with the connection or the service. */
   tone: "answer" | "photo" | "fault";
   /** Whether retrying the same photo may help. */
   retry: boolean;
 }
 
+export interface Message extends Kind {
+  title: string;
+  /** What to do. */
+  advice: string;
+  /** One or two words, for cards and tables. */
+  short: string;
+}
+
 export const MEBIBYTES = MAX_IMAGE_BYTES / 2 ** 20;
-export const FORMATS = "JPEG, HEIC, AVIF, PNG, WebP, GIF, BMP or TIFF";
+const FORMAT_NAMES = "JPEG, HEIC, AVIF, PNG, WebP, GIF, BMP, TIFF";
+export const FORMATS = new Intl.ListFormat(text.locale, { type: "disjunction" }).format(FORMAT_NAMES.split(", "));
+
+const KINDS: Record<Code | PageProblem, Kind> = {
+  ok: { tone: "answer", retry: false },
+  no_person: { tone: "photo", retry: false },
+  multiple_people: { tone: "photo", retry: false },
+  unsure: { tone: "answer", retry: false },
+  not_an_image: { tone: "photo", retry: false },
+  corrupt_image: { tone: "photo", retry: false },
+  image_too_large: { tone: "photo", retry: false },
+  bad_request: { tone: "fault", retry: true },
+  unauthorized: { tone: "fault", retry: false },
+  too_many_requests: { tone: "fault", retry: true },
+  not_found: { tone: "fault", retry: true },
+  method_not_allowed: { tone: "fault", retry: true },
+  overloaded: { tone: "fault", retry: true },
+  timeout: { tone: "fault", retry: true },
+  internal: { tone: "fault", retry: true },
+  file_too_large: { tone: "photo", retry: false },
+  empty_file: { tone: "photo", retry: false },
+  unreadable_file: { tone: "photo", retry: true },
+  unreachable: { tone: "fault", retry: true },
+  unexpected_answer: { tone: "fault", retry: true },
+  cancelled: { tone: "fault", retry: true },
+  not_kept: { tone: "photo", retry: false },
+};
+
+const filled = (words: string): string => words.replace("{formats}", FORMATS).replace("{mebibytes}", String(MEBIBYTES));
 
 /** All messages: one for each of the service's codes, and one for each problem that only the page knows. */
-export const MESSAGES: Record<Code | PageProblem, Message> = {
-  ok: {
-    title: "One person, and an answer",
-    advice: "It is a guess from pixels, and says nothing about who the person is.",
-    short: "Answered",
-    tone: "answer",
-    retry: false,
-  },
-  no_person: {
-    title: "Nobody found in this photo",
-    advice: "Use a photo in which one person is clear and fills at least a fifth of the height. Drawings, backs and crowds are often missed.",
-    short: "Nobody found",
-    tone: "photo",
-    retry: false,
-  },
-  multiple_people: {
-    title: "More than one person in this photo",
-    advice: "The service answers about one person only. Crop the photo to the person that you mean, or choose another one.",
-    short: "Several people",
-    tone: "photo",
-    retry: false,
-  },
-  unsure: {
-    title: "Unsure: not sure enough to say",
-    advice: "It found one person, and neither label is probable enough. That is an answer, too; a clearer photo of the face may give another: larger, sharper, or in better light.",
-    short: "Unsure",
-    tone: "answer",
-    retry: false,
-  },
-  not_an_image: {
-    title: "This file is not a photo that the service can read",
-    advice: `Choose a ${FORMATS} file. Documents and drawings must be saved as one of these first; another file ending is not enough.`,
-    short: "Not a photo",
-    tone: "photo",
-    retry: false,
-  },
-  corrupt_image: {
-    title: "This photo is damaged",
-    advice: "It begins like a photo, but cannot be read to its end. Copy it again from where it came, or open it and save it anew.",
-    short: "Damaged",
-    tone: "photo",
-    retry: false,
-  },
-  image_too_large: {
-    title: "This photo is too large for the service",
-    advice: "Save it smaller: 1000 pixels on the longer side are enough for the best answer.",
-    short: "Too large",
-    tone: "photo",
-    retry: false,
-  },
-  bad_request: {
-    title: "The service did not understand the request",
-    advice: "Page and service may be of different versions. Reload the page, and try again.",
-    short: "Not understood",
-    tone: "fault",
-    retry: true,
-  },
-  unauthorized: {
-    title: "The service wants a key",
-    advice: "It answers only programs that have one of its keys, and this page has none. Ask the people who run it.",
-    short: "No key",
-    tone: "fault",
-    retry: false,
-  },
-  too_many_requests: {
-    title: "These are more photos than you may send at a time",
-    advice: "The service limits how many photos each client may send. Nothing is lost: try again in a minute.",
-    short: "Too many",
-    tone: "fault",
-    retry: true,
-  },
-  not_found: {
-    title: "The service is not at this address",
-    advice: "Reload the page. If that does not help, its config.json names a wrong address.",
-    short: "Wrong address",
-    tone: "fault",
-    retry: true,
-  },
-  method_not_allowed: {
-    title: "Something else answers at this address",
-    advice: "Reload the page. If that does not help, its config.json names a wrong address.",
-    short: "Wrong address",
-    tone: "fault",
-    retry: true,
-  },
-  overloaded: {
-    title: "The service is still busy",
-    advice: "It was asked several times and had no room, or its models are still warming up. Nothing is lost: try again in a minute.",
-    short: "Busy",
-    tone: "fault",
-    retry: true,
-  },
-  timeout: {
-    title: "The answer took too long",
-    advice: "The service or your connection is slow at the moment. Try again.",
-    short: "Timed out",
-    tone: "fault",
-    retry: true,
-  },
-  internal: {
-    title: "Something broke in the service",
-    advice: "It is not about your photo. Try again; if it stays so, tell the people who run the service the request id.",
-    short: "Service fault",
-    tone: "fault",
-    retry: true,
-  },
-  file_too_large: {
-    title: `This file has more than ${MEBIBYTES} MiB`,
-    advice: `Your browser cannot shrink it, because it cannot open it, and the service takes at most ${MEBIBYTES} MiB. It was not sent. Save it as JPEG, and smaller.`,
-    short: "Too large",
-    tone: "photo",
-    retry: false,
-  },
-  empty_file: {
-    title: "This file is empty",
-    advice: "It has no content, so it was not sent. Copy it again from where it came.",
-    short: "Empty",
-    tone: "photo",
-    retry: false,
-  },
-  unreadable_file: {
-    title: "Your browser could not read this file",
-    advice: "It may have been moved or changed since you chose it. Choose it again.",
-    short: "Cannot be read",
-    tone: "photo",
-    retry: true,
-  },
-  unreachable: {
-    title: "The service cannot be reached",
-    advice: "The photo is still here, and is sent again by itself when the connection is back. You can also try now.",
-    short: "Not reached",
-    tone: "fault",
-    retry: true,
-  },
-  unexpected_answer: {
-    title: "Something between you and the service refused the photo",
-    advice: "The answer did not come from the service: a firewall or a proxy may be in the way. Try again, or from another network.",
-    short: "Refused on the way",
-    tone: "fault",
-    retry: true,
-  },
-  cancelled: {
-    title: "Cancelled",
-    advice: "This photo was not analysed. You can still ask about it.",
-    short: "Cancelled",
-    tone: "fault",
-    retry: true,
-  },
-  not_kept: {
-    title: "This photo was not finished",
-    advice: "The page was closed before there was an answer, and the photo itself was not kept. Choose it again.",
-    short: "Not finished",
-    tone: "photo",
-    retry: false,
-  },
-};
+export const MESSAGES = Object.fromEntries(
+  Object.entries(KINDS).map(([code, kind]) => {
+    const { title, advice, short } = text.messages[code as keyof typeof KINDS];
+    return [code, { title: filled(title), advice: filled(advice), short, ...kind }];
+  }),
+) as Record<Code | PageProblem, Message>;
 
 const KNOWN = new Map<string, Message>(Object.entries(MESSAGES));
 
 /** The message of a code; also of one that the service has learnt after this page was made. */
-export const messageOf = (code: string): Message =>
-  KNOWN.get(code) ?? {
-    title: "The service gave an answer that this page does not know",
-    advice: "Page and service may be of different versions: reload the page. Photos that are done stay as they are.",
-    short: code,
-    tone: "fault",
-    retry: true,
-  };
+export const messageOf = (code: string): Message => KNOWN.get(code) ?? { ...text.messages.unknown, short: code, tone: "fault", retry: true };

@@ -110,6 +110,19 @@ async def test_a_browser_gets_the_page_and_its_files(page_dir: Path) -> None:
         assert "accept" in welcome.headers["vary"]
 
 
+async def test_at_the_address_of_the_models_browsers_get_the_page_and_programs_the_cards(page_dir: Path) -> None:
+    async with client_of(create_app(FakeService(), settings(page_dir=page_dir))) as client:
+        page = await client.get("/model", headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+        assert page.text == "<h1>page</h1>"
+        cards = await client.get("/model", headers={"accept": "*/*"})
+        assert cards.json()["classifier"]["labels"] == ["female", "male"]
+        known = await client.get("/model", headers={"accept": "*/*", "if-none-match": cards.headers["etag"]})
+        assert known.status_code == 304
+        for response in (page, cards, known):  # no cache takes one for the other
+            assert "accept" in response.headers["vary"]
+        assert (await client.get("/model/card", headers={"accept": "text/html"})).headers["content-type"].startswith("text/markdown")
+
+
 async def test_the_page_takes_no_address_from_the_api(page_dir: Path) -> None:
     async with client_of(create_app(FakeService(), settings(page_dir=page_dir))) as client:
         assert (await predict(client)).json()["code"] == "ok"
@@ -120,6 +133,7 @@ async def test_the_page_takes_no_address_from_the_api(page_dir: Path) -> None:
 
 async def test_without_a_page_a_browser_is_welcomed_too(client: AsyncClient) -> None:
     assert (await client.get("/", headers={"accept": "text/html"})).json()["status"] == "healthy"
+    assert (await client.get("/model", headers={"accept": "text/html"})).json()["classifier"]
 
 
 async def test_health(client: AsyncClient) -> None:

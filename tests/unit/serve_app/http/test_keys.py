@@ -77,6 +77,17 @@ async def test_what_stays_open_is_a_setting(open_areas: str, closed: set[str]) -
         assert [(await client.get(path, headers={"x-api-key": KEY})).status_code for path in OPEN] == [*OPEN.values()]
 
 
+async def test_the_page_about_the_model_is_as_open_as_the_page_and_its_data_as_the_model(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<h1>page</h1>")
+    browser = {"accept": "text/html"}
+    for open_areas, page, data in (("page", 200, 401), ("model", 401, 200)):
+        async with client_of(create_app(FakeService(), settings(api_keys=SHOP, api_keys_open=open_areas, page_dir=tmp_path))) as client:
+            assert (await client.get("/model", headers=browser)).status_code == page
+            assert (await client.get("/model")).status_code == (await client.get("/model/card", headers=browser)).status_code == data
+    async with client_of(create_app(FakeService(), settings(api_keys=SHOP, api_keys_open="page"))) as client:
+        assert (await client.get("/model", headers=browser)).status_code == 401  # there is no page: these would be the cards
+
+
 @pytest.mark.parametrize("path", ["/predict", "/predict/", "/predict-batch", "/health", "/nothing", "//predict"])
 async def test_what_is_posted_needs_a_key_whatever_its_address(path: str) -> None:
     async with client_of(create_app(FakeService(), settings(api_keys=SHOP))) as client:

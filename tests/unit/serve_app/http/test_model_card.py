@@ -40,6 +40,10 @@ async def test_the_classifiers_card(client: AsyncClient) -> None:
     assert {"source", "age", "race"} <= test["groups"].keys()
     assert test["groups"]["source"]["utkface"]["selection"]["coverage"]
     assert sum(each["answers"] for each in test["reliability"]) > 1000
+    surest, *_, all_of_them = test["curve"]
+    assert surest["threshold"] > all_of_them["threshold"]
+    assert all_of_them["coverage"] == pytest.approx(test["answered"]["value"], abs=0.001)
+    assert all_of_them["risk"] == pytest.approx(1 - test["accuracy"]["value"], abs=0.001)
 
 
 async def test_the_detectors_card(client: AsyncClient) -> None:
@@ -77,7 +81,15 @@ async def test_without_models_it_is_overloaded(client: AsyncClient, service: Fak
 
 
 @pytest.mark.parametrize(
-    "metrics", [None, {}, {"splits": {"test": {"photos": 3}}}, {"splits": ["test"]}, {"splits": {"test": {"by": {}, "photos": "many"}}}]
+    "metrics",
+    [
+        None,
+        {},
+        {"splits": {"test": {"photos": 3}}},
+        {"splits": ["test"]},
+        {"splits": {"test": {"by": {}, "photos": "many"}}},
+        {"splits": {"test": {"by": {}, "risk_coverage": {"curve": [[1]]}}}},
+    ],
 )
 def test_metrics_in_another_form_are_left_out(metrics: Any) -> None:
     cards = embedded_cards()

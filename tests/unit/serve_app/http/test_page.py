@@ -61,7 +61,7 @@ async def test_serves_nothing_else(page_dir: Path, path: str) -> None:
         assert (await client.get(path)).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/photos", "/photos/mik3x2a", "/how"])
+@pytest.mark.parametrize("path", ["/photos", "/photos/mik3x2a", "/compare", "/how"])
 async def test_addresses_of_the_page_are_the_page(page_dir: Path, path: str) -> None:
     async with client_of(Starlette(routes=page_routes(page_dir))) as client:
         response = await client.get(path)

@@ -21,10 +21,10 @@ export function Words() {
         </thead>
         <tbody>
           {SURENESS.map((level) => (
-            <tr key={level.words}>
-              <th scope="row">{level.words}</th>
+            <tr key={level.level}>
+              <th scope="row">{text.sure.words[level.level]}</th>
               <td>{from(percent(Math.max(0.5, level.from)))}</td>
-              <td>{atMost(level.wrong)}</td>
+              <td>{atMost(level.wrong[0], level.wrong[1])}</td>
             </tr>
           ))}
         </tbody>

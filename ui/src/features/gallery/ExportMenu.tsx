@@ -45,6 +45,9 @@ export function ExportMenu({ photos, shown, filter }: { photos: readonly Photo[]
           <button type="button" className="button" onClick={() => download(toJson(exported), "answers.json", "application/json")}>
             {words.json}
           </button>
+          <button type="button" className="button" onClick={() => print()}>
+            <Icon name="print" /> {text.report.print}
+          </button>
         </div>
       </Popover.Content>
     </Popover.Root>

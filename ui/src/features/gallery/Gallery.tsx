@@ -4,9 +4,11 @@ import { useTitle } from "@/shared/useTitle";
 import { text } from "@/text";
 import { arrange, count } from "../workspace/arrange";
 import { useWorkspace } from "../workspace/context";
+import { asIf } from "../workspace/threshold";
 import styles from "./Gallery.module.css";
 import { Card, Table } from "./photos";
 import { Summary } from "./Summary";
+import { Threshold } from "./Threshold";
 import { Toolbar } from "./Toolbar";
 
 const words = text.gallery;
@@ -22,7 +24,8 @@ function Photos({ returnTo }: { returnTo: number | null }) {
   const shown = useMemo(() => arrange(photos, arrangement), [photos, arrangement]);
   const title = useRef<HTMLHeadingElement>(null);
   const list = useRef<HTMLDivElement>(null);
-  const counts = count(photos);
+  const { threshold } = arrangement;
+  const counts = useMemo(() => count(photos.map((photo) => asIf(photo, threshold))), [photos, threshold]);
   useTitle(text.titles.of(text.titles.photos(counts.done, photos.length)));
   useEffect(() => {
     const link = returnTo === null ? null : list.current?.querySelector<HTMLElement>(`[data-photo="${returnTo}"]`);
@@ -36,22 +39,23 @@ function Photos({ returnTo }: { returnTo: number | null }) {
     session.cancelAll();
     focusTitle();
   };
-  const actions = { session, focusPhoto };
+  const shared = { threshold, session, focusPhoto };
   return (
     <div className={styles["gallery"]}>
       <Summary photos={photos} counts={counts} title={title} onCancel={cancel} />
       <Toolbar shown={shown} focusTitle={focusTitle} />
+      <Threshold />
       <div ref={list}>
         {shown.length === 0 ? (
           <p className={styles["none"]}>{words.none(words.filters[arrangement.filter])}</p>
         ) : arrangement.layout === "grid" ? (
           <ul className={styles["grid"]}>
             {shown.map((photo) => (
-              <Card key={photo.id} photo={photo} {...actions} />
+              <Card key={photo.id} photo={photo} {...shared} />
             ))}
           </ul>
         ) : (
-          <Table photos={shown} {...actions} />
+          <Table photos={shown} {...shared} />
         )}
       </div>
     </div>

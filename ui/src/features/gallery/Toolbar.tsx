@@ -1,5 +1,6 @@
 import { ToggleGroup } from "radix-ui";
 import { Icon } from "@/shared/Icon";
+import { Select } from "@/shared/Select";
 import { text } from "@/text";
 import { canRetry, isFilter, isSort } from "../workspace/arrange";
 import { useWorkspace } from "../workspace/context";
@@ -19,19 +20,19 @@ export function Toolbar({ shown, focusTitle }: { shown: readonly Photo[]; focusT
     focusTitle();
   };
   return (
-    <div className={styles["bar"]}>
-      <label>
-        <span>{words.show}</span>
-        <select value={filter} onChange={({ target: { value } }) => isFilter(value) && arrange({ ...arrangement, filter: value })}>
-          <Options of={words.filters} />
-        </select>
-      </label>
-      <label>
-        <span>{words.sort}</span>
-        <select value={sort} onChange={({ target: { value } }) => isSort(value) && arrange({ ...arrangement, sort: value })}>
-          <Options of={words.sorts} />
-        </select>
-      </label>
+    <div className={styles["bar"]} data-screen>
+      <Select
+        label={words.show}
+        value={filter}
+        options={Object.entries(words.filters)}
+        onChange={(value) => isFilter(value) && arrange({ ...arrangement, filter: value })}
+      />
+      <Select
+        label={words.sort}
+        value={sort}
+        options={Object.entries(words.sorts)}
+        onChange={(value) => isSort(value) && arrange({ ...arrangement, sort: value })}
+      />
       <ToggleGroup.Root
         type="single"
         className={styles["layout"]}
@@ -62,12 +63,4 @@ export function Toolbar({ shown, focusTitle }: { shown: readonly Photo[]; focusT
       </div>
     </div>
   );
-}
-
-function Options({ of }: { of: Record<string, string> }) {
-  return Object.entries(of).map(([value, name]) => (
-    <option key={value} value={value}>
-      {name}
-    </option>
-  ));
 }

@@ -1,7 +1,7 @@
 import { memo } from "react";
 import { Link } from "wouter";
 import { Icon } from "@/shared/Icon";
-import { text } from "@/text";
+import { labelOf, text } from "@/text";
 import { messageOf } from "@/text/messages";
 import { photoAddress } from "../workspace/addresses";
 import { canRetry } from "../workspace/arrange";
@@ -9,26 +9,29 @@ import { percent } from "../workspace/confidence";
 import { likeliest } from "../workspace/outcome";
 import { answersOf, meaningOf, tally } from "../workspace/people";
 import type { Photo, PhotoSession } from "../workspace/session";
+import { asIf } from "../workspace/threshold";
 import { Thumbnail } from "../workspace/Thumbnail";
 import styles from "./photos.module.css";
 
 interface Of {
   photo: Photo;
+  /** From which confidence on answers count here; null: as the service answered. */
+  threshold: number | null;
   session: PhotoSession;
   focusPhoto: (id: number) => void;
 }
 
 const words = text.gallery;
-const same = (before: Of, after: Of) => before.photo === after.photo; // the rest acts the same, however new
+const same = (before: Of, after: Of) => before.photo === after.photo && before.threshold === after.threshold; // the rest acts the same, however new
 
 /** A photo of the grid. */
-export const Card = memo(function Card({ photo, ...actions }: Of) {
+export const Card = memo(function Card({ photo, threshold, ...actions }: Of) {
   return (
     <li className={styles["card"]}>
       <Link href={photoAddress(photo.id)} data-photo={photo.id}>
         <Thumbnail photo={photo} />
         <span className={styles["name"]}>{photo.name}</span>
-        <Verdict photo={photo} />
+        <Verdict photo={asIf(photo, threshold)} />
       </Link>
       <Tool photo={photo} {...actions} />
     </li>
@@ -60,7 +63,8 @@ export function Table({ photos, ...actions }: { photos: readonly Photo[] } & Omi
   );
 }
 
-const Row = memo(function Row({ photo, ...actions }: Of) {
+const Row = memo(function Row({ photo, threshold, ...actions }: Of) {
+  const seen = asIf(photo, threshold);
   return (
     <tr>
       <th scope="row">
@@ -70,10 +74,10 @@ const Row = memo(function Row({ photo, ...actions }: Of) {
         </Link>
       </th>
       <td>
-        <Verdict photo={photo} />
+        <Verdict photo={seen} />
       </td>
       <td className={styles["wide"]}>{photo.outcome?.answer?.person_count}</td>
-      <td className={styles["wide"]}>{photo.outcome && meaningOf(photo.outcome)}</td>
+      <td className={styles["wide"]}>{seen.outcome && meaningOf(seen.outcome)}</td>
       <td>
         <Tool photo={photo} {...actions} />
       </td>
@@ -87,7 +91,7 @@ function Verdict({ photo: { phase, outcome } }: { photo: Photo }) {
   if (prediction) {
     return (
       <span className={styles["verdict"]}>
-        {prediction} <span>{percent(outcome.answer?.confidence ?? 0)}</span>
+        {labelOf(prediction)} <span>{percent(outcome.answer?.confidence ?? 0)}</span>
       </span>
     );
   }
@@ -106,7 +110,7 @@ function Verdict({ photo: { phase, outcome } }: { photo: Photo }) {
       {leans && (
         <span>
           {" "}
-          {leans.label} {percent(leans.share)}
+          {labelOf(leans.label)} {percent(leans.share)}
         </span>
       )}
     </span>
@@ -114,7 +118,7 @@ function Verdict({ photo: { phase, outcome } }: { photo: Photo }) {
 }
 
 /** Cancels, tries again or removes one photo; its label names the photo, for screen readers. */
-function Tool({ photo, session, focusPhoto }: Of) {
+function Tool({ photo, session, focusPhoto }: Omit<Of, "threshold">) {
   const { retry, cancel, remove } = words.tool;
   const [icon, name, act] = !photo.outcome
     ? (["close", cancel, () => session.cancel(photo.id)] as const)

@@ -1,8 +1,9 @@
-import { useEffect, useRef, type ReactNode } from "react";
+import { useEffect, useRef, type ReactNode, type RefObject } from "react";
 import { Icon } from "@/shared/Icon";
 import { useCountdown } from "@/shared/useCountdown";
-import { text } from "@/text";
+import { labelOf, text } from "@/text";
 import { messageOf } from "@/text/messages";
+import { classifierOf } from "../workspace/measured";
 import type { Outcome } from "../workspace/outcome";
 import { answersOf, tally } from "../workspace/people";
 import type { Photo } from "../workspace/session";
@@ -17,12 +18,15 @@ interface Props extends Choice {
   photo: Photo;
   onRetry: () => void;
   onCancel: () => void;
+  /** Asks why the answer is as it is; null where that cannot be told, or is being told. */
+  onWhy: (() => void) | null;
+  whyButton: RefObject<HTMLButtonElement | null>;
 }
 
 const words = text.answer;
 
 /** The answer about one photo, or its progress. */
-export function AnswerPanel({ photo, onRetry, onCancel, ...choice }: Props) {
+export function AnswerPanel({ photo, onRetry, onCancel, onWhy, whyButton, ...choice }: Props) {
   const { outcome } = photo;
   const heading = useRef<HTMLHeadingElement>(null);
   const pressed = useRef(false);
@@ -50,10 +54,15 @@ export function AnswerPanel({ photo, onRetry, onCancel, ...choice }: Props) {
       ) : (
         photo.file &&
         messageOf(outcome.code).retry && (
-          <button type="button" className="button primary" onClick={press(onRetry)}>
+          <button type="button" className="button primary" data-screen onClick={press(onRetry)}>
             <Icon name="retry" /> {words.retry}
           </button>
         )
+      )}
+      {onWhy && (
+        <button ref={whyButton} type="button" className="button" data-screen onClick={onWhy}>
+          <Icon name="question" /> {text.why.ask}
+        </button>
       )}
       {outcome && <Details outcome={outcome} />}
       {outcome?.answer && <Program name={photo.name} />}
@@ -61,9 +70,10 @@ export function AnswerPanel({ photo, onRetry, onCancel, ...choice }: Props) {
   );
 }
 
-function headline({ phase, outcome }: Photo): { eyebrow: string; title: ReactNode; large: boolean } {
+/** What is said first about a photo. */
+export function headline({ phase, outcome }: Photo): { eyebrow: string; title: ReactNode; large: boolean } {
   const prediction = outcome?.answer?.prediction;
-  if (prediction) return { eyebrow: words.eyebrow, title: <Large word={prediction} below={words.presentation} />, large: true };
+  if (prediction) return { eyebrow: words.eyebrow, title: <Large word={labelOf(prediction)} below={words.presentation} />, large: true };
   const several = outcome && answersOf(outcome).length > 0;
   if (several) return { eyebrow: words.eyebrow, title: <Large word={text.people.count(outcome.answer?.people.length ?? 0)} below={tally(outcome)} />, large: true };
   if (outcome?.code === "unsure") {
@@ -87,7 +97,7 @@ function Body({ outcome, ...choice }: { outcome: Outcome } & Choice) {
   const { answer, code } = outcome;
   const { advice } = messageOf(code);
   if (answersOf(outcome).length > 0) return <PeopleAnswers outcome={outcome} {...choice} />;
-  if (answer?.prediction || (answer && code === "unsure")) return <Sureness answer={answer} advice={advice} />;
+  if (answer?.prediction || (answer && code === "unsure")) return <Sureness answer={answer} advice={advice} classifier={classifierOf(answer)} />;
   return (
     <>
       {code === "multiple_people" && answer && <p className={styles["count"]}>{words.people(answer.person_count)}</p>}

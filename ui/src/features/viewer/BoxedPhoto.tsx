@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import type { Person } from "@/api/types";
 import { Icon } from "@/shared/Icon";
 import { useObjectUrl } from "@/shared/useObjectUrl";
@@ -8,17 +8,27 @@ import type { Photo } from "../workspace/session";
 import styles from "./BoxedPhoto.module.css";
 import type { Choice } from "./PeopleAnswers";
 
+interface Props {
+  photo: Photo;
+  /** Of several people, which is chosen, and how another one is; null where nobody can be. */
+  chosen: number;
+  onChoose: Choice["onChoose"] | null;
+  /** Drawn over the photo, below the frames. */
+  children?: ReactNode;
+}
+
 /**
  * The photo with a frame around each person, numbered if there are several; those with an answer of their own can be chosen.
  * Frames are relative to the upright photo, as browsers show it.
  */
-export function BoxedPhoto({ photo: { file, upload, outcome }, chosen, onChoose }: { photo: Photo } & Choice) {
+export function BoxedPhoto({ photo: { file, upload, outcome }, chosen, onChoose, children }: Props) {
   // A browser that cannot show the file itself may show what was made of it.
   const [tried, setTried] = useState<"file" | "upload" | "neither">("file");
   const shown = tried === "file" ? file : tried === "upload" ? upload : null;
   const url = useObjectUrl(shown);
   const people = outcome?.answer?.people ?? [];
   const answers = answersOf(outcome);
+  const buttons = onChoose ? answers.length : 0;
   if (!file || tried === "neither") {
     return (
       <div className={styles["stage"]}>
@@ -34,6 +44,7 @@ export function BoxedPhoto({ photo: { file, upload, outcome }, chosen, onChoose 
     <div className={styles["stage"]}>
       <div className={styles["frame"]} data-busy={outcome === null || undefined}>
         {url && <img src={url} alt={file.name || text.photo.pasted} onError={failed} />}
+        {children}
         {people.length > 0 && (
           <svg viewBox="0 0 1 1" preserveAspectRatio="none" role="img" aria-label={text.photo.frames(people.length)}>
             {people.map(({ box: [x0, y0, x1, y1] }, index) => (
@@ -48,7 +59,7 @@ export function BoxedPhoto({ photo: { file, upload, outcome }, chosen, onChoose 
             ))}
           </svg>
         )}
-        {answers.length > 0 && (
+        {answers.length > 0 && onChoose && (
           <div role="group" aria-label={text.people.frames}>
             {answers.map((person, index) => (
               <button
@@ -66,9 +77,9 @@ export function BoxedPhoto({ photo: { file, upload, outcome }, chosen, onChoose 
           </div>
         )}
         {people.length > 1 &&
-          people.slice(answers.length).map(({ box: [x0, y0] }, index) => (
+          people.slice(buttons).map(({ box: [x0, y0] }, index) => (
             <span key={index} className={styles["number"]} style={{ left: `${100 * x0}%`, top: `${100 * y0}%` }} aria-hidden="true">
-              {answers.length + index + 1}
+              {buttons + index + 1}
             </span>
           ))}
       </div>

@@ -21,7 +21,7 @@ export function Filmstrip({ photos, arrangement, shown }: { photos: readonly Pho
     if (here && list.current) list.current.scrollLeft = here.offsetLeft - (list.current.clientWidth - here.clientWidth) / 2;
   }, [shown.id]);
   return (
-    <nav className={styles["strip"]} aria-label={text.photo.strip}>
+    <nav className={styles["strip"]} data-screen aria-label={text.photo.strip}>
       <ul ref={list}>
         {order.slice(Math.max(0, place - EACH_SIDE), place + EACH_SIDE + 1).map((photo) => (
           <li key={photo.id}>

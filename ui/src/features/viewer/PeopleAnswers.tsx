@@ -1,6 +1,7 @@
 import { text } from "@/text";
 import { messageOf } from "@/text/messages";
 import { percent } from "../workspace/confidence";
+import { classifierOf } from "../workspace/measured";
 import type { Outcome } from "../workspace/outcome";
 import { answersOf, leftOut, wordOf } from "../workspace/people";
 import styles from "./PeopleAnswers.module.css";
@@ -42,7 +43,11 @@ export function PeopleAnswers({ outcome, chosen, onChoose }: { outcome: Outcome 
           <h3 id="chosen-person">
             {words.person(chosen + 1)}: <span className={styles["word"]}>{wordOf(person)}</span> {person.prediction && text.answer.presentation}
           </h3>
-          <Sureness answer={person} advice={person.code === "unsure" ? words.unsureAdvice : messageOf(person.code).advice} />
+          <Sureness
+            answer={person}
+            advice={person.code === "unsure" ? words.unsureAdvice : messageOf(person.code).advice}
+            classifier={classifierOf(outcome.answer)}
+          />
         </section>
       )}
     </>

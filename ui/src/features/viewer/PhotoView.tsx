@@ -1,10 +1,13 @@
-import { useEffect, useRef, useState } from "react";
+import { Suspense, useEffect, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import { Link } from "wouter";
+import { Area } from "@/shared/Area";
+import { chunk } from "@/shared/chunk";
 import { Icon } from "@/shared/Icon";
 import { useTitle } from "@/shared/useTitle";
-import { text } from "@/text";
+import { labelOf, text } from "@/text";
 import { messageOf } from "@/text/messages";
-import { photoAddress, PHOTOS } from "../workspace/addresses";
+import { compareAddress, photoAddress, PHOTOS } from "../workspace/addresses";
 import { neighbours } from "../workspace/arrange";
 import { percent } from "../workspace/confidence";
 import { useWorkspace } from "../workspace/context";
@@ -14,15 +17,22 @@ import { AnswerPanel } from "./AnswerPanel";
 import { BoxedPhoto } from "./BoxedPhoto";
 import { Filmstrip } from "./Filmstrip";
 import styles from "./PhotoView.module.css";
+import { canExplain, useHeatMap } from "./useHeatMap";
+
+const [HeatMap] = chunk(() => import("./HeatMap"));
+const [Why, loadWhy] = chunk(() => import("./Why"));
+export { loadWhy };
 
 interface Props {
   photo: Photo;
   /** Removes it, and shows another one. */
   onRemove: (next: Photo | undefined) => void;
+  /** Reloads the page so that nothing is lost. */
+  onReload: () => void;
 }
 
 /** One photo and its answer. */
-export function PhotoView({ photo, onRemove }: Props) {
+export function PhotoView({ photo, onRemove, onReload }: Props) {
   const { session, photos, arrangement, chooseFiles, openCamera } = useWorkspace();
   const { previous, next, place, count } = neighbours(photos, arrangement, photo.id);
   const title = useRef<HTMLHeadingElement>(null);
@@ -32,8 +42,18 @@ export function PhotoView({ photo, onRemove }: Props) {
   const [choice, choose] = useState({ photo: photo.id, person: 0 });
   const chosen = choice.photo === photo.id ? choice.person : 0;
   const choosing = { chosen, onChoose: (person: number) => choose({ photo: photo.id, person }) };
+  const [whyOf, askWhyOf] = useState<number | null>(null);
+  const [strength, setStrength] = useState(0.7);
+  const why = useHeatMap(photo, whyOf === photo.id);
+  const whyButton = useRef<HTMLButtonElement>(null);
+  const closeWhy = () => {
+    flushSync(() => askWhyOf(null));
+    whyButton.current?.focus(); // it has come back
+  };
+  const asked = whyOf === photo.id && canExplain(photo);
   const words = text.photo;
   const many = photos.length > 1;
+  const other = next ?? previous ?? photos.find(({ id }) => id !== photo.id);
   return (
     <div className={styles["view"]} data-several={answersOf(photo.outcome).length > 0 || undefined}>
       <div className={styles["top"]}>
@@ -43,9 +63,12 @@ export function PhotoView({ photo, onRemove }: Props) {
           </h1>
           {many && <span>{words.position(place, count)}</span>}
         </div>
-        <div className={styles["ways"]}>
+        <div className={styles["ways"]} data-screen>
           <button type="button" className="button round plain" aria-label={words.remove} title={words.remove} onClick={() => onRemove(next ?? previous)}>
             <Icon name="trash" />
+          </button>
+          <button type="button" className={`button round plain ${styles["print"] ?? ""}`} aria-label={text.report.print} title={text.report.print} onClick={() => print()}>
+            <Icon name="print" />
           </button>
           <button type="button" className="button compact" onClick={openCamera}>
             <Icon name="camera" /> <span>{words.camera}</span>
@@ -54,6 +77,11 @@ export function PhotoView({ photo, onRemove }: Props) {
             <>
               <Step to={previous} icon="back" name={words.previous} />
               <Step to={next} icon="next" name={words.next} />
+              {other && (
+                <Link className="button compact" href={compareAddress(photo.id, other.id)}>
+                  <Icon name="compare" /> <span>{text.compare.open}</span>
+                </Link>
+              )}
               <button type="button" className="button compact" onClick={chooseFiles}>
                 <Icon name="add" /> <span>{words.add}</span>
               </button>
@@ -73,9 +101,26 @@ export function PhotoView({ photo, onRemove }: Props) {
         photo={photo}
         onRetry={() => session.retry([photo.id])}
         onCancel={() => session.cancel(photo.id)}
+        whyButton={whyButton}
+        onWhy={canExplain(photo) && !asked ? () => askWhyOf(photo.id) : null}
         {...choosing}
       />
-      <BoxedPhoto key={`photo ${photo.id}`} photo={photo} {...choosing} />
+      <BoxedPhoto key={`photo ${photo.id}`} photo={photo} {...choosing}>
+        {asked && why.map && (
+          <Suspense>
+            <HeatMap map={why.map} strength={strength} />
+          </Suspense>
+        )}
+      </BoxedPhoto>
+      {asked && (
+        <div className={styles["why"]}>
+          <Area of={`${photo.id}`} level={2} onReload={onReload}>
+            <Suspense fallback={<p className={styles["loading"]}>{text.loading}</p>}>
+              <Why key={photo.id} state={why} strength={strength} onStrength={setStrength} onClose={closeWhy} />
+            </Suspense>
+          </Area>
+        </div>
+      )}
       {many && <Filmstrip photos={photos} arrangement={arrangement} shown={photo} />}
     </div>
   );
@@ -101,5 +146,5 @@ function verdict({ outcome }: Photo): string {
   if (!outcome) return text.titles.working;
   const { answer, code } = outcome;
   if (answer && answersOf(outcome).length > 0) return text.people.count(answer.people.length);
-  return answer?.prediction ? `${answer.prediction} ${percent(answer.confidence)}` : messageOf(code).short;
+  return answer?.prediction ? `${labelOf(answer.prediction)} ${percent(answer.confidence)}` : messageOf(code).short;
 }

@@ -1,4 +1,4 @@
-import { text } from "@/text";
+import { labelOf, text } from "@/text";
 import { percent } from "../workspace/confidence";
 import styles from "./Probabilities.module.css";
 
@@ -10,7 +10,7 @@ export function Probabilities({ probabilities, prediction }: { probabilities: Re
         .sort(([a], [b]) => a.localeCompare(b))
         .map(([label, probability]) => (
           <div key={label} data-predicted={label === prediction || undefined}>
-            <dt>{label}</dt>
+            <dt>{labelOf(label)}</dt>
             <dd>{percent(probability)}</dd>
             <svg viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true">
               <rect width="100" height="1" className={styles["track"]} />

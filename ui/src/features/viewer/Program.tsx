@@ -11,7 +11,7 @@ export function Program({ name }: { name: string }) {
   const { apiUrl } = useWorkspace();
   const url = new URL(predictUrl(apiUrl), location.href).href;
   return (
-    <details className={styles["details"]}>
+    <details className={styles["details"]} data-screen>
       <summary>{text.answer.ask}</summary>
       <Snippet language="curl" code={curl(url, name)} />
       <Snippet language="Python" code={python(url, name)} />

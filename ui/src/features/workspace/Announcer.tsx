@@ -1,4 +1,4 @@
-import { text } from "@/text";
+import { labelOf, text } from "@/text";
 import { messageOf } from "@/text/messages";
 import { count } from "./arrange";
 import { percent } from "./confidence";
@@ -25,7 +25,7 @@ function progress(photos: readonly Photo[]): string {
 }
 
 function one({ phase, outcome }: Photo): string {
-  if (outcome?.answer?.prediction) return text.announce.answer(outcome.answer.prediction, percent(outcome.answer.confidence));
+  if (outcome?.answer?.prediction) return text.announce.answer(labelOf(outcome.answer.prediction), percent(outcome.answer.confidence));
   if (answersOf(outcome).length > 0 && outcome) return `${summary(outcome)}.`;
   if (outcome) return `${messageOf(outcome.code).title}. ${messageOf(outcome.code).advice}`;
   if (phase === "busy") return text.announce.busy;

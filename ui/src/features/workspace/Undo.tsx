@@ -18,7 +18,7 @@ export function Undo({ session, onUndone }: { session: PhotoSession; onUndone: (
     onUndone(removed.map(({ id }) => id));
   };
   return (
-    <div className={styles["undo"]} role="status">
+    <div className={styles["undo"]} role="status" data-screen>
       <p>{text.undo.cleared(removed.length)}</p>
       <button ref={button} type="button" className="button" onClick={undo}>
         <Icon name="undo" /> {text.undo.undo}

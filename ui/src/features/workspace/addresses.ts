@@ -4,6 +4,12 @@ import { slugOf } from "./session";
 export const START = "/";
 export const PHOTOS = "/photos";
 export const PHOTO = "/photos/:slug";
+export const COMPARE = "/compare";
 export const HOW = "/how";
+/** Also where the service tells programs what its models are. */
+export const MODEL = "/model";
+
+/** Two photos side by side, which the query names. */
+export const compareAddress = (first: number, second: number): string => `${COMPARE}?first=${slugOf(first)}&second=${slugOf(second)}`;
 
 export const photoAddress = (id: number): string => `${PHOTOS}/${slugOf(id)}`;

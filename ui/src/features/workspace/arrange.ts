@@ -1,7 +1,8 @@
-import { text } from "@/text";
+import { labelOf, text } from "@/text";
 import { messageOf } from "@/text/messages";
 import { answersOf, shareOf, summary } from "./people";
 import type { Photo } from "./session";
+import { asIf } from "./threshold";
 
 export type Filter = keyof typeof text.gallery.filters;
 export type Sort = keyof typeof text.gallery.sorts;
@@ -11,9 +12,11 @@ export interface Arrangement {
   layout: "grid" | "table";
   filter: Filter;
   sort: Sort;
+  /** From which confidence on answers count, as far as it is shown; null: as the service answered. */
+  threshold: number | null;
 }
 
-export const AS_ADDED: Arrangement = { layout: "grid", filter: "all", sort: "added" };
+export const AS_ADDED: Arrangement = { layout: "grid", filter: "all", sort: "added", threshold: null };
 
 export const isFilter = (value: string): value is Filter => value in text.gallery.filters;
 export const isSort = (value: string): value is Sort => value in text.gallery.sorts;
@@ -35,7 +38,8 @@ const MATCHES: Record<Filter, (photo: Photo) => boolean> = {
 const confidence = ({ outcome }: Photo, missing: number): number => shareOf(outcome) ?? missing;
 const outcome = ({ outcome }: Photo): string => {
   if (!outcome) return "~";
-  return outcome.answer?.prediction ?? (answersOf(outcome).length > 0 ? summary(outcome) : messageOf(outcome.code).short);
+  if (outcome.answer?.prediction) return labelOf(outcome.answer.prediction);
+  return answersOf(outcome).length > 0 ? summary(outcome) : messageOf(outcome.code).short;
 };
 
 const ORDERS: Record<Sort, (a: Photo, b: Photo) => number> = {
@@ -46,8 +50,12 @@ const ORDERS: Record<Sort, (a: Photo, b: Photo) => number> = {
   outcome: (a, b) => outcome(a).localeCompare(outcome(b)),
 };
 
-export function arrange(photos: readonly Photo[], { filter, sort }: Arrangement): Photo[] {
-  return photos.filter(MATCHES[filter]).sort(ORDERS[sort]);
+export function arrange(photos: readonly Photo[], { filter, sort, threshold }: Arrangement): Photo[] {
+  return photos
+    .map((photo) => ({ photo, seen: asIf(photo, threshold) }))
+    .filter(({ seen }) => MATCHES[filter](seen))
+    .sort((a, b) => ORDERS[sort](a.seen, b.seen))
+    .map(({ photo }) => photo);
 }
 
 /** The photos before and after one, in the order that the gallery shows; among all when the gallery does not show it. */

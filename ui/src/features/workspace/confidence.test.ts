@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { percent, sureness, SURENESS, wrongOneIn } from "./confidence";
+import { percent, rightOfHundred, sureness, SURENESS, wrongOneIn } from "./confidence";
 
 test.each([
   [0.5, "50.0%"],
@@ -28,10 +28,11 @@ test("the words suit the figure that is shown: 69% is no coin toss, and 89.99% i
 });
 
 test("no word promises fewer mistakes than its confidence does", () => {
-  for (const { from, wrong } of SURENESS) {
-    const [count, all] = wrong.split(" in ").map(Number);
-    expect(Math.min(0.5, 1 - from)).toBeLessThanOrEqual((count ?? 0) / (all ?? 1) + 1e-9);
-  }
+  for (const { from, wrong: [count, all] } of SURENESS) expect(Math.min(0.5, 1 - from)).toBeLessThanOrEqual(count / all + 1e-9);
+});
+
+test("of a hundred such answers, never all are right, and never more than the percentage says", () => {
+  expect([1, 0.9996, 0.9895, 0.98, 0.619, 0.5, 0.3].map(rightOfHundred)).toEqual([99, 99, 98, 98, 61, 50, 30]);
 });
 
 test("how often such answers are wrong, in whole people", () => {

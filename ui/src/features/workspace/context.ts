@@ -1,11 +1,16 @@
 import { createContext, useContext } from "react";
+import type { Client } from "@/api/client";
 import type { Arrangement } from "./arrange";
+import type { Measured } from "./measured";
 import type { Photo, PhotoSession } from "./session";
 
 /** What every area of the page knows about the photos, and may do with them. */
 export interface Workspace {
   /** Prefix of the service's addresses; "" for the page's own origin. */
   apiUrl: string;
+  client: Client;
+  /** What was measured for the model that answers; null until it is known, and where it never is. */
+  measured: Measured | null;
   session: PhotoSession;
   photos: readonly Photo[];
   /** Whether the photos of an earlier visit are back. */

@@ -1,5 +1,5 @@
 import type { AnsweredPerson } from "@/api/types";
-import { text } from "@/text";
+import { labelOf, text } from "@/text";
 import { messageOf } from "@/text/messages";
 import { percent } from "./confidence";
 import { likeliest, type Outcome } from "./outcome";
@@ -14,7 +14,7 @@ export function answersOf(outcome: Outcome | null): readonly AnsweredPerson[] {
 export const leftOut = (outcome: Outcome): number => (outcome.answer?.people.length ?? 0) - answersOf(outcome).length;
 
 /** In a word or two what the model sees in somebody. */
-export const wordOf = ({ prediction, code }: AnsweredPerson): string => prediction ?? messageOf(code).short.toLowerCase();
+export const wordOf = ({ prediction, code }: AnsweredPerson): string => prediction ? labelOf(prediction) : messageOf(code).short.toLowerCase();
 
 /** A person's answer in one line: the name of their frame. */
 export const lineOf = (person: AnsweredPerson, number: number): string =>
