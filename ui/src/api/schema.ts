@@ -601,7 +601,7 @@ export interface components {
             };
             /**
              * Faults
-             * @description Per model, why the configured one could not be loaded; empty when all is well
+             * @description Per model, why what is configured is not in use; empty when all is well
              */
             faults: {
                 [key: string]: string;
