@@ -13,7 +13,7 @@
     constant CONTROL_LOOP_INTERVAL_S    Of Serve's controller: how often it looks at all it keeps.
     classes `Node` and `RayParams`      Start Ray without what nobody uses here, and its dashboard later than the service.
     `PrometheusServiceDiscoveryWriter`  Writes where Prometheus finds the metrics, which is the dashboard's work otherwise.
-    ASGI messages of unknown type       Serve hands them from the app to our middleware. Otherwise streams stand still: see `http.body_window`.
+    ASGI messages of unknown type       Serve hands them from the app to our middleware (`http.body_window`). Otherwise streams stand still.
     header `x-request-timeout-seconds`  Of one request, instead of `request_timeout_s`. Otherwise streams end after a minute.
     RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER   Off, Ray's processes use the loopback address, as on macOS. Otherwise they listen on all addresses.
     RAY_SERVE_* and RAY_* variables     Ray silently ignores a name that it no longer reads; what each does is said beside it.
