@@ -70,10 +70,11 @@ export function App({ client, session, keeper, apiUrl }: Props) {
   const busy = photos.some(({ phase }) => phase === "busy");
   const unreached = photos.filter(({ phase, outcome }) => phase === "reconnecting" || outcome?.code === "unreachable").length;
   const models = photos.findLast(({ outcome }) => outcome?.answer?.model)?.outcome?.answer?.model ?? null;
-  const classifier = models?.classifier ?? null;
-  const measured = useMeasured(client, classifier);
   const health = useHealth(client, { busy, unreached });
   useRecovery(session, health.state);
+  const serving = health.health?.models["classifier"];
+  const classifier = serving ? `${serving.name}@${serving.revision}` : (models?.classifier ?? null);
+  const measured = useMeasured(client, photos.length > 0 ? classifier : null); // it is there before the first answer
   useLeaving(!reloading && photos.some(({ outcome }) => outcome === null));
   // Loaded early, so that they are there when the network is not, or a deployment has replaced them.
   useEffect(() => {

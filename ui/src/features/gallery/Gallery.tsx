@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef } from "react";
+import { useDeferredValue, useEffect, useMemo, useRef } from "react";
 import { Icon } from "@/shared/Icon";
 import { useTitle } from "@/shared/useTitle";
 import { text } from "@/text";
@@ -21,10 +21,11 @@ export default function Gallery({ returnTo }: { returnTo: number | null }) {
 
 function Photos({ returnTo }: { returnTo: number | null }) {
   const { photos, session, arrangement } = useWorkspace();
-  const shown = useMemo(() => arrange(photos, arrangement), [photos, arrangement]);
+  // A thousand cards follow the slider as fast as they can, and do not hold it up.
+  const threshold = useDeferredValue(arrangement.threshold);
+  const shown = useMemo(() => arrange(photos, { ...arrangement, threshold }), [photos, arrangement, threshold]);
   const title = useRef<HTMLHeadingElement>(null);
   const list = useRef<HTMLDivElement>(null);
-  const { threshold } = arrangement;
   const counts = useMemo(() => count(photos.map((photo) => asIf(photo, threshold))), [photos, threshold]);
   useTitle(text.titles.of(text.titles.photos(counts.done, photos.length)));
   useEffect(() => {

@@ -18,7 +18,7 @@ import { Risk } from "./Risk";
 
 const count = new Intl.NumberFormat(text.locale);
 
-/** What answers here, and how good it is for whom. `classifier`: the one that has answered in this visit. */
+/** What answers here, and how good it is for whom. `classifier`: the one in use, where that is known. */
 export default function ModelPage({ classifier }: { classifier: string | null }) {
   const { apiUrl, client } = useWorkspace();
   const { data, isFetching, refetch } = useModel(client, classifier ?? "");

@@ -6,13 +6,14 @@ import { measuredOf, type Measured } from "./measured";
 /**
  * The cards of the models in use, asked for once.
  *
- * `classifier`: the one that answers, as answers name it; another one asks again. Null: nobody needs them yet.
+ * `classifier`: the one in use, as answers name it; another one asks again. Null: nobody needs them yet.
  */
 export function useModel(client: Client, classifier: string | null) {
   return useQuery({
     queryKey: ["model", classifier],
     queryFn: ({ signal }) => client.model(signal),
     enabled: classifier !== null,
+    placeholderData: (previous) => previous, // until the new one's are there, so that nothing jumps
     staleTime: ({ state }) => (state.data ? Infinity : 0),
     refetchOnWindowFocus: false,
     networkMode: "always",
