@@ -10,7 +10,7 @@ const mayNotImport = (folder, ...others) => ({
 });
 
 export default tseslint.config(
-  { ignores: ["dist", "src/api/schema.ts", "test-results"] },
+  { ignores: ["**/dist", "src/api/schema.ts", "test-results"] },
   js.configs.recommended,
   tseslint.configs.strictTypeChecked,
   jsxA11y.flatConfigs.strict,

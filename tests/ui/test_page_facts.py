@@ -22,6 +22,7 @@ def test_the_openapi_document_is_the_services() -> None:
 def test_the_limits_are_the_services() -> None:
     assert constant("MAX_IMAGE_BYTES") == Settings(_env_file=None).max_image_bytes
     assert constant("LONG_SIDE") == DecodeLimits(formats=(), max_pixels=1).long_side
+    assert constant("MAX_BATCH_FILES") == Settings(_env_file=None).max_batch_files
 
 
 def test_the_formats_are_the_services() -> None:

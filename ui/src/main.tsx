@@ -3,7 +3,7 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { Client } from "./api/client";
-import { loadConfig } from "./api/config";
+import { loadConfig } from "./app/config";
 import { App } from "./app/App";
 import "./app/base.css";
 import { applyTheme } from "./app/ThemeButton";

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import type { Answer, Explanation, Fault, Health, ModelCards } from "./types";
+import type { Answer, BatchAnswer, Explanation, Fault, Health, ModelCards } from "./types.js";
 
 // What the page relies on, checked when it arrives: the service may be newer than the page, and something else may have answered.
 // Codes are any text, and further fields are kept, so that what the service learns does no harm here.
@@ -30,6 +30,7 @@ const answer = v.looseObject({
   request_id: v.string(),
   model: v.nullish(v.looseObject({ detector: v.string(), classifier: v.string() })),
 });
+const batch = v.looseObject({ results: v.array(v.looseObject({ ...answer.entries, filename: v.string() })) });
 const fault = v.looseObject({ code: v.string(), error: v.string(), request_id: v.string() });
 const health = v.looseObject({
   status: v.string(),
@@ -37,7 +38,6 @@ const health = v.looseObject({
   models: v.record(v.string(), v.nullable(model)),
   faults: v.record(v.string(), v.string()),
 });
-
 
 const explanation = v.looseObject({ label: v.string(), base: share, changes: v.pipe(v.array(v.pipe(v.array(share), v.minLength(1))), v.minLength(1)) });
 
@@ -75,6 +75,7 @@ const cards = v.looseObject({
 });
 
 export const isAnswer = (body: unknown): body is Answer => v.is(answer, body);
+export const isBatchAnswer = (body: unknown): body is BatchAnswer => v.is(batch, body);
 export const isFault = (body: unknown): body is Fault => v.is(fault, body);
 export const isHealth = (body: unknown): body is Health => v.is(health, body);
 export const isExplanation = (body: unknown): body is Explanation => v.is(explanation, body);

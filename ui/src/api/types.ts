@@ -1,7 +1,9 @@
-import type { components } from "./schema";
+import type { components } from "./schema.js";
 
 export type Answer = components["schemas"]["Answer"];
 export type AnsweredPerson = components["schemas"]["AnsweredPerson"];
+export type BatchAnswer = components["schemas"]["BatchAnswer"];
+export type BatchItem = components["schemas"]["BatchItem"];
 export type Code = components["schemas"]["Code"];
 export type ClassifierCard = components["schemas"]["ClassifierCard"];
 export type ClassifierSplit = components["schemas"]["ClassifierSplit"];
