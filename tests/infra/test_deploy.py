@@ -22,6 +22,8 @@ from moto.server import ThreadedMotoServer
 from serve_app.graph.ray_internals import free_port
 from tests.unit.serve_app.commands.test_smoke import SmallService, running
 
+pytestmark = pytest.mark.timeout(900)  # some make a dozen plans with real Terraform, which take minutes beside other work
+
 ROOT = Path(__file__).parents[2]
 FAKE_API = Path(os.environ.get("KUBERNETES_OFFLINE", ROOT.parent / "shared" / "tools" / "kubernetes-offline")) / "fake_api.py"
 COMMANDS = [
