@@ -1,12 +1,14 @@
 import { useState } from "react";
 import type { ClassifierSplit, Interval } from "@/api/types";
 import { Select } from "@/shared/Select";
-import { labelOf } from "@/text";
+import { labelOf, text } from "@/text";
 import { words } from "@/text/model";
 import { measuredPercent } from "../workspace/confidence";
 import { range } from "./Figures";
 import styles from "./Groups.module.css";
 import { wholePercent } from "./Plot";
+
+const count = new Intl.NumberFormat(text.locale);
 
 const nameOf = (column: string) => words.columns[column] ?? column;
 
@@ -50,7 +52,7 @@ export function Groups({ split: { groups } }: { split: ClassifierSplit }) {
           {rows.map(([group, { photos, accuracy, recall }]) => (
             <tr key={group}>
               <th scope="row">{words.groups[group] ?? group}</th>
-              <td className={styles["number"]}>{photos}</td>
+              <td className={styles["number"]}>{count.format(photos)}</td>
               <td className={styles["number"]}>{accuracy ? measuredPercent(accuracy.value) : "–"}</td>
               <td className={styles["plot"]}>
                 {accuracy && (
