@@ -14,7 +14,7 @@ test("/model: the page for browsers, data for programs; figures with intervals, 
   await page.getByRole("combobox", { name: "By", exact: true }).selectOption("framing");
   await expect(page.getByRole("row", { name: /^head and shoulders \d+ / })).toBeVisible();
   await page.getByLabel("Measured on").selectOption({ label: "val_lfw: 2,640 photos" });
-  await expect(page.getByRole("row", { name: /^lfw 2640 / })).toBeVisible();
+  await expect(page.getByRole("row", { name: /^lfw 2,640 / })).toBeVisible();
   for (const name of ["Confidence, and how often it is right", "What asking for more confidence costs"]) {
     await expect(page.getByRole("img", { name })).toBeVisible();
     await page.getByRole("figure").filter({ hasText: name }).getByText("The same as a table").click();
