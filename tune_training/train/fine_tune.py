@@ -24,7 +24,7 @@ from tune_training.data.photo import Photo
 from tune_training.io.errors import InputError
 from tune_training.train.augmentation import Augment
 from tune_training.train.crops import DECISION, Crops
-from tune_training.train.distributed import gradients_stay, processes, rank, share_of
+from tune_training.train.distributed import gradients_stay, processes, share_of
 from tune_training.train.layers import parameter_groups
 from tune_training.train.loop import Epoch, LoopConfig, fit, read_ahead, seed_everything, write_checkpoint
 from tune_training.train.memory import photos_at_once
@@ -46,13 +46,12 @@ class Batch(NamedTuple):
     """Photos of one step; of several processes, those of this one.
 
     Attributes:
-        views: working views (n, views, side, side, 3), uint8; on a CPU, what the network takes, augmented.
+        views: working views (n, views, side, side, 3), uint8.
         wanted: probabilities (n, 2).
         features: the teacher's, (n, k).
         seen: of which it knows any, (n,).
         photos: what the sum over photos is divided by: n, or the mean n of all processes; infinite where the photos do not count.
         known: likewise of the sum over photos that the teacher knows.
-        seed: of the augmentation.
     """
 
     views: Tensor
@@ -61,7 +60,6 @@ class Batch(NamedTuple):
     seen: Tensor
     photos: float
     known: float
-    seed: int
 
 
 def quality(metrics: Mapping[str, float], metric: str) -> tuple[float, float]:
@@ -148,30 +146,23 @@ def fine_tune(
     run_dir.mkdir(parents=True, exist_ok=True)
     patience = Patience(run_dir, recipe.patience)
 
-    def augmented(views: Tensor, seed: int) -> Tensor:
-        return augment(views, torch.Generator(views.device).manual_seed(seed))
-
-    def read(part: tuple[NDArray[np.int64], int]) -> Batch:
-        indices, seed = part
+    def read(indices: NDArray[np.int64]) -> Batch:
         photos, of_teacher = len(indices) / processes(), max(1, int(known[indices].sum())) / processes()
         own = share_of(indices)
         if not len(own):  # the exchange of gradients needs some of every process
             own, photos, of_teacher = indices[:1], math.inf, math.inf
-        views = training.read(own)
-        if device.type == "cpu":  # while the model works on the batch before; a GPU augments faster than it gets pixels
-            views = augmented(views, seed)
-        return Batch(views, wanted_of[own], features_of[own], known[own], photos, of_teacher, seed)
+        return Batch(training.read(own), wanted_of[own], features_of[own], known[own], photos, of_teacher)
 
     def batches(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng([recipe.seed, epoch])
         chosen = rng.permutation(len(training)) if each_once else rng.choice(len(training), drawn, p=weights)
-        parts = np.array_split(chosen, range(recipe.batch_size, len(chosen), recipe.batch_size))
-        seeds = np.random.default_rng([recipe.seed, epoch, rank()]).integers(2**31, size=len(parts)).tolist()
-        return read_ahead(read, zip(parts, seeds, strict=True))
+        return read_ahead(read, np.array_split(chosen, range(recipe.batch_size, len(chosen), recipe.batch_size)))
 
     def losses(network: nn.Module, batch: Batch) -> Iterator[Tensor]:
         views, wanted, features, seen = (each.to(device, non_blocking=True) for each in batch[:4])
-        pixels = views if device.type == "cpu" else augmented(views, batch.seed)
+        generator = torch.Generator(device)
+        generator.manual_seed(int(torch.randint(2**31, (1,))))  # the loop seeds the global one for each epoch
+        pixels = augment(views, generator)
         if recipe.mixup:
             share = float(np.random.beta(recipe.mixup, recipe.mixup))
             pixels, wanted = (share * each + (1 - share) * each.flip(0) for each in (pixels, wanted))

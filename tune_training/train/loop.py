@@ -86,10 +86,7 @@ def read_ahead(read: Callable[[Part], Batch], parts: Iterable[Part]) -> Iterator
 
     Not in processes, as `torch.utils.data.DataLoader` has them: forking a process that runs PyTorch's threads is not safe.
     """
-    threads = torch.get_num_threads()
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(_compute_alone).result()
-        torch.set_num_threads(threads)  # PyTorch keeps it by thread, but MKL's number is one for all
         waiting: deque[Future[Batch]] = deque()
         for part in parts:
             waiting.append(pool.submit(read, part))
@@ -97,12 +94,6 @@ def read_ahead(read: Callable[[Part], Batch], parts: Iterable[Part]) -> Iterator
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-
-
-def _compute_alone() -> None:
-    """Gives this thread one core for an operation: its small ones would wait for the cores that the model has."""
-    torch.get_num_threads()  # a thread takes the common number when it first asks, which must not come later
-    torch.set_num_threads(1)
 
 
 def seed_everything(seed: int) -> None:

@@ -256,17 +256,6 @@ def test_no_more_batches_are_read_ahead_than_it_says() -> None:
     assert read == list(range(9))
 
 
-def test_reading_ahead_takes_no_cores_from_the_model() -> None:
-    """PyTorch's number of threads is that of the thread which asks."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        assert list(read_ahead(lambda _: torch.get_num_threads(), range(2))) == [1, 1]
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-
-
 def test_an_error_of_reading_ahead_comes_when_its_turn_does() -> None:
     ahead = read_ahead(lambda value: 1 // value, [1, 0])
     assert next(ahead) == 1
