@@ -111,14 +111,16 @@ def create_app(
         redirect_slashes=False,  # a redirect would name an address without the edge's prefix
         generate_unique_id_function=lambda route: route.name,
     )
-    _add_api_routes(app, service, settings, fairness, health_is_closed=keys.required and "health" not in settings.api_keys_open)
+    pages = page_routes(settings.page_dir)
+    health_is_closed = keys.required and "health" not in settings.api_keys_open
+    _add_api_routes(app, service, settings, fairness, has_page=bool(pages), health_is_closed=health_is_closed)
     calls = _add_undocumented_routes(app)
     keep_nulls_in_examples(app)
     describe_lines_in_document(app)
     if keys.required:
         require_key_in_document(app, [PREDICT, PREDICT_BATCH], API_KEY_HEADER)
     app.router.routes.extend(docs_routes(TITLE, root_path, OPENAPI_URL))
-    app.router.routes.extend(page_routes(settings.page_dir))
+    app.router.routes.extend(pages)
     add_fault_handlers(app)
     # From the innermost to the outermost, so that faults get the headers of the outer ones.
     app.add_middleware(CatchAllMiddleware)
@@ -128,7 +130,7 @@ def create_app(
         keys=keys,
         open_areas=settings.api_keys_open,
         always=[LIVE, HEALTH],
-        shared_with_page=[MODEL] if page_routes(settings.page_dir) else [],
+        shared_with_page=[MODEL] if pages else [],
     )
     app.add_middleware(UnreadBodyMiddleware)
     app.add_middleware(
@@ -147,7 +149,9 @@ def create_app(
     return app
 
 
-def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings, fairness: Fairness, *, health_is_closed: bool) -> None:
+def _add_api_routes(
+    app: FastAPI, service: PredictService, settings: Settings, fairness: Fairness, *, has_page: bool, health_is_closed: bool
+) -> None:
     pace = Pace()
     photos = PhotoAdmission(settings.max_photos_in_flight, settings.request_deadline_s * SHARE_OF_DEADLINE, pace)
     body_bytes = Budget(settings.max_upload_bytes_in_flight)
@@ -155,7 +159,6 @@ def _add_api_routes(app: FastAPI, service: PredictService, settings: Settings, f
     streams = Streams(settings, photos, body_bytes, places, fairness, Budget(settings.max_streams))
     models = SharedAnswer(lambda: service.health())
     shared_cards = SharedAnswer(lambda: service.cards())
-    has_page = bool(page_routes(settings.page_dir))
 
     async def ask(image: bytes, record: RequestRecord, question: Question) -> Answer:
         with pace.photo() as photo:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from serve_app.checkpoints import METRICS_FILE, Checkpoint
 from serve_app.codes import Code
@@ -113,5 +113,5 @@ def read_reference(checkpoint: Checkpoint) -> Reference | None:
         if metrics["revision"] != checkpoint.revision:
             return None
         return Reference.model_validate(metrics["reference"])
-    except (OSError, ValueError, KeyError, TypeError, ValidationError):
+    except (OSError, ValueError, KeyError, TypeError):  # pydantic's errors are ValueErrors
         return None

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from tqdm import tqdm
@@ -84,7 +83,11 @@ def find_files(uri: str) -> Sequence[StoredFile]:
 
 def exists(uri: str) -> bool:
     """Whether there is a file with exactly this URI."""
-    return bool(_s3().exists(uri)) if is_s3(uri) else Path(uri).is_file()
+    if not is_s3(uri):
+        return Path(uri).is_file()
+    from tune_training.io import s3
+
+    return s3.exists(uri)
 
 
 def read_bytes(uri: str) -> bytes:
@@ -94,14 +97,19 @@ def read_bytes(uri: str) -> bytes:
         FileNotFoundError: there is none.
         OSError, InputError: it cannot be read.
     """
-    content: bytes = _s3().read(uri) if is_s3(uri) else Path(uri).read_bytes()
-    return content
+    if not is_s3(uri):
+        return Path(uri).read_bytes()
+    from tune_training.io import s3
+
+    return s3.read(uri)
 
 
 def write_bytes(uri: str, content: bytes) -> None:
     """Writes a file atomically: readers see the old content or the new one."""
     if is_s3(uri):
-        _s3().write(uri, content)
+        from tune_training.io import s3
+
+        s3.write(uri, content)
         return
     path = Path(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +129,9 @@ def write_bytes(uri: str, content: bytes) -> None:
 def write_file(uri: str, source: Path) -> None:
     """Copies a local file of any size to a URI; to S3, large ones are sent in several parts."""
     if is_s3(uri):
-        _s3().upload(uri, source)
+        from tune_training.io import s3
+
+        s3.upload(uri, source)
     else:
         write_bytes(uri, source.read_bytes())
 
@@ -129,7 +139,9 @@ def write_file(uri: str, source: Path) -> None:
 def delete(uri: str) -> None:
     """Removes a file, if it exists."""
     if is_s3(uri):
-        _s3().delete(uri)
+        from tune_training.io import s3
+
+        s3.delete(uri)
     else:
         Path(uri).unlink(missing_ok=True)
 
@@ -137,7 +149,9 @@ def delete(uri: str) -> None:
 def delete_folder(uri: str) -> None:
     """Removes a folder, or all objects under a prefix, if there are any."""
     if is_s3(uri):
-        _s3().delete_below(uri)
+        from tune_training.io import s3
+
+        s3.delete_below(uri)
     else:
         shutil.rmtree(uri, ignore_errors=True)
 
@@ -203,7 +217,9 @@ def _cannot_list(error: OSError) -> None:
 
 
 def _listed_in_s3(uri: str) -> Iterator[StoredFile]:
-    for name, size, etag in _s3().names_below(uri):
+    from tune_training.io import s3
+
+    for name, size, etag in s3.names_below(uri):
         # S3 consoles mark an empty folder with an object whose key ends with a slash.
         if not name.endswith("/") and not any(part.startswith(".") for part in name.split("/")):
             yield StoredFile(name, size, etag)
@@ -211,14 +227,9 @@ def _listed_in_s3(uri: str) -> Iterator[StoredFile]:
 
 def s3_object(uri: str) -> AbstractContextManager[tuple[Any, dict[str, str]]]:
     """boto3's client and the arguments that name an object; errors in the block are those of this module."""
-    of_object: AbstractContextManager[tuple[Any, dict[str, str]]] = _s3().of_object(uri)
-    return of_object
-
-
-def _s3() -> ModuleType:
     from tune_training.io import s3
 
-    return s3
+    return s3.of_object(uri)
 
 
 def _umask() -> int:

@@ -1,4 +1,5 @@
 import type { ClassifierCard, DetectorCard, ModelCards } from "@/api/types";
+import { Definitions } from "@/shared/Definitions";
 import { words } from "@/text/model";
 import { measuredPercent } from "../workspace/confidence";
 import styles from "./ModelPage.module.css";
@@ -30,29 +31,16 @@ function Card({ of, card, note }: { of: keyof typeof words.roles; card: Classifi
     <div>
       <h3>{words.roles[of]}</h3>
       {note && <p>{note}</p>}
-      <Rows rows={rows} />
+      <Definitions rows={rows} />
       <details>
         <summary>{words.decision}</summary>
-        <Rows rows={Object.entries(card.decision).map(([name, value]) => [name, told(value)])} />
+        <Definitions rows={Object.entries(card.decision).map(([name, value]) => [name, told(value)])} />
       </details>
       <details>
         <summary>{words.more}</summary>
-        <Rows rows={[...Object.entries(card.facts).map(([name, value]): [string, string] => [name, plain(value)]), [words.digest, card.weights_sha256]]} />
+        <Definitions rows={[...Object.entries(card.facts).map(([name, value]): [string, string] => [name, plain(value)]), [words.digest, card.weights_sha256]]} />
       </details>
     </div>
-  );
-}
-
-function Rows({ rows }: { rows: readonly (readonly [string, string])[] }) {
-  return (
-    <dl>
-      {rows.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
   );
 }
 

@@ -1,3 +1,4 @@
+import { Definitions } from "@/shared/Definitions";
 import { text } from "@/text";
 import { percent } from "../workspace/confidence";
 import type { Outcome } from "../workspace/outcome";
@@ -18,14 +19,7 @@ export function Details({ outcome }: { outcome: Outcome }) {
   return (
     <details className={styles["details"]}>
       <summary>{text.answer.details}</summary>
-      <dl>
-        {rows.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <Definitions rows={rows} />
     </details>
   );
 }
