@@ -140,8 +140,12 @@ def test_another_file_is_left_alone(service: Service, folder: Path, tmp_path: Pa
 
 def test_a_file_that_is_no_photo_has_a_row(service: Service, folder: Path, tmp_path: Path) -> None:
     service.faults[b"a.jpg"] = "not_an_image"
-    assert run(service, folder, "--format", "csv", "--output", tmp_path / "answers.csv") == 1
+    command = (folder, "--format", "csv", "--output", tmp_path / "answers.csv")
+    assert run(service, *command) == 1
     assert [each["code"] for each in rows(tmp_path / "answers.csv")] == ["not_an_image", "ok", "ok"]
+    service.asked.clear()
+    assert run(service, *command) == 1  # the status is about all files, whichever run has asked about them
+    assert service.asked == []
 
 
 def test_what_the_service_failed_on_has_none_and_is_asked_about_again(

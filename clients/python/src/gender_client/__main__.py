@@ -50,17 +50,18 @@ def main(arguments: Sequence[str] | None = None, transport: httpx.BaseTransport 
             return WRONG_ARGUMENTS
         output: Path | None = options.output
         goes_on = output is not None and output.exists()
-        done = table.resume(output, options.format) if output is not None and goes_on else set()
+        done = table.resume(output, options.format) if output is not None and goes_on else {}
+        status = NOT_PHOTOS if any(done.get(str(file)) in (UNREADABLE, *OF_THE_FILE) for file in files) else ANSWERED
         files = [file for file in files if str(file) not in done]
         if not files:
-            return ANSWERED
+            return status
         with Client(options.url, deadline_s=min(options.deadline, REACH_S), transport=transport) as client, suppress(ServiceError):
             client.health()
         with output.open("a", encoding="utf-8", errors="surrogateescape", newline="") if output else nullcontext(sys.stdout) as out:
             writer = table.Writer(out, options.format, heading=not goes_on)
             with Client(options.url, key=options.key, deadline_s=options.deadline, transport=transport) as client:
                 asking = client.stream(files, people="each" if options.each else "one", parallel=options.parallel)
-                return _ask(asking, files, writer, console)
+                return max(status, _ask(asking, files, writer, console))
     except Unreachable as error:
         console.print(f"The service at {options.url} cannot be reached: {error}", style="red", highlight=False, markup=False)
         return NOT_ANSWERED

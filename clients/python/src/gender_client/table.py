@@ -95,8 +95,8 @@ class Writer:
             Console(file=self._out).print(table)
 
 
-def resume(path: Path, kind: Format) -> set[str]:
-    """The files that a table has all rows of. What was cut off at its end is cut away.
+def resume(path: Path, kind: Format) -> dict[str, str]:
+    """The files that a table has all rows of, each with the code of its last row. What was cut off at its end is cut away.
 
     Raises:
         NotOurs: it is something else.
@@ -111,7 +111,7 @@ def resume(path: Path, kind: Format) -> set[str]:
         writer = Writer(out, kind)
         writer.write(found)
     os.replace(partial, path)
-    return {str(each["file"]) for each in found}
+    return {str(each["file"]): str(each["code"]) for each in found}
 
 
 def _rows(path: Path, kind: Format) -> Iterator[Row]:
