@@ -13,9 +13,12 @@ NAME ?=
 # For an NVIDIA GPU: rm -rf .venv && make setup TORCH_INDEX=https://download.pytorch.org/whl/cu130
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-# Test groups. Two Ray clusters must not run side by side: of the groups in BESIDE only infra starts one, and those in ALONE run in turn.
-BESIDE := infra unit openvino ui house client
-ALONE := tune serve browser
+# Test groups. Two Ray clusters must not run side by side. Those in IN_TURN start one each and wait more than they compute: they run one
+# after the other, and the groups in BESIDE, which start none, run at the same time. Those in ALONE start one and get the whole machine.
+IN_TURN := infra tune
+BESIDE := unit openvino ui house client
+ALONE := serve browser
+ALL_GROUPS := $(IN_TURN) $(BESIDE) $(ALONE)
 WORKERS ?= 2
 RESULTS := build/test-results
 PART := --no-print-directory --keep-going IN_PARTS=1
@@ -62,10 +65,13 @@ screenshots: setup-dev ## Take the README's screenshots of the page
 test: setup-dev ## Run all checks and tests; STRICT=1 turns each skip into a failure
 	@rm -rf $(RESULTS) && mkdir -p $(RESULTS)
 	@! command -v npm > /dev/null || $(MAKE) --no-print-directory page || true  # once: infra, ui and browser use it
-	@$(MAKE) $(PART) --jobs=2 --output-sync=target lint typecheck $(addprefix test-,$(BESIDE)) || touch $(RESULTS)/failed
+	@$(MAKE) $(PART) --jobs=2 --output-sync=target lint typecheck in-turn $(addprefix test-,$(BESIDE)) || touch $(RESULTS)/failed
 	@$(MAKE) $(PART) --jobs=1 $(addprefix test-,$(ALONE)) || touch $(RESULTS)/failed
-	@$(BIN)/python -m tests.support.groups $(addprefix $(RESULTS)/,$(BESIDE) $(ALONE)) && test ! -e $(RESULTS)/failed || \
+	@$(BIN)/python -m tests.support.groups $(addprefix $(RESULTS)/,$(ALL_GROUPS)) && test ! -e $(RESULTS)/failed || \
 	  { echo 'make test failed: look for *** above' >&2; exit 1; }
+
+in-turn:
+	@for group in $(IN_TURN); do $(MAKE) $(PART) test-$$group || failed=1; done; test -z "$$failed"
 
 test-unit: setup-dev ## Test single modules, with WORKERS=2 processes
 	@$(PYTEST) --numprocesses=$(WORKERS) --dist=loadfile tests/unit
@@ -167,4 +173,4 @@ ui/dist/index.html: ui/node_modules/.installed $(shell find ui/src ui/public ui/
 	@mv build/ours.pth "$$(.venv-peers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@touch $@
 
-.PHONY: help setup setup-dev serve page page-api screenshots test $(addprefix test-,$(BESIDE) $(ALONE)) smoke keys bench soak lint typecheck format env-example manifests lock
+.PHONY: help setup setup-dev serve page page-api screenshots test in-turn $(addprefix test-,$(ALL_GROUPS)) smoke keys bench soak lint typecheck format env-example manifests lock
