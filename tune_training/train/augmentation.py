@@ -27,6 +27,7 @@ COMPRESS = 0.1  # chance of a JPEG of low quality
 ERASE = 0.25  # chance that a patch is painted over (Zhong et al. 2020, Random Erasing)
 COVER = 0.1  # chance that the top of the head is painted over, as by a hat
 ONE_VIEW = 0.25  # chance that one of the views is black
+AT_ONCE = 16  # views that are moved in one step: few enough for a processor's cache, where it is twice as fast
 
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -52,7 +53,7 @@ class Augment:
         if not self.strength:
             proper = views[:, :, border : border + self.size, border : border + self.size]
             return (_stacked(proper.permute(0, 1, 4, 2, 3).float()) - self.mean) / self.deviation
-        varied = _geometry(views.permute(0, 1, 4, 2, 3).float(), self.size, self.strength, generator)
+        varied = _geometry(views.permute(0, 1, 4, 2, 3), self.size, self.strength, generator)
         _cover(varied, self.strength, generator)
         _hide_one(varied, self.strength, generator)
         photos = _stacked(varied)
@@ -76,7 +77,7 @@ def _chance(count: int, probability: float, generator: torch.Generator) -> Tenso
 
 
 def _geometry(views: Tensor, size: int, strength: float, generator: torch.Generator) -> Tensor:
-    """Flip, turn, shift and scale; (n, views, 3, size, size). The views of a photo are mirrored together, all else differs."""
+    """Flip, turn, shift and scale; (n, views, 3, size, size) float32. The views of a photo are mirrored together, all else differs."""
     photos, number = views.shape[:2]
     count = photos * number
     proper = size / views.shape[-1]  # the view proper ends here, where the working view ends at 1
@@ -87,13 +88,16 @@ def _geometry(views: Tensor, size: int, strength: float, generator: torch.Genera
     turn = _uniform(count, -1, 1, generator) * math.radians(TURN_DEGREES) * strength * _chance(count, TURN, generator)
     half[:, 0] *= 1 - 2 * _chance(photos, 0.5, generator).float().repeat_interleave(number)  # a mirror image
     cosine, sine = turn.cos(), turn.sin()
-    rows = [
-        torch.stack([cosine * half[:, 0], -sine * half[:, 1], middle[:, 0]], dim=1),
-        torch.stack([sine * half[:, 0], cosine * half[:, 1], middle[:, 1]], dim=1),
-    ]
-    grid = functional.affine_grid(torch.stack(rows, dim=1), [count, 3, size, size], align_corners=False)
-    # Black beyond the working view, as the service has it beyond the photo.
-    varied = functional.grid_sample(views.flatten(0, 1), grid, padding_mode="zeros", align_corners=False)
+    across = torch.stack([cosine * half[:, 0], sine * half[:, 0]], dim=1)  # what a step to the right is in the working view
+    down = torch.stack([-sine * half[:, 1], cosine * half[:, 1]], dim=1)
+    steps = (torch.arange(size, device=views.device) * 2 + 1) / size - 1  # the middles of the pixels
+    across, down = (steps[:, None] * direction[:, None] for direction in (across, down))
+    flat, varied = views.flatten(0, 1), torch.empty(count, 3, size, size, device=views.device)
+    for first in range(0, count, AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        grid = down[part, :, None] + across[part, None] + middle[part, None, None]
+        # Black beyond the working view, as the service has it beyond the photo.
+        varied[part] = functional.grid_sample(flat[part].contiguous().float(), grid, padding_mode="zeros", align_corners=False)
     return varied.reshape(photos, number, *varied.shape[1:])
 
 
