@@ -1,7 +1,7 @@
 """Exports a checkpoint's network for OpenVINO: `python -m serve_app.runtimes.openvino_export`, run by `runtimes.openvino`.
 
-The exported network is compared with PyTorch's before it is kept, on pixels of another shape than the export's example: one that gives
-other outputs is never served.
+The exported network, as it is served, is compared with PyTorch's before it is kept, on pixels of another shape than the export's example:
+one that gives other outputs is never served.
 """
 
 import json
@@ -19,7 +19,7 @@ from serve_app.checkpoints import Checkpoint, CheckpointError
 from serve_app.runtimes.base import Floats, Role
 from serve_app.runtimes.child_process import end_with_parent
 from serve_app.runtimes.networks import Network, build
-from serve_app.runtimes.openvino import ADVICE, ERROR_FILE, FACTS_FILE, NETWORK_FILE, ExportError, open_network
+from serve_app.runtimes.openvino import ADVICE, ERROR_FILE, FACTS_FILE, NETWORK_FILE, ExportError, keep_compiled, open_network
 
 # isort: split
 import openvino as ov  # after `runtimes.openvino`, which turns its telemetry off
@@ -41,6 +41,7 @@ def export(role: Role, checkpoint: Checkpoint, input_size: int | None, folder: P
     network = build(role, checkpoint, input_size, torch.device("cpu"))
     try:
         _convert(network, folder / NETWORK_FILE)
+        keep_compiled(folder / NETWORK_FILE)
         difference = _difference(network, folder / NETWORK_FILE)
     except Exception as error:  # each operator raises its own kinds
         raise ExportError(checkpoint.uri, f"OpenVINO cannot take it ({error})", ADVICE) from error

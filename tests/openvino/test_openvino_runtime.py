@@ -185,6 +185,21 @@ def test_an_export_that_was_cut_short_is_made_again(cache: Path, tmp_path: Path)
     assert Classifier.load(checkpoint, options)([noise(32, 32)])[0] == pytest.approx(before[0], abs=1e-3)
 
 
+def test_a_network_is_compiled_once(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint, options = classifier_of(cache, "compiled"), RunOptions("cpu", "openvino", 1, tmp_path)
+    first = Classifier.load(checkpoint, options)([noise(32, 32)])
+    (network,) = (tmp_path / EXPORTS).rglob("network.xml")
+    with monkeypatch.context() as patched:
+        patched.setattr("serve_app.runtimes.openvino.ov.Core.compile_model", None)
+        assert Classifier.load(checkpoint, options)([noise(32, 32)]) == first
+        patched.setattr("serve_app.runtimes.openvino._processor", lambda: "another")
+        with pytest.raises(TypeError):
+            Classifier.load(checkpoint, options)
+    (compiled,) = network.parent.glob("compiled-*")
+    compiled.write_bytes(bytes(compiled.stat().st_size))  # damaged, at the right size
+    assert Classifier.load(checkpoint, options)([noise(32, 32)])[0] == pytest.approx(first[0], abs=1e-3)
+
+
 def test_a_replica_that_finds_the_export_does_without_torch_and_calls_nobody(cache: Path) -> None:
     checkpoint = classifier_of(cache, "no-torch")
     Classifier.load(checkpoint, RunOptions("cpu", "auto", 1, cache))
