@@ -65,7 +65,9 @@ app = typer.Typer(
 @app.callback()
 def setup() -> None:
     """Train and judge the models that the service runs."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    for ours in ("tune_training", "serve_app"):  # of libraries, warnings alone: what they tell besides is for their developers
+        logging.getLogger(ours).setLevel(logging.INFO)
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # transformers reads it, too
 

@@ -144,6 +144,16 @@ def test_help_and_small_errors_import_nothing_heavy(tmp_path: Path) -> None:
     assert found == [[line, []] for line in lines]
 
 
+def test_libraries_show_their_warnings_alone() -> None:
+    program = (
+        "import logging\nfrom tune_training.__main__ import setup\nsetup()\nfor name in ('botocore.regions', 'tune_training.data'):\n"
+        "    logging.getLogger(name).info('%s tells', name)\n    logging.getLogger(name).warning('%s warns', name)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    shown = [line.partition(" ")[2] for line in ended.stderr.splitlines()]
+    assert shown == ["botocore.regions warns", "tune_training.data tells", "tune_training.data warns"]
+
+
 def test_defaults_are_shown_as_paths_from_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(ROOT)
     run(monkeypatch, "publish", "--help")
