@@ -40,8 +40,8 @@ def test_the_metrics_are_of_these_weights(folder: Path) -> None:
 def test_the_classifiers_confidence_is_calibrated_and_its_groups_are_told_of() -> None:
     """The goal is a calibration error of at most 2 %, on faces and as the mean over framings.
 
-    One temperature for all framings leaves 2.5 % in the mean and 3.8 % on UTKFace's faces, about which the model is more often right than it
-    says. Scenes ask for a higher temperature than faces do.
+    One temperature for all framings leaves 2.5 % in the mean and 3.8 % on UTKFace's faces, about which the model is more often right than
+    it says. Scenes ask for a higher temperature than faces do.
     """
     test = json.loads((CLASSIFIER / "metrics.json").read_text(encoding="utf-8"))["splits"]["test"]
     assert test["mean_ece"]["value"] <= 0.03
