@@ -66,7 +66,7 @@ app = typer.Typer(
 def setup() -> None:
     """Train and judge the models that the service runs."""
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    for ours in ("tune_training", "serve_app"):  # of libraries, warnings alone: what they tell besides is for their developers
+    for ours in ("tune_training", "serve_app"):  # of libraries only warnings: the rest is for their developers
         logging.getLogger(ours).setLevel(logging.INFO)
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # transformers reads it, too
