@@ -23,6 +23,7 @@ COLOCATED_BELOW = 4  # cores
 
 Device = Literal["auto", "cpu", "cuda"]
 RuntimeChoice = Literal["auto", "openvino", "torch"]
+PrecisionChoice = Literal["auto", "float32"]
 Area = Literal["health", "model", "docs", "page"]
 
 KEY_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
@@ -62,6 +63,9 @@ class Settings(BaseSettings):
         "auto", description="What runs them: auto (OpenVINO on CPUs, PyTorch on CUDA and for what OpenVINO cannot take), openvino or torch"
     )
 
+    model_precision: PrecisionChoice = Field(
+        "auto", description="auto (int8 for a classifier that has such a network, on processors with VNNI; else float32) or float32"
+    )
     model_cache_bytes: int = Field(
         20_000_000_000,
         description="Size of MODEL_CACHE_DIR, bytes, above which the models that were not used for longest are forgotten",

@@ -40,6 +40,7 @@ COMMANDS = {
     "train": Place("tune_training.commands", "train"),
     "tune": Place("tune_training.tune.command", "tune"),
     "evaluate": Place("tune_training.evaluate.evaluation", "evaluate"),
+    "quantise": Place("tune_training.quantise", "quantise"),
     "publish": Place("tune_training.publish", "publish"),
     "predict": Place("tune_training.predict", "predict_command"),
     "model-card": Place("tune_training.evaluate.card", "model_card"),

@@ -2,7 +2,7 @@
 
     TARGET/manifest.json         names the revision that was published last, with the sizes and sha256 of its files
     TARGET/REVISION/             config.json, model.safetensors, preprocessor_config.json, decision.json, metrics.json, MODEL_CARD.md,
-                                 golden.json and, written last, manifest.json
+                                 golden.json, openvino_int8.* where `quantise` made them and, written last, manifest.json
 
 REVISION is a digest of all the files, so it is another one when anything differs, and what it holds is written once: a replica that starts
 later loads the same model. The one file that changes is TARGET/manifest.json. It is written last, and only if it is still what the new
@@ -24,6 +24,7 @@ from tqdm import tqdm
 from serve_app.checkpoints import (
     CARD_FILE,
     CONFIG_FILE,
+    INT8_FILES,
     MANIFEST_FILE,
     METRICS_FILE,
     Checkpoint,
@@ -40,7 +41,7 @@ from serve_app.settings import EMBEDDED_DETECTOR, get_settings
 from serve_app.vision.golden import check_golden
 from tune_training.data.labelled_photos import read_labelled
 from tune_training.data.manifest import TEST
-from tune_training.evaluate.metrics_file import read_metrics
+from tune_training.evaluate.metrics_file import INT8, Metrics, read_metrics
 from tune_training.io import models, storage
 from tune_training.io.errors import InputError
 from tune_training.io.shared_folder import ReadFile, SharedFolder, WrittenMeanwhile
@@ -75,7 +76,8 @@ def publish(
     """
     target = storage.absolute(target)
     checkpoint = resolve(model, get_settings().model_cache_dir)
-    _check_judged(checkpoint)
+    if INT8 not in check_judged(checkpoint) and (checkpoint.path / INT8_FILES[0]).exists():
+        raise InputError(f"{checkpoint.uri}: its int8 network was not compared with what was evaluated. Run `quantise` again")
     classifier = models.load_classifier(model)  # what serving cannot load, or would find wrong, is not published
     check_golden(classifier)
     files = _files(checkpoint.path)
@@ -115,13 +117,19 @@ def deploy_command(uri: str, config: Path | None = None) -> str:
     return f"sed -E -i.bak {sed} {config} && RAY_AUTH_MODE=token .venv/bin/serve deploy {config}"
 
 
-def _check_judged(checkpoint: Checkpoint) -> None:
-    """Checks that there are metrics, and of exactly this revision."""
+def check_judged(checkpoint: Checkpoint) -> Metrics:
+    """The checkpoint's metrics.
+
+    Raises:
+        InputError: there are none, or none of exactly this revision.
+    """
     missing = [name for name in JUDGED if not (checkpoint.path / name).exists()]
     if missing:
         raise InputError(f"{checkpoint.uri}: it lacks {', '.join(missing)}. Run `evaluate --calibrate` first")
-    if read_metrics(checkpoint.path).get("revision") != checkpoint.revision:
+    metrics = read_metrics(checkpoint.path)
+    if metrics.get("revision") != checkpoint.revision:
         raise InputError(f"{checkpoint.uri}: metrics.json was measured on other weights or with another decision. Run `evaluate` again")
+    return metrics
 
 
 def _findings(classifier: "Classifier", target: str, latest: ReadFile | None, data: str | None, split: str, detector: str) -> list[str]:

@@ -20,8 +20,9 @@ SHARDS = "model-*-of-*.safetensors"
 METRICS_FILE = "metrics.json"
 CARD_FILE = "MODEL_CARD.md"
 GOLDEN_FILE = "golden.json"
+INT8_FILES = ("openvino_int8.xml", "openvino_int8.bin")  # a quantised network for OpenVINO, which holds no code
 # No other files are downloaded.
-TAKEN = (CONFIG_FILE, PREPROCESSOR_FILE, DECISION_FILE, METRICS_FILE, CARD_FILE, GOLDEN_FILE, WEIGHTS_FILE, INDEX_FILE, SHARDS)
+TAKEN = (CONFIG_FILE, PREPROCESSOR_FILE, DECISION_FILE, METRICS_FILE, CARD_FILE, GOLDEN_FILE, WEIGHTS_FILE, INDEX_FILE, SHARDS, *INT8_FILES)
 MANIFEST_FILE = "manifest.json"
 
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
@@ -114,7 +115,7 @@ def check_names(uri: str, names: Collection[str]) -> None:
     """
     missing = [name for name in (CONFIG_FILE, PREPROCESSOR_FILE) if name not in names]
     if WEIGHTS_FILE not in names and INDEX_FILE not in names:
-        pickled = sorted(name for name in names if name.endswith(_PICKLED))
+        pickled = sorted(name for name in names if name.endswith(_PICKLED) and name not in INT8_FILES)
         if pickled:
             raise CheckpointError(
                 uri,
@@ -149,7 +150,7 @@ def check_weights(uri: str, folder: Path) -> None:
 
 def revision_of(uri: str, folder: Path) -> str:
     """First 12 hex digits of a sha256 over the files that determine the answers: configuration, preprocessing, decision and weights."""
-    files = [folder / name for name in (CONFIG_FILE, PREPROCESSOR_FILE, DECISION_FILE)] + _weight_files(uri, folder)
+    files = [folder / name for name in (CONFIG_FILE, PREPROCESSOR_FILE, DECISION_FILE, *INT8_FILES)] + _weight_files(uri, folder)
     digest = hashlib.sha256()
     for file in files:
         if file.exists():

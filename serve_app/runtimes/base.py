@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from serve_app.runtimes.resizing import ResizeSpec
-from serve_app.settings import Device, RuntimeChoice, Settings
+from serve_app.settings import Device, PrecisionChoice, RuntimeChoice, Settings
 
 Role = Literal["detector", "classifier"]
+Precision = Literal["float32", "int8"]
 PERSON, HEAD = "person", "head"
 CLASSES = (PERSON, HEAD)  # that a detector is used for, in the order of its scores; it may lack heads
 FEMALE, MALE = "female", "male"
@@ -48,6 +49,7 @@ class RunOptions:
         threads: threads of one inference; 0: as many as there are cores.
         cache_dir: where networks exported for OpenVINO are cached.
         export_deadline_s: seconds that an export, or waiting for another process that makes it, may take.
+        precision: auto or float32. auto is int8 where the checkpoint has such a network and the processor is quick at it.
     """
 
     device: Device = "cpu"
@@ -55,11 +57,19 @@ class RunOptions:
     threads: int = 0
     cache_dir: Path = Path(Settings.model_fields["model_cache_dir"].default)
     export_deadline_s: float = Settings.model_fields["export_deadline_s"].default
+    precision: PrecisionChoice = "auto"
 
     @classmethod
     def of(cls, settings: Settings, threads: int = 0) -> Self:
         """The options that the settings name."""
-        return cls(settings.device, settings.model_runtime, threads, settings.model_cache_dir, settings.export_deadline_s)
+        return cls(
+            settings.device,
+            settings.model_runtime,
+            threads,
+            settings.model_cache_dir,
+            settings.export_deadline_s,
+            settings.model_precision,
+        )
 
 
 @dataclass(frozen=True)
@@ -69,10 +79,12 @@ class Runtime:
     Attributes:
         run: see `Run`.
         facts: see `Facts`.
+        precision: float32 or int8.
     """
 
     run: Run
     facts: Facts
+    precision: Precision = "float32"
 
 
 def has_cuda(device: Device) -> bool:

@@ -1,13 +1,14 @@
 """Exports a checkpoint's network for OpenVINO: `python -m serve_app.runtimes.openvino_export`, run by `runtimes.openvino`.
 
 The exported network, as it is served, is compared with PyTorch's before it is kept, on pixels of another shape than the export's example:
-one that gives other outputs is never served.
+one that gives other outputs is never served. An int8 network, which the checkpoint brings, is taken as it is, and may differ a little.
 """
 
 import json
+import shutil
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -15,23 +16,38 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from serve_app.checkpoints import Checkpoint, CheckpointError
-from serve_app.runtimes.base import Floats, Role
+from serve_app.checkpoints import INT8_FILES, Checkpoint, CheckpointError
+from serve_app.checkpoints.card import weights_sha256
+from serve_app.runtimes.base import Floats, Precision, Role
 from serve_app.runtimes.child_process import end_with_parent
 from serve_app.runtimes.networks import Network, build
-from serve_app.runtimes.openvino import ADVICE, ERROR_FILE, FACTS_FILE, NETWORK_FILE, ExportError, keep_compiled, open_network
+from serve_app.runtimes.openvino import (
+    ADVICE,
+    ERROR_FILE,
+    FACTS_FILE,
+    FLOAT32,
+    INT8,
+    NETWORK_FILE,
+    ExportError,
+    keep_compiled,
+    open_network,
+)
 
 # isort: split
 import openvino as ov  # after `runtimes.openvino`, which turns its telemetry off
 
 PATCH = 40  # pixels
 COMPARED_QUERIES = 10  # those with the highest scores
-TOLERANCE = 1e-3  # of scores, boxes and logits; differences of 1e-5 are usual
+# Of scores, boxes and logits: differences of 1e-5 are usual, and with int8 of a tenth.
+TOLERANCE: Mapping[Precision, float] = {FLOAT32: 1e-3, INT8: 1.0}
+MADE_OF = ["weights_sha256"]  # where an int8 network says which weights it was made of
+
+REMAKE = "Delete it, or make it anew: python -m tune_training quantise"
 
 Pixels = NDArray[np.uint8]
 
 
-def export(role: Role, checkpoint: Checkpoint, input_size: int | None, folder: Path) -> None:
+def export(role: Role, checkpoint: Checkpoint, input_size: int | None, folder: Path, precision: Precision = FLOAT32) -> None:
     """Writes the network and its facts into an empty folder.
 
     Raises:
@@ -39,15 +55,31 @@ def export(role: Role, checkpoint: Checkpoint, input_size: int | None, folder: P
         CheckpointError: see `networks.build`.
     """
     network = build(role, checkpoint, input_size, torch.device("cpu"))
+    if precision == INT8:
+        _take_int8(checkpoint, folder / NETWORK_FILE)
     try:
-        _convert(network, folder / NETWORK_FILE)
+        if precision == FLOAT32:
+            _convert(network, folder / NETWORK_FILE)
         keep_compiled(folder / NETWORK_FILE)
         difference = _difference(network, folder / NETWORK_FILE)
     except Exception as error:  # each operator raises its own kinds
         raise ExportError(checkpoint.uri, f"OpenVINO cannot take it ({error})", ADVICE) from error
-    if not difference <= TOLERANCE:
-        raise ExportError(checkpoint.uri, f"in OpenVINO its outputs differ by {difference:.2g}", ADVICE)
+    if not difference <= TOLERANCE[precision]:
+        raise ExportError(checkpoint.uri, f"in OpenVINO, in {precision}, its outputs differ by {difference:.2g}", ADVICE)
     (folder / FACTS_FILE).write_text(network.facts.model_dump_json(), encoding="utf-8")
+
+
+def _take_int8(checkpoint: Checkpoint, target: Path) -> None:
+    network, weights = (checkpoint.path / name for name in INT8_FILES)
+    try:
+        model = ov.Core().read_model(network)
+        made_of = model.get_rt_info(MADE_OF).astype(str) if model.has_rt_info(MADE_OF) else ""
+    except RuntimeError as error:
+        raise ExportError(checkpoint.uri, f"{network.name} cannot be read ({' '.join(str(error).split())})", REMAKE) from error
+    if made_of != weights_sha256(checkpoint.path):
+        raise ExportError(checkpoint.uri, f"{network.name} was made of other weights", REMAKE)
+    shutil.copyfile(network, target)
+    shutil.copyfile(weights, target.with_suffix(".bin"))
 
 
 def _convert(network: Network, target: Path) -> None:
@@ -88,10 +120,12 @@ def _pixels(network: Network, photos: int, height: int, width: int) -> Pixels:
 def main(arguments: list[str]) -> int:
     """Exports a checkpoint. On failure, writes the reason to `error.json` and returns 1."""
     end_with_parent()
-    role, input_size, folder, uri, path, name, revision = arguments
+    role, precision, input_size, folder, uri, path, name, revision = arguments
     assert role == "detector" or role == "classifier"
+    assert precision in (FLOAT32, INT8)
+    checkpoint = Checkpoint(uri, Path(path), name, revision)
     try:
-        export(cast(Role, role), Checkpoint(uri, Path(path), name, revision), int(input_size) or None, Path(folder))
+        export(cast(Role, role), checkpoint, int(input_size) or None, Path(folder), precision)
     except CheckpointError as error:
         reason = {"export": isinstance(error, ExportError), "problem": error.problem, "advice": error.advice}
         (Path(folder) / ERROR_FILE).write_text(json.dumps(reason), encoding="utf-8")

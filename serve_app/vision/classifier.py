@@ -20,6 +20,7 @@ class Classifier:
 
     def __init__(self, runtime: Runtime, decision: ClassifierDecision, checkpoint: Checkpoint) -> None:
         self._run = runtime.run
+        self.precision = runtime.precision
         self.label_names = list(runtime.facts.labels)
         self.decision = decision
         self.checkpoint = checkpoint

@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from serve_app.checkpoints import CARD_FILE, Checkpoint
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR
-from tune_training.evaluate.card_tables import folds_details, metrics_table, split_details
+from tune_training.evaluate.card_tables import folds_details, int8_details, metrics_table, split_details
 from tune_training.evaluate.metrics_file import Metrics, plain, read_metrics
 from tune_training.io.errors import InputError
 
@@ -62,6 +62,7 @@ def card_block(metrics: Metrics) -> str:
         [
             metrics_table(metrics),
             *folds_details(metrics),
+            *int8_details(metrics),
             *(part for name, split in metrics.get("splits", {}).items() for part in split_details(name, split)),
         ]
     )

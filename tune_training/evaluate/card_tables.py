@@ -6,7 +6,7 @@ from typing import Any
 from serve_app.checkpoints.decision import DECISION_FILE
 from serve_app.runtimes.base import LABELS
 from tune_training.data.table import SOURCE
-from tune_training.evaluate.metrics_file import Metrics
+from tune_training.evaluate.metrics_file import INT8, Metrics
 from tune_training.evaluate.scores import Estimate
 from tune_training.evaluate.weighting import FRAMING
 
@@ -63,6 +63,18 @@ def split_details(name: str, split: Metrics) -> Iterator[str]:
             rows = ([each["label"], each["group"], str(each["answers"]), percent_of(each["recall"])] for each in recalls)
             yield _table([f"label ({name})", column, "answers", "recall"], rows, named=2)
             yield f"Lowest recall: {recalls[0]['label']}, {column} {recalls[0]['group']}, {percent_of(recalls[0]['recall'])}."
+
+
+def int8_details(metrics: Metrics) -> Iterator[str]:
+    """A paragraph about the int8 network, for a classifier that has one."""
+    if found := metrics.get(INT8):
+        (accuracy, of_int8), (error, error_of_int8) = found["balanced_accuracy"], found["ece"]
+        yield (
+            f"On processors with VNNI the service runs an int8 network of these weights. Of {found['photos']} photos of {found['split']},"
+            f" {_percent(found['other_label'])} get the other label from it, nearly all of them where the model is unsure, and"
+            f" {_percent(found['other_outcome'])} another outcome (a label, or unsure). Balanced accuracy is {_percent(of_int8)} instead of"
+            f" {_percent(accuracy)}, ECE {_percent(error_of_int8)} instead of {_percent(error)}. All tables are of the weights themselves."
+        )
 
 
 def folds_details(metrics: Metrics) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from serve_app.checkpoints import CARD_FILE, GOLDEN_FILE, MANIFEST_FILE, METRICS_FILE, resolve
+from serve_app.checkpoints import CARD_FILE, GOLDEN_FILE, METRICS_FILE, resolve
 from serve_app.checkpoints.card import weights_sha256
 from serve_app.checkpoints.decision import DECISION_FILE, ClassifierDecision
 from serve_app.codes import Code
@@ -33,7 +33,7 @@ from tune_training.evaluate.scores import DRAWS, Judged
 from tune_training.evaluate.split_metrics import split_metrics
 from tune_training.io import storage
 from tune_training.io.errors import InputError
-from tune_training.io.models import Threads, load_classifier, load_detector, set_threads
+from tune_training.io.models import Threads, is_unpublished, load_classifier, load_detector, set_threads
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def evaluate(
     MODEL_CARD.md are also written beside the weights, if those are in a folder or prefix and not published yet, and golden.json, with which
     serving checks that it has loaded the model rightly.
     """
-    writable = _is_unpublished(model)
+    writable = is_unpublished(model)
     if not writable and (calibrate or choose_crop):
         raise InputError(f"{model}: decision.json is written beside the weights, so this must be a folder or prefix that was not published")
     if not writable and out is None:
@@ -188,13 +188,6 @@ def _adopt(decision: ClassifierDecision, model: str, threads: int) -> Classifier
     storage.write_bytes(storage.join(model, DECISION_FILE), decision.to_json().encode())
     logger.info("chosen on %s: %s", VAL, decision)
     return load_classifier(model, threads)
-
-
-def _is_unpublished(model: str) -> bool:
-    there = storage.is_s3(model) or Path(model).is_dir()
-    if not there and "://" not in model:
-        resolve(model, get_settings().model_cache_dir)  # raises: a folder that is missing is told as such, not as one that was published
-    return there and not storage.exists(storage.join(model, MANIFEST_FILE))
 
 
 def _write(metrics: Metrics, beside: str | None, out: str, classifier: Classifier) -> None:

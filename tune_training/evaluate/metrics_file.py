@@ -10,6 +10,7 @@ from serve_app.checkpoints.card import weights_sha256
 from tune_training.io.errors import InputError
 
 Metrics = dict[str, Any]
+INT8 = "int8"  # what `quantise` found about the int8 network
 
 
 def to_json(metrics: Metrics) -> str:

@@ -3,16 +3,18 @@
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from serve_app.checkpoints import resolve
+from serve_app.checkpoints import MANIFEST_FILE, resolve
 from serve_app.runtimes.base import RunOptions, has_cuda
 from serve_app.settings import cores, get_settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.decoding import DecodeLimits
 from serve_app.vision.detector import Detector
+from tune_training.io import storage
 
 Threads = Annotated[int, typer.Option(help="Threads of torch; 0: one per core.")]
 
@@ -38,6 +40,18 @@ def load_classifier(uri: str, threads: int = 0) -> Classifier:
 def _options(threads: int) -> RunOptions:
     """PyTorch always: OpenVINO and training in one process have crashed, and both give the same answers."""
     return RunOptions(get_settings().device, "torch", threads)
+
+
+def is_unpublished(model: str) -> bool:
+    """Whether files may be written beside the weights: they are in a folder or under an S3 prefix, and `publish` did not put them there.
+
+    Raises:
+        CheckpointError: the folder is missing.
+    """
+    there = storage.is_s3(model) or Path(model).is_dir()
+    if not there and "://" not in model:
+        resolve(model, get_settings().model_cache_dir)  # raises: a folder that is missing is told as such, not as one that was published
+    return there and not storage.exists(storage.join(model, MANIFEST_FILE))
 
 
 def set_threads(threads: int) -> None:
