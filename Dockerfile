@@ -67,10 +67,9 @@ RUN npm run build
 FROM app AS cpu-models
 COPY --from=install-cpu /opt/venv /opt/venv
 USER 1000
-# Export the packaged models, so that replicas start without the export. PREPARE=0 leaves it to them: a machine of another architecture
-# would run the models under emulation, which takes very long and may fail.
-ARG PREPARE=1
-RUN if [ "$PREPARE" = 1 ]; then python -m serve_app.commands.prepare_models; fi
+# Export the packaged models, so that replicas start without the export. It runs them, so an image is built on a machine of its own
+# architecture.
+RUN python -m serve_app.commands.prepare_models
 
 FROM cpu-models AS baked
 ARG DETECTOR_URI=

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 CONFIG=deploy-config.env
-SETTINGS=(NAME AWS_REGION ACCOUNT_ID PROFILE DETECTOR_URI CLASSIFIER_URI IMAGE S3_BUCKET_UI S3_UI_PREFIX CLOUDFRONT_ID)
+SETTINGS=(NAME AWS_REGION ACCOUNT_ID PROFILE ARCHITECTURE DETECTOR_URI CLASSIFIER_URI IMAGE S3_BUCKET_UI S3_UI_PREFIX CLOUDFRONT_ID)
 NAMESPACE=gender-presentation
 DEFINITIONS=https://github.com/ray-project/kuberay/ray-operator/config/crd # of KubeRay's kinds; a version is added
 READY=last-ready # annotation of the RayService: the settings of its last ready version
@@ -79,8 +79,11 @@ load_config() {
       [[ $given == *" $name "* ]] || printf -v "$name" '%s' "$value"
     done < "$CONFIG"
   fi
-  : "${NAME:=gender-presentation}" "${AWS_REGION:=us-east-1}" "${PROFILE:=lean}"
+  : "${NAME:=gender-presentation}" "${AWS_REGION:=us-east-1}" "${PROFILE:=lean}" "${ARCHITECTURE:=amd64}"
   [[ $PROFILE =~ ^(lean|ha|gpu)$ ]] || fail "PROFILE is lean, ha or gpu, not $PROFILE"
+  [[ $ARCHITECTURE =~ ^(amd64|arm64)$ ]] || fail "ARCHITECTURE is amd64 or arm64, not $ARCHITECTURE"
+  [[ $PROFILE != gpu || $ARCHITECTURE == amd64 ]] ||
+    fail "PROFILE=gpu needs ARCHITECTURE=amd64: machines with these GPUs have x86 processors, and one image serves head and workers"
   [[ $NAME =~ ^[a-z][a-z0-9-]{1,18}[a-z0-9]$ ]] || fail "NAME has 3 to 20 lower-case letters, digits and hyphens, a letter first: $NAME"
   export AWS_REGION AWS_DEFAULT_REGION=$AWS_REGION AWS_PAGER=''
 }
@@ -103,11 +106,12 @@ account() {
   STATE_BUCKET=$NAME-$ACCOUNT_ID-$AWS_REGION-state
   BUILD+=/$NAME-$ACCOUNT_ID-$AWS_REGION
   # In Terraform, the file would override our variables.
-  if grep -sE '^[[:space:]]*(name|account_id|region|profile)[[:space:]]*=' terraform/*/terraform.tfvars >&2; then
-    fail "these belong into $CONFIG, as NAME, ACCOUNT_ID, AWS_REGION and PROFILE"
+  if grep -sE '^[[:space:]]*(name|account_id|region|profile|architecture)[[:space:]]*=' terraform/*/terraform.tfvars >&2; then
+    fail "these belong into $CONFIG, as NAME, ACCOUNT_ID, AWS_REGION, PROFILE and ARCHITECTURE"
   fi
-  export TF_VAR_name=$NAME TF_VAR_account_id=$ACCOUNT_ID TF_VAR_region=$AWS_REGION TF_VAR_profile=$PROFILE TF_IN_AUTOMATION=1 TF_INPUT=0
-  say "$NAME, account $ACCOUNT_ID, $AWS_REGION, profile $PROFILE"
+  export TF_VAR_name=$NAME TF_VAR_account_id=$ACCOUNT_ID TF_VAR_region=$AWS_REGION TF_VAR_profile=$PROFILE TF_VAR_architecture=$ARCHITECTURE
+  export TF_IN_AUTOMATION=1 TF_INPUT=0
+  say "$NAME, account $ACCOUNT_ID, $AWS_REGION, profile $PROFILE, $ARCHITECTURE"
   mkdir -p "$BUILD"
 }
 
@@ -284,7 +288,7 @@ outputs() {
 
 # --- the image -------------------------------------------------------------------------------------------------------------------------
 
-# Sets IMAGE, by digest. A tag names a commit, or the minute of uncommitted work.
+# Sets IMAGE, by digest. A tag names target, architecture and commit, or the minute of uncommitted work.
 build() {
   [[ -z $IMAGE ]] || return 0
   begin "building the image"
@@ -293,21 +297,29 @@ build() {
   local repository tag target=cpu
   repository=$(output image_repository_url)
   [[ $PROFILE != gpu ]] || target=gpu
-  tag=$target-$(git rev-parse --short=12 HEAD)
+  tag=$target-$ARCHITECTURE-$(git rev-parse --short=12 HEAD)
   [[ -z $(git status --porcelain -- . ':(exclude)terraform') ]] || tag+=-$(date -u +%Y%m%d%H%M%S)
   if ! pushed_digest "$repository" "$tag" > "$BUILD/digest"; then
-    local prepare=1
-    if [[ ! $(uname -m) =~ ^(x86_64|amd64)$ ]]; then
-      prepare=0
-      say "This machine is no x86: the models are exported when the service first starts, not under emulation."
-    fi
-    "$CONTAINER_TOOL" build --platform linux/amd64 --build-arg "PREPARE=$prepare" --target "$target" --tag "$repository:$tag" .
+    can_build
+    "$CONTAINER_TOOL" build --platform "linux/$ARCHITECTURE" --target "$target" --tag "$repository:$tag" .
     "$AWS" ecr get-login-password | "$CONTAINER_TOOL" login --username AWS --password-stdin "${repository%%/*}"
     "$CONTAINER_TOOL" push "$repository:$tag"
     pushed_digest "$repository" "$tag" > "$BUILD/digest" || fail "the image was pushed, and $repository does not have $tag"
   fi
   IMAGE=$repository@$(cat "$BUILD/digest")
   say "$IMAGE"
+}
+
+# A build runs the models, to export them: under emulation that would take very long, and the checks of the export would mean nothing.
+can_build() {
+  local machine
+  case $(uname -m) in
+    x86_64 | amd64) machine=amd64 ;;
+    aarch64 | arm64) machine=arm64 ;;
+    *) machine=$(uname -m) ;;
+  esac
+  [[ $machine == "$ARCHITECTURE" ]] ||
+    fail "this machine is $machine and cannot build for $ARCHITECTURE: build on one that is, or in .github/workflows/deploy.yml, and name the image as IMAGE"
 }
 
 pushed_digest() { # REPOSITORY TAG
@@ -325,7 +337,7 @@ service() {
     [[ -z ${!name} ]] || settings+=(--set "$name=${!name}")
   done
   # Bash before 4.4 takes an array without elements for an unset variable.
-  "$PYTHON" k8s/configure.py --profile "$PROFILE" --image "$IMAGE" ${settings[@]+"${settings[@]}"} "$BUILD/k8s" < "$BUILD/outputs.json"
+  "$PYTHON" k8s/configure.py --profile "$PROFILE" --architecture "$ARCHITECTURE" --image "$IMAGE" ${settings[@]+"${settings[@]}"} "$BUILD/k8s" < "$BUILD/outputs.json"
   before=$(in_namespace get rayservice "$SERVICE" --ignore-not-found --output "jsonpath={.metadata.annotations.$READY}")
   namespace
   operator 1
@@ -334,7 +346,7 @@ service() {
   ready || not_ready "$before"
   # The version to roll back to if the next one does not become ready.
   in_namespace annotate rayservice "$SERVICE" --overwrite \
-    "$READY=PROFILE=$PROFILE IMAGE=$IMAGE DETECTOR_URI=$DETECTOR_URI CLASSIFIER_URI=$CLASSIFIER_URI" > /dev/null
+    "$READY=PROFILE=$PROFILE ARCHITECTURE=$ARCHITECTURE IMAGE=$IMAGE DETECTOR_URI=$DETECTOR_URI CLASSIFIER_URI=$CLASSIFIER_URI" > /dev/null
   keep_image
   begin "waiting until the old cluster is gone"
   alone
@@ -462,7 +474,10 @@ serve_ui() {
 
 deploy() {
   need "$TERRAFORM" "$KUBECTL" "$NPM" git
-  [[ -n $IMAGE ]] || need "$CONTAINER_TOOL"
+  if [[ -z $IMAGE ]]; then
+    need "$CONTAINER_TOOL"
+    can_build # before half an hour of infrastructure
+  fi
   say "This creates or changes infrastructure, image, service and page. README.md lists the costs."
   infrastructure
   build
@@ -521,7 +536,7 @@ tune() {
   for setting in "MANIFEST=$1" "RUN_DIR=$2" "${@:3}"; do
     settings+=(--set "$setting")
   done
-  "$PYTHON" k8s/configure.py --profile tune --image "$image" ${settings[@]+"${settings[@]}"} "$BUILD/tune" < "$BUILD/outputs.json"
+  "$PYTHON" k8s/configure.py --profile tune --architecture "$ARCHITECTURE" --image "$image" ${settings[@]+"${settings[@]}"} "$BUILD/tune" < "$BUILD/outputs.json"
   operator 1
   namespace
   in_namespace delete rayjob tune --ignore-not-found # a finished one; with the same RUN_DIR the new one resumes

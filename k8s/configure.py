@@ -15,12 +15,13 @@ from typing import Any
 
 K8S = Path(__file__).resolve().parent
 PROFILES = ("lean", "ha", "gpu")
+ARCHITECTURES = ("amd64", "arm64")
 TUNE = "tune"
 IMAGE = re.compile(r"(?P<name>[^@\s]+)@(?P<digest>sha256:[0-9a-f]{64})")
 SETTING = re.compile(r"[A-Z][A-Z0-9_]*=.*")
 
 
-def kustomization(profile: str, image: str, outputs: dict[str, str], settings: list[str], base: str) -> dict[str, Any]:
+def kustomization(profile: str, image: str, outputs: dict[str, str], settings: list[str], base: str, architecture: str) -> dict[str, Any]:
     """The overlay.
 
     Args:
@@ -29,6 +30,7 @@ def kustomization(profile: str, image: str, outputs: dict[str, str], settings: l
         outputs: of Terraform's root `aws`, by name.
         settings: NAME=VALUE for the pods (.env.example; for tune MANIFEST, RUN_DIR and its options).
         base: the overlay to build on, as a path relative to the output folder.
+        architecture: of the image, and so of the machines.
 
     Raises:
         ValueError: an argument is malformed, or an output is missing.
@@ -46,11 +48,16 @@ def kustomization(profile: str, image: str, outputs: dict[str, str], settings: l
     ]
     if missing := [name for name in needed if not outputs.get(name)]:
         raise ValueError(f"Terraform's outputs lack {', '.join(missing)}: was root aws applied with the profile {profile}?")
-    patches = []
+    kind, cluster = ("RayJob", "/spec/rayClusterSpec") if profile == TUNE else ("RayService", "/spec/rayClusterConfig")
+    # While the node pools change over to another architecture, the old pods keep their machines rather than start where they cannot run.
+    patches = [
+        _patch(kind, "add", f"{cluster}/{group}/template/spec/nodeSelector/kubernetes.io~1arch", architecture)
+        for group in ("headGroupSpec", "workerGroupSpecs/0")
+    ]
     if profile != TUNE:
-        patches.append(_replace("TargetGroupBinding", "/spec/targetGroupARN", outputs["target_group_arn"]))
+        patches.append(_patch("TargetGroupBinding", "replace", "/spec/targetGroupARN", outputs["target_group_arn"]))
     if profile == "ha":
-        patches.append(_replace("RayService", "/spec/rayClusterConfig/gcsFaultToleranceOptions/redisAddress", outputs["valkey_address"]))
+        patches.append(_patch(kind, "replace", f"{cluster}/gcsFaultToleranceOptions/redisAddress", outputs["valkey_address"]))
     # On AWS the page has the API's own origin, so no other needs to call it.
     origins = [] if profile == TUNE else [f"ALLOWED_ORIGINS={outputs['public_url']}"]
     environment = {"name": TUNE if profile == TUNE else "environment", "behavior": "merge"}
@@ -67,14 +74,15 @@ def kustomization(profile: str, image: str, outputs: dict[str, str], settings: l
     }
 
 
-def _replace(kind: str, path: str, value: str) -> dict[str, Any]:
-    return {"target": {"kind": kind}, "patch": json.dumps([{"op": "replace", "path": path, "value": value}])}
+def _patch(kind: str, operation: str, path: str, value: str) -> dict[str, Any]:
+    return {"target": {"kind": kind}, "patch": json.dumps([{"op": operation, "path": path, "value": value}])}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Reads the outputs from standard input and writes FOLDER/kustomization.yaml; returns the exit status."""
     parser = argparse.ArgumentParser(prog="k8s/configure.py", description="Writes the overlay of one deployment.")
     parser.add_argument("--profile", required=True, choices=[*PROFILES, TUNE])
+    parser.add_argument("--architecture", choices=ARCHITECTURES, default=ARCHITECTURES[0], help="of the image; default: %(default)s")
     parser.add_argument("--image", required=True, help="REPOSITORY@sha256:DIGEST")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the pods")
     parser.add_argument("folder", type=Path)
@@ -83,7 +91,8 @@ def main(arguments: list[str] | None = None) -> int:
     options.folder.mkdir(parents=True, exist_ok=True)
     try:
         outputs = {name: output["value"] for name, output in json.load(sys.stdin).items()}
-        written = kustomization(options.profile, options.image, outputs, options.set, os.path.relpath(overlay, options.folder.resolve()))
+        base = os.path.relpath(overlay, options.folder.resolve())
+        written = kustomization(options.profile, options.image, outputs, options.set, base, options.architecture)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -27,6 +27,7 @@ module "platform" {
   source = "../modules/platform"
 
   kuberay_version = var.kuberay_version
+  architecture    = var.architecture
   cpu_limit       = var.cpu_limit
   gpu_limit       = var.profile == "gpu" ? var.gpu_limit : 0
 }

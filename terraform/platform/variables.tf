@@ -41,6 +41,22 @@ variable "profile" {
   }
 }
 
+variable "architecture" {
+  description = "amd64, or arm64 (Graviton): of all machines, because one image serves head and workers."
+  type        = string
+  default     = "amd64"
+
+  validation {
+    condition     = contains(["amd64", "arm64"], var.architecture)
+    error_message = "amd64 or arm64."
+  }
+
+  validation {
+    condition     = var.architecture == "amd64" || var.profile != "gpu"
+    error_message = "Profile gpu needs amd64: machines with these GPUs have x86 processors, and one image serves head and workers."
+  }
+}
+
 variable "kuberay_version" {
   description = "Version of KubeRay's operator, for which the manifests are written."
   type        = string

@@ -117,6 +117,12 @@ def platform(environment: dict[str, str], tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
+def graviton(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Planned:
+    """Plan of the root `platform` for arm64."""
+    return _planned("platform", environment, tmp_path_factory.mktemp("graviton"), {"profile": "ha", "architecture": "arm64"})
+
+
+@pytest.fixture(scope="session")
 def lean(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Planned:
     """Plan of the root `aws` with profile lean and nothing optional; profile gpu has the same."""
     smallest = {"profile": "lean", "zones": '["ap-southeast-1a", "ap-southeast-1b"]', "enable_prometheus": "false"}

@@ -73,12 +73,13 @@ def serve_config_of(manifests: tuple[Manifest, ...]) -> Manifest:
 
 
 def configure(
-    profile: str, folder: Path, *settings: str, image: str = IMAGE, outputs: dict[str, str] = OUTPUTS
+    profile: str, folder: Path, *settings: str, image: str = IMAGE, outputs: dict[str, str] = OUTPUTS, architecture: str = "amd64"
 ) -> subprocess.CompletedProcess[str]:
     """Runs k8s/configure.py as deploy.sh does."""
     given = json.dumps({name: {"value": value, "sensitive": False, "type": "string"} for name, value in outputs.items()})
     options = [part for setting in settings for part in ("--set", setting)]
-    command = [sys.executable, str(K8S / "configure.py"), "--profile", profile, "--image", image, *options, str(folder)]
+    command = [sys.executable, str(K8S / "configure.py"), "--profile", profile, "--architecture", architecture]
+    command += ["--image", image, *options, str(folder)]
     return subprocess.run(command, input=given, capture_output=True, text=True, check=False)
 
 

@@ -216,7 +216,14 @@ MUTATIONS = [
             ),
             Mutation("take_ownership = true", "take_ownership = false", "a ConfigMap that EKS has made is taken over"),
             Mutation('capacity   = ["on-demand"]', 'capacity   = ["spot"]', "no head is on a machine that may be taken away"),
+            Mutation("values = [var.architecture]", 'values = ["amd64"]', "every machine can run the image"),
             Mutation('effect = "NoSchedule"', 'effect = "PreferNoSchedule"', "only what asks for a GPU lands on one"),
+        ],
+    ),
+    (
+        "platform",
+        [
+            Mutation(' || var.profile != "gpu"', " || true", "graviton_with_gpus: Missing expected failure", file="variables.tf"),
         ],
     ),
     (

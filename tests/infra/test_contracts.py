@@ -16,10 +16,24 @@ import pytest
 import yaml
 from ray.serve._private.haproxy import HAProxyConfig
 
+from k8s.configure import ARCHITECTURES
 from serve_app.http.page import CONTENT_SECURITY_POLICY
 from serve_app.settings import Settings
 from tests.infra.conftest import VARIABLES, Planned, Values
-from tests.infra.manifests import ALLOCATABLE, CLOUD, K8S, ROOT, WITH_PODS, groups, in_units, of_kind, ray_cluster, render, serve_config_of
+from tests.infra.manifests import (
+    ALLOCATABLE,
+    CLOUD,
+    K8S,
+    ROOT,
+    WITH_PODS,
+    configure,
+    groups,
+    in_units,
+    of_kind,
+    ray_cluster,
+    render,
+    serve_config_of,
+)
 from tests.infra.test_manifests import KUBERNETES
 from tune_training.__main__ import load
 
@@ -204,7 +218,7 @@ def test_there_is_a_machine_for_each_pod(path: str, platform: Planned) -> None:
     pools = node_pools(platform)
     for group in groups(ray_cluster(render(K8S / path))):
         spec = group["template"]["spec"]
-        assert spec["nodeSelector"].keys() == {"karpenter.sh/nodepool"}  # a label that every node of a pool has
+        assert spec["nodeSelector"].keys() == {"karpenter.sh/nodepool"}  # a label that every node of a pool has; another is configure.py's
         pool = pools[spec["nodeSelector"]["karpenter.sh/nodepool"]]
         for taint in pool["template"]["spec"]["taints"]:
             assert any(
@@ -260,10 +274,25 @@ def test_all_pods_of_an_upgrade_fit_into_the_pools_limits(path: str, platform: P
         assert cpus <= int(node_pools(platform)[pool]["limits"]["cpu"])
 
 
-def test_the_image_is_built_for_the_machines(platform: Planned) -> None:
-    (built_for,) = re.findall(r"build --platform linux/(\w+)", DEPLOY)
-    for pool in node_pools(platform).values():
-        assert requirement(pool, "kubernetes.io/arch") == [built_for]
+def test_the_image_is_built_for_the_machines_and_its_tag_says_for_which(platform: Planned, graviton: Planned) -> None:
+    """One variable: of the machines, of the build, of its tag, and of what the pods ask for."""
+    assert "TF_VAR_architecture=$ARCHITECTURE" in DEPLOY
+    assert 'build --platform "linux/$ARCHITECTURE"' in DEPLOY
+    assert "tag=$target-$ARCHITECTURE-$(git rev-parse" in DEPLOY
+    assert DEPLOY.count("configure.py") == DEPLOY.count('--architecture "$ARCHITECTURE"') == 2
+    for plan, architecture in ((platform, "amd64"), (graviton, "arm64")):
+        assert {tuple(requirement(pool, "kubernetes.io/arch")) for pool in node_pools(plan).values()} == {(architecture,)}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("profile", [*CLOUD, "tune"])
+def test_pods_ask_for_machines_that_can_run_their_image(profile: str, architecture: str, tmp_path: Path) -> None:
+    """Karpenter moves no pod that it cannot place, so a change of the pools' architecture leaves the old cluster its machines."""
+    ended = configure(profile, tmp_path, "MANIFEST=s3://b/m.csv", architecture=architecture)
+    assert ended.returncode == 0, ended.stderr
+    for group in groups(ray_cluster(render(tmp_path))):
+        selector = group["template"]["spec"]["nodeSelector"]
+        assert selector == {"karpenter.sh/nodepool": selector["karpenter.sh/nodepool"], "kubernetes.io/arch": architecture}
 
 
 # --- versions --------------------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.infra.manifests import ROOT
+from tests.infra.test_manifests import KUBERNETES
 
 FILE = ROOT / ".github" / "workflows" / "deploy.yml"
 WORKFLOW: dict[Any, Any] = yaml.safe_load(FILE.read_text())
@@ -53,10 +54,25 @@ def test_actions_are_pinned_by_version() -> None:
 
 def test_the_image_has_its_provenance_and_is_deployed_by_its_digest() -> None:
     (build,) = [step for _, step in STEPS if step.get("id") == "build"]
-    assert (build["with"]["provenance"], build["with"]["sbom"], build["with"]["platforms"]) == ("mode=max", True, "linux/amd64")
+    assert (build["with"]["provenance"], build["with"]["sbom"]) == ("mode=max", True)
     assert build["with"]["cache-from"] == "type=gha"
     (deploy,) = [step for _, step in STEPS if "DIGEST" in step.get("env", {})]
     assert deploy["env"]["DIGEST"] == "${{ steps.build.outputs.digest }}"
+
+
+def test_the_image_is_built_on_its_own_architecture_and_named_by_it() -> None:
+    """One variable chooses the runner, the platform, the tag, and deploy.sh's machines."""
+    job = JOBS["deploy"]
+    assert job["runs-on"] == "${{ vars.ARCHITECTURE == 'arm64' && 'ubuntu-24.04-arm' || 'ubuntu-24.04' }}"
+    assert {each["env"]["ARCHITECTURE"] for each in JOBS.values()} == {"${{ vars.ARCHITECTURE || 'amd64' }}"}
+    (build,) = [step["with"] for _, step in STEPS if step.get("id") == "build"]
+    assert build["platforms"] == "linux/${{ env.ARCHITECTURE }}"
+    assert "/${{ vars.NAME }}:run-${{ env.ARCHITECTURE }}-" in build["tags"]
+
+
+def test_kubectl_is_that_of_the_cluster() -> None:
+    (step,) = [step for _, step in STEPS if step.get("uses", "").startswith("azure/setup-kubectl@")]
+    assert step["with"]["version"].startswith(f"v{KUBERNETES}.")
 
 
 def test_the_role_is_for_its_environments_and_the_documents_name_its_variables() -> None:

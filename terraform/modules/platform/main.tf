@@ -53,7 +53,7 @@ locals {
           taints       = pool.taints
           requirements = concat([
             { key = "karpenter.sh/capacity-type", operator = "In", values = pool.capacity },
-            { key = "kubernetes.io/arch", operator = "In", values = ["amd64"] }, # the image is built for it
+            { key = "kubernetes.io/arch", operator = "In", values = [var.architecture] }, # the image is built for it
             { key = "eks.amazonaws.com/instance-category", operator = "In", values = pool.categories },
             { key = "eks.amazonaws.com/instance-generation", operator = "Gt", values = ["4"] },
             { key = "eks.amazonaws.com/instance-cpu", operator = "In", values = pool.cpus },

@@ -8,6 +8,16 @@ variable "kuberay_version" {
   }
 }
 
+variable "architecture" {
+  description = "Processors of all machines, and so of the image: amd64 or arm64."
+  type        = string
+
+  validation {
+    condition     = contains(["amd64", "arm64"], var.architecture)
+    error_message = "amd64 or arm64."
+  }
+}
+
 variable "cpu_limit" {
   description = "The most CPUs that workers may have in all."
   type        = number

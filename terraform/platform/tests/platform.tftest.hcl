@@ -20,6 +20,28 @@ run "lean" {
   }
 }
 
+run "graviton" {
+  variables {
+    architecture = "arm64"
+  }
+
+  assert {
+    condition     = output.node_pools == ["ray-head", "ray-cpu"]
+    error_message = "the pools are the same"
+  }
+}
+
+run "graviton_with_gpus" {
+  command = plan
+
+  variables {
+    profile      = "gpu"
+    architecture = "arm64"
+  }
+
+  expect_failures = [var.architecture]
+}
+
 run "gpu" {
   variables {
     profile = "gpu"

@@ -2,6 +2,7 @@ mock_provider "helm" {}
 
 variables {
   kuberay_version = "1.7.0"
+  architecture    = "amd64"
   cpu_limit       = 64
   gpu_limit       = 0
 }
@@ -51,6 +52,19 @@ run "without_gpus" {
   assert {
     condition     = helm_release.kuberay_operator.version == "1.7.0" && helm_release.kuberay_operator.namespace == "kuberay-operator"
     error_message = "the operator is the one that the manifests are for"
+  }
+}
+
+run "graviton" {
+  variables {
+    architecture = "arm64"
+  }
+
+  assert {
+    condition = flatten([for object in yamldecode(helm_release.node_pools.values[0]).objects : [
+      for requirement in object.spec.template.spec.requirements : requirement.values if requirement.key == "kubernetes.io/arch"
+    ] if object.kind == "NodePool"]) == ["arm64", "arm64"]
+    error_message = "every machine can run the image"
   }
 }
 
