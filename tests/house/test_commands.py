@@ -47,11 +47,6 @@ def test_make_test_and_ci_run_every_group_and_check() -> None:
     assert set(made_by_ci()) == groups | CHECKS | {"setup-dev"}
 
 
-def test_ci_pins_the_actions_of_others_by_version() -> None:
-    actions = {step["uses"] for step in steps() if "uses" in step} - {"./.github/actions/setup"}
-    assert [action for action in actions if not re.fullmatch(r"[\w-]+/[\w-]+@v\d+\.\d+\.\d+", action)] == []
-
-
 def test_hooks_run_the_tools_that_are_locked() -> None:
     (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     assert repository["repo"] == "local"
