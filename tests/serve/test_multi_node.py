@@ -1,4 +1,4 @@
-"""One of two nodes is lost under load: the service keeps answering, and the replicas return with the next node."""
+"""One of two nodes is lost under load, or asked to end: the service keeps answering, and the replicas return with the next node."""
 
 import asyncio
 from collections.abc import Iterator
@@ -70,3 +70,19 @@ async def test_a_node_is_lost_under_load_and_every_photo_is_answered(nodes: TwoN
     lost = [reply for reply in clients.outcomes if reply.code != "ok" and not reply.is_polite_refusal]
     assert lost == []
     assert clients.sent_again <= CLIENTS + 1  # only what was in flight when the node died
+
+
+async def test_a_node_that_is_asked_to_end_under_load_loses_no_photo() -> None:
+    """What a spot interruption, a replaced machine or an upgrade does to a worker's pod after its preStop: SIGTERM, and a grace period."""
+    with two_nodes(free_port(), as_in_a_pod=True) as nodes:
+        async with Traffic(nodes.url, small_photo(), timeout_s=120) as traffic:
+            clients, over = Clients(traffic), asyncio.Event()
+            load = asyncio.gather(*(clients.keep_asking(over) for _ in range(CLIENTS)))
+            await clients.until_answered(ENOUGH)
+            ended_s = await asyncio.to_thread(nodes.end_node)
+            await clients.until_answered(ENOUGH)
+            over.set()
+            await load
+    assert ended_s is not None
+    assert clients.sent_again == 0  # whatever a replica had begun, it answered
+    assert [reply for reply in clients.outcomes if reply.code != "ok" and not reply.is_polite_refusal] == []
