@@ -30,7 +30,7 @@ begin() {
 }
 stopped() {
   local status=$?
-  rm -f "$BUILD/token"
+  rm -f "$BUILD/secret" "$BUILD/user"
   if ((status != 0)) && [[ -n $step ]]; then
     say "Stopped while $step. Finished steps are kept; the same command resumes there."
   fi
@@ -319,7 +319,7 @@ can_build() {
     *) machine=$(uname -m) ;;
   esac
   [[ $machine == "$ARCHITECTURE" ]] ||
-    fail "this machine is $machine and cannot build for $ARCHITECTURE: build on one that is, or in .github/workflows/deploy.yml, and name the image as IMAGE"
+    fail "this machine is $machine and cannot build for $ARCHITECTURE: build on one that is, or by the workflow, and name the image as IMAGE"
 }
 
 pushed_digest() { # REPOSITORY TAG
@@ -337,9 +337,11 @@ service() {
     [[ -z ${!name} ]] || settings+=(--set "$name=${!name}")
   done
   # Bash before 4.4 takes an array without elements for an unset variable.
-  "$PYTHON" k8s/configure.py --profile "$PROFILE" --architecture "$ARCHITECTURE" --image "$IMAGE" ${settings[@]+"${settings[@]}"} "$BUILD/k8s" < "$BUILD/outputs.json"
+  "$PYTHON" k8s/configure.py --profile "$PROFILE" --architecture "$ARCHITECTURE" --image "$IMAGE" \
+    ${settings[@]+"${settings[@]}"} "$BUILD/k8s" < "$BUILD/outputs.json"
   before=$(in_namespace get rayservice "$SERVICE" --ignore-not-found --output "jsonpath={.metadata.annotations.$READY}")
   namespace
+  valkey_password
   operator 1
   "$KUBECTL" apply --kustomize "$BUILD/k8s"
   begin "waiting until the service is ready, each step at most $READY_TIMEOUT s"
@@ -413,20 +415,42 @@ not_ready() { # SETTINGS THAT IT WAS READY WITH
   fail "the service is not ready"
 }
 
-# Created once, not by Terraform, so that it is in no state file; passed in a file that only you can read, never as an argument.
-ray_token() {
-  local secret token=$BUILD/token
-  secret=$(output ray_token_secret_arn)
-  (umask 077 && : > "$token")
-  if ! "$AWS" secretsmanager get-secret-value --secret-id "$secret" --query SecretString --output text > "$token" 2> "$BUILD/secret.log"; then
-    grep -q ResourceNotFound "$BUILD/secret.log" || fail "cannot read Ray's token: $(cat "$BUILD/secret.log")"
-    "$PYTHON" -m cloud token > "$token"
-    "$AWS" secretsmanager put-secret-value --secret-id "$secret" --secret-string "file://$token" > /dev/null
+# Writes a secret's value to $BUILD/secret, which only you can read, and makes it the first time: not Terraform does, so it is in no state file,
+# and it is never an argument.
+secret() { # ARN
+  local file=$BUILD/secret
+  (umask 077 && : > "$file")
+  if ! "$AWS" secretsmanager get-secret-value --secret-id "$1" --query SecretString --output text > "$file" 2> "$BUILD/secret.log"; then
+    grep -q ResourceNotFound "$BUILD/secret.log" || fail "cannot read the secret $1: $(cat "$BUILD/secret.log")"
+    "$PYTHON" -m cloud token > "$file"
+    "$AWS" secretsmanager put-secret-value --secret-id "$1" --secret-string "file://$file" > /dev/null
   fi
-  printf '%s' "$(< "$token")" > "$token"
-  in_namespace create secret generic ray-token --from-file="auth_token=$token" --dry-run=client --output yaml |
+  printf '%s' "$(< "$file")" > "$file"
+}
+
+ray_token() {
+  secret "$(output ray_token_secret_arn)"
+  in_namespace create secret generic ray-token --from-file="auth_token=$BUILD/secret" --dry-run=client --output yaml |
     in_namespace apply --filename -
-  rm "$token"
+  rm "$BUILD/secret"
+}
+
+# Of profile ha: the user has the secret's password from then on, and Ray's head gets the same. Existing connections go on.
+valkey_password() {
+  local user deadline=$((SECONDS + READY_TIMEOUT))
+  user=$(output valkey_user)
+  [[ -n $user ]] || return 0
+  secret "$(output valkey_secret_arn)"
+  (umask 077 && : > "$BUILD/user")
+  printf '{"UserId": "%s", "AuthenticationMode": {"Type": "password", "Passwords": ["%s"]}}' "$user" "$(< "$BUILD/secret")" > "$BUILD/user"
+  "$AWS" elasticache modify-user --cli-input-json "file://$BUILD/user" > /dev/null
+  in_namespace create secret generic valkey --from-file="password=$BUILD/secret" --dry-run=client --output yaml |
+    in_namespace apply --filename -
+  rm "$BUILD/secret" "$BUILD/user"
+  until [[ $("$AWS" elasticache describe-users --user-id "$user" --query 'Users[0].Status' --output text) == active ]]; do
+    ((SECONDS < deadline)) || fail "Valkey's user $user is not active"
+    sleep 5
+  done
 }
 
 smoke() {
@@ -536,7 +560,8 @@ tune() {
   for setting in "MANIFEST=$1" "RUN_DIR=$2" "${@:3}"; do
     settings+=(--set "$setting")
   done
-  "$PYTHON" k8s/configure.py --profile tune --architecture "$ARCHITECTURE" --image "$image" ${settings[@]+"${settings[@]}"} "$BUILD/tune" < "$BUILD/outputs.json"
+  "$PYTHON" k8s/configure.py --profile tune --architecture "$ARCHITECTURE" --image "$image" \
+    ${settings[@]+"${settings[@]}"} "$BUILD/tune" < "$BUILD/outputs.json"
   operator 1
   namespace
   in_namespace delete rayjob tune --ignore-not-found # a finished one; with the same RUN_DIR the new one resumes

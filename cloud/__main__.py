@@ -21,7 +21,7 @@ def _parser() -> argparse.ArgumentParser:
     cost.add_argument("plan", type=Path, metavar="FILE", help="what `terraform show -json` printed")
     cost.add_argument("--profile", required=True, choices=sorted(costs.PROFILES))
     commands.add_parser("own-address", help="the public address of this machine")
-    commands.add_parser("token", help="a new token for Ray")
+    commands.add_parser("token", help="a new secret: Ray's token, Valkey's password")
     commands.add_parser("health", help="the answer of an address").add_argument("url")
     check = commands.add_parser("preflight", help="whether the account can take a deployment")
     check.add_argument("--profile", required=True, choices=sorted(preflight.NEEDS))

@@ -44,7 +44,7 @@ def kustomization(profile: str, image: str, outputs: dict[str, str], settings: l
         "region",
         "log_group",
         *([] if profile == TUNE else ["target_group_arn", "public_url"]),
-        *(["valkey_address"] if profile == "ha" else []),
+        *(["valkey_address", "valkey_user"] if profile == "ha" else []),
     ]
     if missing := [name for name in needed if not outputs.get(name)]:
         raise ValueError(f"Terraform's outputs lack {', '.join(missing)}: was root aws applied with the profile {profile}?")
@@ -57,7 +57,8 @@ def kustomization(profile: str, image: str, outputs: dict[str, str], settings: l
     if profile != TUNE:
         patches.append(_patch("TargetGroupBinding", "replace", "/spec/targetGroupARN", outputs["target_group_arn"]))
     if profile == "ha":
-        patches.append(_patch(kind, "replace", f"{cluster}/gcsFaultToleranceOptions/redisAddress", outputs["valkey_address"]))
+        for field, name in (("redisAddress", "valkey_address"), ("redisUsername/value", "valkey_user")):
+            patches.append(_patch(kind, "replace", f"{cluster}/gcsFaultToleranceOptions/{field}", outputs[name]))
     # On AWS the page has the API's own origin, so no other needs to call it.
     origins = [] if profile == TUNE else [f"ALLOWED_ORIGINS={outputs['public_url']}"]
     environment = {"name": TUNE if profile == TUNE else "environment", "behavior": "merge"}

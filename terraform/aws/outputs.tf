@@ -68,6 +68,16 @@ output "valkey_address" {
   value       = one(module.valkey[*].address)
 }
 
+output "valkey_user" {
+  description = "User that Ray logs in as; null but with profile ha."
+  value       = one(module.valkey[*].user)
+}
+
+output "valkey_secret_arn" {
+  description = "Secret that holds the user's password, once deploy.sh has made it; null but with profile ha."
+  value       = one(module.valkey[*].password_secret_arn)
+}
+
 output "prometheus_workspace_endpoint" {
   description = "Address of the metrics; null unless enable_prometheus."
   value       = one(module.prometheus[*].endpoint)

@@ -137,6 +137,8 @@ COMMANDS: dict[str, list[str]] = {
     "ec2 delete-network-interface": ["ec2:DeleteNetworkInterface"],
     "eks describe-cluster": ["eks:DescribeCluster"],
     "eks update-kubeconfig": ["eks:DescribeCluster"],
+    "elasticache describe-users": ["elasticache:DescribeUsers"],
+    "elasticache modify-user": ["elasticache:ModifyUser"],
     "iam get-role": ["iam:GetRole"],
     "iam simulate-principal-policy": ["iam:SimulatePrincipalPolicy"],
     "logs delete-log-group": ["logs:DeleteLogGroup"],

@@ -22,6 +22,7 @@ OUTPUTS = {
     "public_url": "https://photos.example.org",
     "target_group_arn": "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/serve/0123456789abcdef",
     "valkey_address": "rediss://valkey.example:6379",
+    "valkey_user": "photos-ray",
 }
 IMAGE = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/gender-presentation@sha256:" + "a" * 64
 

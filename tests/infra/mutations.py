@@ -185,6 +185,12 @@ MUTATIONS = [
                 'transit_encryption_mode    = "required"', 'transit_encryption_mode    = "preferred"', "encrypted on the way and at rest"
             ),
             Mutation('description                  = "Pods of the cluster"', 'cidr_ipv4 = "0.0.0.0/0"', "the pods alone get in"),
+            Mutation(
+                "user_group_ids             = [aws_elasticache_user_group.this.user_group_id]",
+                "",
+                "one user gets in, and Valkey's own does not",
+            ),
+            Mutation('type = "iam"', 'type = "no-password-required"', "no password is in the state, and without one nobody gets in"),
         ],
     ),
     (

@@ -204,7 +204,9 @@ def test_everybody_means_the_same_namespace_and_names(aws: Planned) -> None:
         assert {each["metadata"]["name"] for each in of_kind(rendered, "RayService")} <= {names["SERVICE"]}
         # Ray's token: KubeRay reads this key of the secret.
         secret = ray_cluster(rendered)["authOptions"]["secretName"]
-        assert f'create secret generic {secret} --from-file="auth_token=$token"' in DEPLOY
+        assert f'create secret generic {secret} --from-file="auth_token=$BUILD/secret"' in DEPLOY
+    password = ray_cluster(render(K8S / "overlays/ha"))["gcsFaultToleranceOptions"]["redisPassword"]["valueFrom"]["secretKeyRef"]
+    assert f'create secret generic {password["name"]} --from-file="{password["key"]}=$BUILD/secret"' in DEPLOY
     (namespace,) = of_kind(render(K8S / "overlays/lean"), "Namespace")
     assert namespace["metadata"]["name"] == names["NAMESPACE"]
 

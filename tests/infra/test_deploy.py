@@ -4,6 +4,7 @@ Terraform, kubectl and the AWS CLI are real; they talk to providers without a cl
 Calls to the container tool and npm are only recorded; the public URL leads to the real API with fake models.
 """
 
+import base64
 import json
 import os
 import re
@@ -262,7 +263,7 @@ def test_rays_token_is_made_once_is_in_no_state_and_is_never_shown(rehearsal: Re
     told = "".join(ended.stdout + ended.stderr + " ".join(ended.args) for ended in rehearsal.told)
     assert "secret/ray-token" in told
     assert secret not in state + told + (rehearsal.stage / "all-calls").read_text()
-    assert not (rehearsal.build / "token").exists()
+    assert not (rehearsal.build / "secret").exists()
 
 
 def test_an_upgrade_that_does_not_become_ready_says_how_to_go_back(rehearsal: Rehearsal) -> None:
@@ -345,6 +346,33 @@ def test_a_search_is_started_with_the_image_that_serves(rehearsal: Rehearsal) ->
     # It replaces the first job, because KubeRay never reruns a finished job, whatever changes in its spec.
     assert rehearsal.kubectl("get", "rayjob", "tune", "--output=jsonpath={.metadata.uid}") not in ("", first)
     assert rehearsal.run("tune", "manifest.parquet").returncode == 1
+
+
+def test_valkeys_user_and_rays_head_get_the_same_password_which_is_in_no_state(rehearsal: Rehearsal) -> None:
+    rehearsal.calls()
+    ended = rehearsal.run("deploy", PROFILE="ha", IMAGE=f"{REPOSITORY}@sha256:{'c' * 64}")
+    assert ended.returncode == 0, ended.stderr
+    calls = rehearsal.calls()
+    password = rehearsal.client("secretsmanager").get_secret_value(SecretId="photos-valkey-password")["SecretString"].strip()
+    assert re.fullmatch(r"\w{16,128}", password)  # what ElastiCache takes
+    user = json.loads((rehearsal.stage / "valkey-user.json").read_text())
+    assert user["AuthenticationMode"] == {"Type": "password", "Passwords": [password]}
+    served = json.loads(rehearsal.kubectl("get", "rayservice", "gender-presentation", "--output=json"))
+    options = served["spec"]["rayClusterConfig"]["gcsFaultToleranceOptions"]
+    assert options["redisUsername"]["value"] == user["UserId"]
+    key = options["redisPassword"]["valueFrom"]["secretKeyRef"]
+    secret = json.loads(rehearsal.kubectl("get", "secret", key["name"], "--output=json"))
+    assert base64.b64decode(secret["data"][key["key"]]).decode() == password
+    # The head would be refused if it came first.
+    given, started = (
+        next(number for number, call in enumerate(calls) if step in call) for step in ("modify-user", "apply --kustomize build")
+    )
+    assert given < started
+    state = rehearsal.client("s3").get_object(Bucket=STATE, Key="aws.tfstate")["Body"].read().decode()
+    assert user["UserId"] in state
+    assert password not in state + ended.stdout + ended.stderr + "".join(calls)
+    assert not (rehearsal.build / "secret").exists()
+    assert not (rehearsal.build / "user").exists()
 
 
 @pytest.mark.parametrize(("processor", "architecture"), [("aarch64", "arm64"), ("x86_64", "amd64")])

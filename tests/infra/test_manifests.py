@@ -294,14 +294,18 @@ def test_a_deployment_gets_what_terraform_made(profile: str, tmp_path: Path) -> 
     assert [each["spec"]["targetGroupARN"] for each in of_kind(rendered, "TargetGroupBinding")] in ([], [OUTPUTS["target_group_arn"]])
     assert "from-terraform" not in str(rendered)
     if profile == "ha":
-        assert ray_cluster(rendered)["gcsFaultToleranceOptions"]["redisAddress"] == OUTPUTS["valkey_address"]
+        assert ray_cluster(rendered)["gcsFaultToleranceOptions"] == {
+            "redisAddress": OUTPUTS["valkey_address"],
+            "redisUsername": {"value": OUTPUTS["valkey_user"]},
+            "redisPassword": {"valueFrom": {"secretKeyRef": {"name": "valkey", "key": "password"}}},
+        }
 
 
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
         ({"image": "repository:latest"}, "not REPOSITORY@sha256:DIGEST"),
-        ({"outputs": {"region": "eu-west-1"}}, "lack log_group, target_group_arn, public_url, valkey_address"),
+        ({"outputs": {"region": "eu-west-1"}}, "lack log_group, target_group_arn, public_url, valkey_address, valkey_user"),
     ],
 )
 def test_a_deployment_that_cannot_be_right_is_refused(changes: dict[str, str], why: str, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_the_outputs_are_those_that_the_manifests_and_deploy_sh_take() -> None:
     assert outputs == {
         "cluster_name", "region", "image_repository_url", "models_bucket", "data_bucket", "page_bucket", "distribution_id", "public_url",
         "target_group_arn", "service_namespace", "serve_service_account", "tune_service_account", "ray_token_secret_arn", "valkey_address",
-        "prometheus_workspace_endpoint", "log_group",
+        "valkey_user", "valkey_secret_arn", "prometheus_workspace_endpoint", "log_group",
     }  # fmt: skip
 
 

@@ -20,6 +20,36 @@ resource "aws_elasticache_subnet_group" "this" {
   subnet_ids = var.subnet_ids
 }
 
+# The one user. Valkey's own, who needs no password, is off once there is a group of users.
+resource "aws_elasticache_user" "ray" {
+  user_id       = "${var.name}-ray"
+  user_name     = "${var.name}-ray" # IAM wants both to be the same
+  engine        = "valkey"
+  access_string = "on ~* &* +@all" # nobody else has anything there
+
+  # A password would be in the state. Until deploy.sh gives one, the user is IAM's, and no role may connect (elasticache:Connect).
+  authentication_mode {
+    type = "iam"
+  }
+
+  lifecycle {
+    ignore_changes = [authentication_mode]
+  }
+}
+
+resource "aws_elasticache_user_group" "this" {
+  user_group_id = var.name
+  engine        = "valkey"
+  user_ids      = [aws_elasticache_user.ray.user_id]
+}
+
+# deploy.sh creates its value, and gives it to the user and to Ray.
+resource "aws_secretsmanager_secret" "password" {
+  name                    = "${var.name}-valkey-password"
+  description             = "Password of the user that Ray stores the state of its head as"
+  recovery_window_in_days = 0 # a new deployment of the same name makes a new one
+}
+
 resource "aws_elasticache_replication_group" "this" {
   replication_group_id       = var.name
   description                = "State of the head of Ray"
@@ -35,4 +65,5 @@ resource "aws_elasticache_replication_group" "this" {
   transit_encryption_mode    = "required"
   subnet_group_name          = aws_elasticache_subnet_group.this.name
   security_group_ids         = [aws_security_group.this.id]
+  user_group_ids             = [aws_elasticache_user_group.this.user_group_id]
 }

@@ -44,7 +44,9 @@ def terraform() -> int:
     if command == "output":
         ended = real(os.environ["REAL_TERRAFORM"], *ARGUMENTS, capture_output=True)
         made = json.loads((STAGE / "made.json").read_text())
-        sys.stdout.write(json.dumps(json.loads(ended.stdout) | {name: {"value": value} for name, value in made.items()}))
+        outputs = json.loads(ended.stdout)
+        outputs |= {name: {"value": value} for name, value in made.items() if (outputs.get(name) or {}).get("value") is not None}
+        sys.stdout.write(json.dumps(outputs))
         return ended.returncode
     status = real(os.environ["REAL_TERRAFORM"], *ARGUMENTS, *options).returncode
     if status == 0 and command == "apply" and root == "bootstrap":
@@ -79,6 +81,7 @@ def make_what_terraform_did_not() -> None:
         "image_repository_url": repository,
         "distribution_id": distribution["Distribution"]["Id"],
         "ray_token_secret_arn": client("secretsmanager").create_secret(Name=f"{name}-ray-token")["ARN"],
+        "valkey_secret_arn": client("secretsmanager").create_secret(Name=f"{name}-valkey-password")["ARN"],
         "public_url": os.environ["PUBLIC_URL"],
         "target_group_arn": "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/serve/1",
     }
@@ -124,11 +127,17 @@ def python() -> int:
 
 
 def aws() -> int:
-    if ARGUMENTS[0] == "service-quotas":  # moto does not know these two
+    if ARGUMENTS[0] == "service-quotas":  # moto does not know these
         sys.stdout.write(json.dumps({"Quota": {"Value": 64}}))
         return 0
     if ARGUMENTS[:2] == ["iam", "simulate-principal-policy"]:
         sys.stdout.write(json.dumps({"EvaluationResults": []}))
+        return 0
+    if ARGUMENTS[:2] == ["elasticache", "modify-user"]:
+        (STAGE / "valkey-user.json").write_text(Path(ARGUMENTS[-1].removeprefix("file://")).read_text())
+        return 0
+    if ARGUMENTS[:2] == ["elasticache", "describe-users"]:
+        sys.stdout.write("active" if (STAGE / "valkey-user.json").exists() else "modifying")
         return 0
     return real("aws", *ARGUMENTS).returncode
 

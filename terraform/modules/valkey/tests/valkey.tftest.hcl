@@ -19,6 +19,17 @@ run "closed" {
   }
 
   assert {
+    condition = (aws_elasticache_replication_group.this.user_group_ids == toset([aws_elasticache_user_group.this.user_group_id])
+    && aws_elasticache_user_group.this.user_ids == toset([aws_elasticache_user.ray.user_id]))
+    error_message = "one user gets in, and Valkey's own does not"
+  }
+
+  assert {
+    condition     = aws_elasticache_user.ray.authentication_mode[0].type == "iam" && aws_elasticache_user.ray.no_password_required == null && aws_elasticache_user.ray.passwords == null
+    error_message = "no password is in the state, and without one nobody gets in"
+  }
+
+  assert {
     condition     = startswith(output.address, "rediss://") && aws_elasticache_replication_group.this.automatic_failover_enabled && aws_elasticache_replication_group.this.num_cache_clusters == 2
     error_message = "a second node in another zone takes over, and is spoken to by TLS"
   }
