@@ -343,6 +343,7 @@ service() {
   namespace
   valkey_password
   operator 1
+  ! kind_exists podmonitors.monitoring.coreos.com || "$KUBECTL" apply --kustomize k8s/monitoring
   "$KUBECTL" apply --kustomize "$BUILD/k8s"
   begin "waiting until the service is ready, each step at most $READY_TIMEOUT s"
   ready || not_ready "$before"
@@ -587,9 +588,9 @@ destroy() {
     # Their owners first, while operator and network are there: KubeRay cleans Valkey up before it lets a cluster go, and machines and
     # targets must go before network and target group.
     local kind
-    ! kind_exists rayservice || operator 1 # a paused one
+    ! kind_exists rayservices.ray.io || operator 1 # a paused one
     for kind in rayjob rayservice raycluster; do
-      ! kind_exists "$kind" || in_namespace delete "$kind" --all --ignore-not-found --timeout=15m
+      ! kind_exists "${kind}s.ray.io" || in_namespace delete "$kind" --all --ignore-not-found --timeout=15m
     done
     "$KUBECTL" delete namespace "$NAMESPACE" --ignore-not-found --timeout=15m
     begin "deleting the contents of the cluster"
@@ -616,9 +617,9 @@ destroy() {
   rm -rf "$BUILD"
 }
 
-kind_exists() { # KIND OF KUBERAY
+kind_exists() { # NAME OF ITS DEFINITION
   local found
-  found=$("$KUBECTL" get customresourcedefinition "${1}s.ray.io" --ignore-not-found --output name) || fail "cannot ask the cluster for its kinds"
+  found=$("$KUBECTL" get customresourcedefinition "$1" --ignore-not-found --output name) || fail "cannot ask the cluster for its kinds"
   [[ -n $found ]]
 }
 

@@ -9,6 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from cloud import plans
+
 HOURS = 730  # of a month, as AWS counts
 AS_OF = "November 2026"
 SPOT = 0.4  # of the list price, as an assumption: it changes by the hour
@@ -55,9 +57,7 @@ def of_plan(resources: dict[str, dict[str, Any]]) -> float:
     Args:
         resources: planned values by address.
     """
-    count = Counter(
-        address.split("[")[0].split(".")[-2] for address in resources if not address.startswith("data.") and ".data." not in address
-    )
+    count = Counter(plans.kind(address) for address in resources if not address.startswith("data.") and ".data." not in address)
     total = OTHER + sum(price * HOURS * count[kind] for kind, price in HOURLY.items())
     total += sum(price * count[kind] for kind, price in MONTHLY.items())
     for address, values in resources.items():

@@ -1,5 +1,6 @@
 """What Terraform prints as JSON: plans and outputs."""
 
+import re
 from typing import Any
 
 
@@ -17,6 +18,11 @@ def resources(plan: dict[str, Any]) -> dict[str, dict[str, Any]]:
         found |= {each["address"]: each.get("values", {}) for each in module.get("resources", [])}
         modules += module.get("child_modules", [])
     return found
+
+
+def kind(address: str) -> str:
+    """The type of the resource at an address: of `module.valkey[0].aws_security_group.this`, `aws_security_group`."""
+    return re.sub(r"\[.*?\]", "", address).split(".")[-2]
 
 
 def output(outputs: dict[str, Any], name: str) -> str:

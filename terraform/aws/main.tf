@@ -26,9 +26,10 @@ data "aws_partition" "here" {}
 
 locals {
   # The manifests in ../../k8s have these too; a test compares them.
-  namespace  = "gender-presentation"
-  serve_port = 8000
-  api_prefix = "/api"
+  namespace     = "gender-presentation"
+  gpu_namespace = "gpu-metrics" # of root platform's exporter
+  serve_port    = 8000
+  api_prefix    = "/api"
   # The proxy's own health check, not /health: a pod is a good target if it can forward requests. If the models sleep (profile lean) or their
   # last replica has died, /health answers 503, and every target would be removed for a fault that is not its own.
   health_path = "/-/healthz"
@@ -203,6 +204,7 @@ module "prometheus" {
   name                  = var.name
   cluster_arn           = module.cluster.arn
   namespace             = local.namespace
+  gpu_namespace         = local.gpu_namespace
   subnet_ids            = module.network.private_subnet_ids
   pod_security_group_id = module.cluster.security_group_id
 }

@@ -30,4 +30,6 @@ module "platform" {
   architecture    = var.architecture
   cpu_limit       = var.cpu_limit
   gpu_limit       = var.profile == "gpu" ? var.gpu_limit : 0
+
+  enable_monitoring = var.enable_monitoring
 }

@@ -89,3 +89,9 @@ variable "gpu_limit" {
     error_message = "A whole number, 1 or more."
   }
 }
+
+variable "enable_monitoring" {
+  description = "Whether Prometheus and Grafana run in the cluster, with the service's dashboard and alerts."
+  type        = bool
+  default     = false
+}

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from cloud import plans
+
 _EC2 = r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}"  # no apostrophe
 _BALANCER = r"(?!internal-)[a-zA-Z0-9]([a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?"
 _IAM = r"[\w+=,.@-]{1,64}"
@@ -73,7 +75,7 @@ def faults(resources: dict[str, dict[str, Any]]) -> list[str]:
     """
     found = []
     for address, values in resources.items():
-        kind = re.sub(r"\[.*?\]", "", address).split(".")[-2]
+        kind = plans.kind(address)
         if re.search(r"(^|\.)data\.", address):
             continue
         for name, text in values.items():

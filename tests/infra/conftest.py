@@ -55,7 +55,7 @@ class Planned:
 
     def all(self, kind: str) -> list[Values]:
         """Values of all resources of a type."""
-        return [values for address, values in self.resources.items() if address.split("[")[0].split(".")[-2] == kind]
+        return [values for address, values in self.resources.items() if plans.kind(address) == kind]
 
 
 @pytest.fixture(scope="session")

@@ -222,6 +222,17 @@ MUTATIONS = [
             ),
             Mutation("take_ownership = true", "take_ownership = false", "a ConfigMap that EKS has made is taken over"),
             Mutation('capacity   = ["on-demand"]', 'capacity   = ["spot"]', "no head is on a machine that may be taken away"),
+            Mutation(
+                'nodeSelector   = { "karpenter.sh/nodepool" = local.gpu.name }',
+                "nodeSelector   = {}",
+                "every machine with a GPU, and no other, is asked what its GPU does",
+            ),
+            Mutation(
+                '"auth.basic"     = { enabled = false }',
+                '"auth.basic"     = { enabled = true }',
+                "nobody logs in with the chart's own password",
+            ),
+            Mutation('searchNamespace = "ALL", ', "", "with_monitoring: Unsupported attribute"),
             Mutation("values = [var.architecture]", 'values = ["amd64"]', "every machine can run the image"),
             Mutation('effect = "NoSchedule"', 'effect = "PreferNoSchedule"', "only what asks for a GPU lands on one"),
         ],

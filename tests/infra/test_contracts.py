@@ -297,6 +297,32 @@ def test_pods_ask_for_machines_that_can_run_their_image(profile: str, architectu
         assert selector == {"karpenter.sh/nodepool": selector["karpenter.sh/nodepool"], "kubernetes.io/arch": architecture}
 
 
+# --- metrics ---------------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_gpus_exporter_is_asked_where_it_runs(aws: Planned, platform: Planned) -> None:
+    exporter = platform.resources["module.platform.helm_release.dcgm_exporter[0]"]
+    (monitor,) = [each for each in of_kind(render(K8S / "monitoring"), "PodMonitor") if each["metadata"]["name"] == "gpus"]
+    assert monitor["spec"]["namespaceSelector"]["matchNames"] == [exporter["namespace"]]
+    assert monitor["spec"]["selector"]["matchLabels"] == {"app.kubernetes.io/name": exporter["chart"]}  # as its helpers make it
+    (scraped,) = yaml.safe_load(aws.one("aws_prometheus_scraper")["scrape_configuration"])["scrape_configs"]
+    (discovered,) = scraped["kubernetes_sd_configs"]
+    assert discovered["namespaces"]["names"] == [aws.outputs["service_namespace"], exporter["namespace"]]
+    for group in groups(ray_cluster(render(K8S / "overlays/gpu"))):
+        (metrics,) = [each for each in group["template"]["spec"]["containers"][0]["ports"] if each["name"] == "metrics"]
+        assert metrics
+
+
+@pytest.mark.parametrize(
+    ("ray", "name", "asked"), [("yes", "", True), ("", "dcgm-exporter", True), ("", "another", False), ("", "", False)]
+)
+def test_managed_prometheus_asks_rays_pods_and_the_exporters(ray: str, name: str, asked: bool, aws: Planned) -> None:
+    (scraped,) = yaml.safe_load(aws.one("aws_prometheus_scraper")["scrape_configuration"])["scrape_configs"]
+    keep = scraped["relabel_configs"][0]
+    assert keep["action"] == "keep"
+    assert bool(re.fullmatch(keep["regex"], f"{ray};{name}")) is asked
+
+
 # --- versions --------------------------------------------------------------------------------------------------------------------------
 
 

@@ -242,6 +242,9 @@ def test_deploy_goes_on_after_a_fault_at_any_step(rehearsal: Rehearsal) -> None:
     ]
     positions = [next(number for number, call in enumerate(calls) if step in call) for step in order]
     assert positions == sorted(positions)
+    assert {"gender-presentation", "gpus"} == set(
+        rehearsal.kubectl("get", "podmonitors", "--output=jsonpath={.items[*].metadata.name}").split()
+    )
 
 
 def test_the_page_is_kept_as_long_as_it_may_be(rehearsal: Rehearsal) -> None:

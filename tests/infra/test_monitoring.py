@@ -1,6 +1,8 @@
 """The alert rules fire when they should, and compose.yaml's Prometheus and Grafana find what is to be shown."""
 
+import inspect
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,8 +11,9 @@ from typing import Any
 import pytest
 import yaml
 from ray._private.ray_constants import PROMETHEUS_SERVICE_DISCOVERY_FILE
+from ray.dashboard.modules.metrics import grafana_dashboard_factory, metrics_head
 
-from tests.infra.manifests import K8S, ROOT
+from tests.infra.manifests import K8S, ROOT, render
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 MONITORING = K8S / "monitoring"
@@ -47,6 +50,38 @@ def test_every_rule_has_a_recorded_series_in_which_it_fires_and_one_in_which_it_
     cases = [case for test in yaml.safe_load(TEST.read_text())["tests"] for case in test["alert_rule_test"]]
     assert {case["alertname"] for case in cases if case.get("exp_alerts")} == rules
     assert {case["alertname"] for case in cases if not case.get("exp_alerts")} == rules
+
+
+def test_panels_of_the_gpus_show_what_their_exporter_counts_by_default() -> None:
+    """Names of etc/default-counters.csv of dcgm-exporter 4.8.2, the chart that Terraform installs."""
+    expressions = [
+        target["expr"] for panel in json.loads((MONITORING / "dashboard.json").read_text())["panels"] for target in panel["targets"]
+    ]
+    named = {name for expression in expressions for name in re.findall(r"\bDCGM_\w+", expression)}
+    assert named == {"DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_FREE"}
+
+
+def test_grafanas_sidecar_finds_the_dashboard() -> None:
+    """By the label that is the chart's default."""
+    (dashboard,) = [each for each in render(MONITORING) if each["kind"] == "ConfigMap"]
+    assert dashboard["metadata"]["labels"] == {"grafana_dashboard": "1"}
+    assert dashboard["data"].keys() == {"dashboard.json"}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Ray leaves the files open that it makes them from
+def test_rays_own_dashboards_are_where_the_readme_looks_and_fit_into_a_configmap() -> None:
+    readme = (K8S / "README.md").read_text()
+    (folder,) = re.findall(r"/tmp/ray/session_latest/(\S+?)\"", readme)
+    (names,) = re.findall(r"\{([\w,]+)\}_grafana_dashboard\.json", readme)
+    source = inspect.getsource(metrics_head)
+    assert folder == "metrics/grafana/dashboards"
+    assert all(f'"{part}"' in source for part in folder.split("/"))
+    sizes = []
+    for name in names.split(","):
+        assert f'"{name}_grafana_dashboard.json"' in source
+        text, _ = getattr(grafana_dashboard_factory, f"generate_{name}_grafana_dashboard")()
+        sizes.append(len(text))
+    assert sum(sizes) < 2**20
 
 
 def test_monitoring_is_a_choice_and_stays_on_this_machine() -> None:

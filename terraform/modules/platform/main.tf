@@ -35,6 +35,8 @@ locals {
     taints     = [{ key = "nvidia.com/gpu", value = "true", effect = "NoSchedule" }] # nothing else may land on what is dear
   }
 
+  beside_the_head = { "karpenter.sh/nodepool" = local.head.name } # a machine for it alone would cost as much as the head's
+
   pools = concat([local.head, local.cpu], var.gpu_limit > 0 ? [local.gpu] : [])
 
   node_pools = [for pool in local.pools : {
@@ -95,10 +97,76 @@ resource "helm_release" "kuberay_operator" {
   timeout          = 900 # its machine must come first
 
   values = [yamlencode({
-    nodeSelector = { "karpenter.sh/nodepool" = "ray-head" } # beside the head: a machine for it alone would cost as much as the head's
+    nodeSelector = local.beside_the_head
     resources = {
       requests = { cpu = "100m", memory = "512Mi" }
       limits   = { cpu = "500m", memory = "512Mi" }
+    }
+  })]
+
+  depends_on = [helm_release.node_pools]
+}
+
+# What the GPUs do. Nothing runs while there is no machine with one.
+resource "helm_release" "dcgm_exporter" {
+  count = var.gpu_limit > 0 ? 1 : 0
+
+  name             = "dcgm-exporter"
+  namespace        = "gpu-metrics" # its own: the service's admits no privileged pod
+  create_namespace = true
+  repository       = "https://nvidia.github.io/dcgm-exporter/helm-charts"
+  chart            = "dcgm-exporter"
+  version          = "4.8.2"
+
+  values = [yamlencode({
+    nodeSelector   = { "karpenter.sh/nodepool" = local.gpu.name }
+    tolerations    = [for taint in local.gpu.taints : { key = taint.key, operator = "Exists", effect = taint.effect }]
+    serviceMonitor = { enabled = false } # Prometheus' operator need not be there; ../../../k8s/monitoring asks the pods
+    # The machines' Bottlerocket shows a GPU to those who request it, which would take it from the models, and to the privileged.
+    securityContext = { privileged = true, allowPrivilegeEscalation = true }
+  })]
+
+  depends_on = [helm_release.node_pools]
+}
+
+# Prometheus and Grafana for ../../../k8s/monitoring, which deploy.sh applies where they are.
+resource "helm_release" "monitoring" {
+  count = var.enable_monitoring ? 1 : 0
+
+  name             = "monitoring"
+  namespace        = "monitoring"
+  create_namespace = true
+  repository       = "https://prometheus-community.github.io/helm-charts"
+  chart            = "kube-prometheus-stack"
+  version          = "78.2.1"
+  timeout          = 900 # its machine must come first
+
+  values = [yamlencode({
+    prometheusOperator = { nodeSelector = local.beside_the_head }
+    kube-state-metrics = { nodeSelector = local.beside_the_head }
+    nodeExporter       = { enabled = false } # Auto Mode's machines are AWS' to watch
+    alertmanager       = { alertmanagerSpec = { nodeSelector = local.beside_the_head } }
+    prometheus = {
+      prometheusSpec = {
+        nodeSelector = local.beside_the_head
+        retention    = "7d"
+        # Monitors and rules of every namespace, not only this release's own.
+        podMonitorSelectorNilUsesHelmValues = false
+        ruleSelectorNilUsesHelmValues       = false
+      }
+    }
+    grafana = {
+      nodeSelector = local.beside_the_head
+      # For whoever may forward a port: anyone may look and nobody may log in, because the chart has a password that everybody knows.
+      "grafana.ini" = {
+        auth             = { disable_login_form = true }
+        "auth.anonymous" = { enabled = true, org_role = "Viewer" }
+        "auth.basic"     = { enabled = false }
+      }
+      sidecar = {
+        dashboards  = { searchNamespace = "ALL", skipReload = true } # a reload would log in; Grafana looks for new files by itself
+        datasources = { initDatasources = true, skipReload = true }
+      }
     }
   })]
 

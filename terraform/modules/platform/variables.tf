@@ -37,3 +37,8 @@ variable "gpu_limit" {
     error_message = "A whole number, 0 or more."
   }
 }
+
+variable "enable_monitoring" {
+  description = "Whether Prometheus and Grafana run in the cluster."
+  type        = bool
+}

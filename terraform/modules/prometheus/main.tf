@@ -25,9 +25,13 @@ resource "aws_prometheus_scraper" "this" {
     global = { scrape_interval = "30s" }
     scrape_configs = [{
       job_name              = var.name
-      kubernetes_sd_configs = [{ role = "pod", namespaces = { names = [var.namespace] } }]
+      kubernetes_sd_configs = [{ role = "pod", namespaces = { names = [var.namespace, var.gpu_namespace] } }]
       relabel_configs = [
-        { source_labels = ["__meta_kubernetes_pod_label_ray_io_is_ray_node"], regex = "yes", action = "keep" },
+        {
+          source_labels = ["__meta_kubernetes_pod_label_ray_io_is_ray_node", "__meta_kubernetes_pod_label_app_kubernetes_io_name"]
+          regex         = "yes;.*|.*;dcgm-exporter"
+          action        = "keep"
+        },
         { source_labels = ["__meta_kubernetes_pod_container_port_name"], regex = "metrics", action = "keep" },
         { source_labels = ["__meta_kubernetes_pod_name"], target_label = "pod" },
       ]

@@ -28,6 +28,11 @@ variable "namespace" {
   }
 }
 
+variable "gpu_namespace" {
+  description = "Namespace of NVIDIA's exporter, which is there with profile gpu."
+  type        = string
+}
+
 variable "subnet_ids" {
   description = "Private subnets that the scraper asks from, in two zones at least."
   type        = list(string)

@@ -17,9 +17,9 @@ def main(fake_api: Path, port: str, stage: Path) -> None:
     names["R"] |= {
         "eks.amazonaws.com/v1": [("targetgroupbindings", "TargetGroupBinding", True)],
         "karpenter.sh/v1": [("nodeclaims", "NodeClaim", False)],
+        "monitoring.coreos.com/v1": [("podmonitors", "PodMonitor", True), ("prometheusrules", "PrometheusRule", True)],
     }
-    for kind in ("rayservices", "rayjobs", "rayclusters"):
-        name = f"{kind}.ray.io"
+    for name in ("rayservices.ray.io", "rayjobs.ray.io", "rayclusters.ray.io", "podmonitors.monitoring.coreos.com"):
         definition = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name}}
         names["DB"]["apiextensions.k8s.io/v1", "customresourcedefinitions", "", name] = definition
     operator = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "kuberay-operator"}, "spec": {"replicas": 1}}

@@ -5,6 +5,8 @@ variables {
   architecture    = "amd64"
   cpu_limit       = 64
   gpu_limit       = 0
+
+  enable_monitoring = false
 }
 
 run "without_gpus" {
@@ -53,6 +55,11 @@ run "without_gpus" {
     condition     = helm_release.kuberay_operator.version == "1.7.0" && helm_release.kuberay_operator.namespace == "kuberay-operator"
     error_message = "the operator is the one that the manifests are for"
   }
+
+  assert {
+    condition     = length(helm_release.dcgm_exporter) == 0 && length(helm_release.monitoring) == 0
+    error_message = "nothing runs that was not asked for"
+  }
 }
 
 run "graviton" {
@@ -78,5 +85,44 @@ run "with_gpus" {
       { key = "nvidia.com/gpu", value = "true", effect = "NoSchedule" }
     ]
     error_message = "only what asks for a GPU lands on one"
+  }
+
+  assert {
+    condition     = yamldecode(helm_release.dcgm_exporter[0].values[0]).nodeSelector == { "karpenter.sh/nodepool" = "ray-gpu" }
+    error_message = "every machine with a GPU, and no other, is asked what its GPU does"
+  }
+
+  assert {
+    condition     = [for each in yamldecode(helm_release.dcgm_exporter[0].values[0]).tolerations : each.key] == ["nvidia.com/gpu"]
+    error_message = "the exporter may run where the GPUs are"
+  }
+}
+
+run "with_monitoring" {
+  variables {
+    enable_monitoring = true
+  }
+
+  assert {
+    condition = alltrue([for part in [
+      yamldecode(helm_release.monitoring[0].values[0]).grafana,
+      yamldecode(helm_release.monitoring[0].values[0]).prometheus.prometheusSpec,
+      yamldecode(helm_release.monitoring[0].values[0]).alertmanager.alertmanagerSpec,
+      yamldecode(helm_release.monitoring[0].values[0]).prometheusOperator,
+      yamldecode(helm_release.monitoring[0].values[0])["kube-state-metrics"],
+    ] : part.nodeSelector == { "karpenter.sh/nodepool" = "ray-head" }])
+    error_message = "there is a pool for each part"
+  }
+
+  assert {
+    condition = (!yamldecode(helm_release.monitoring[0].values[0]).prometheus.prometheusSpec.podMonitorSelectorNilUsesHelmValues
+      && !yamldecode(helm_release.monitoring[0].values[0]).prometheus.prometheusSpec.ruleSelectorNilUsesHelmValues
+    && yamldecode(helm_release.monitoring[0].values[0]).grafana.sidecar.dashboards.searchNamespace == "ALL")
+    error_message = "the service's monitors, rules and dashboard are found in its namespace"
+  }
+
+  assert {
+    condition     = yamldecode(helm_release.monitoring[0].values[0]).grafana["grafana.ini"]["auth.basic"].enabled == false
+    error_message = "nobody logs in with the chart's own password"
   }
 }
