@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ray.autoscaler._private.constants import AUTOSCALER_UPDATE_INTERVAL_S
 from ray.serve._private.haproxy import HAProxyConfig
 
 from k8s.configure import ARCHITECTURES
@@ -295,6 +296,18 @@ def test_pods_ask_for_machines_that_can_run_their_image(profile: str, architectu
     for group in groups(ray_cluster(render(tmp_path))):
         selector = group["template"]["spec"]["nodeSelector"]
         assert selector == {"karpenter.sh/nodepool": selector["karpenter.sh/nodepool"], "kubernetes.io/arch": architecture}
+
+
+def test_the_cold_start_that_the_readme_adds_up_is_the_one_that_is_configured(aws: Planned) -> None:
+    (section,) = re.findall(r"### Cold start\n(.*?)\n## ", (K8S / "README.md").read_text(), re.DOTALL)
+    assert f"looks every {AUTOSCALER_UPDATE_INTERVAL_S} s" in section
+    (application,) = serve_config_of(render(K8S / "overlays/lean"))["applications"]
+    delays = [each["autoscaling_config"].get("upscale_delay_s", 0) for each in application["deployments"]]
+    assert 1 <= max(delays) <= 2  # "a second or two"
+    assert "AWAKE_TIMEOUT" in section
+    assert "RUN python -m serve_app.commands.prepare_models" in DOCKERFILE  # the models are exported in the image
+    # Layers come from S3, and not through the NAT gateway.
+    assert aws.one("aws_vpc_endpoint")["vpc_endpoint_type"] == "Gateway"
 
 
 # --- metrics ---------------------------------------------------------------------------------------------------------------------------
