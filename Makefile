@@ -82,7 +82,7 @@ test-house: setup-dev ## Test documentation, lock files, import contracts and tr
 	@$(PYTEST) tests/house
 test-client: setup-dev ## Test the Python client and its command
 	@$(PYTEST) --config-file pyproject.toml -p tests.support.groups clients/python/tests
-test-infra: setup-dev ## Test the Dockerfile, manifests, Terraform and deploy.sh
+test-infra: setup-dev checkov ## Test the Dockerfile, manifests, Terraform and deploy.sh
 	@$(PYTEST) tests/infra
 test-tune: setup-dev ## Test hyper-parameter search on a local Ray cluster
 	@$(PYTEST) tests/tune
@@ -97,6 +97,8 @@ smoke: export URL := $(URL)
 smoke: export PHOTOS := $(PHOTOS)
 smoke: setup ## Smoke-test a running service: URL=http://... PHOTOS=folder
 	@$(BIN)/python -m serve_app.commands.smoke "$$URL" $${PHOTOS:+"$$PHOTOS"}
+
+checkov: .venv-checkov/.installed ## Install checkov, which looks at terraform/, in an environment of its own
 
 keys: export NAME := $(NAME)
 keys: setup ## Make an API key: NAME=whose
@@ -173,4 +175,11 @@ ui/dist/index.html: ui/node_modules/.installed $(shell find ui/src ui/public ui/
 	@mv build/ours.pth "$$(.venv-peers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@touch $@
 
-.PHONY: help setup setup-dev serve page page-api screenshots test in-turn $(addprefix test-,$(ALL_GROUPS)) smoke keys bench soak lint typecheck format env-example manifests lock
+# Its own environment: it pins an old boto3.
+.venv-checkov/.installed: terraform/requirements-checkov.txt .venv/.installed
+	@echo 'Installing $<'
+	@test -x .venv-checkov/bin/python || $(PYTHON) -m venv .venv-checkov
+	@.venv-checkov/bin/python -m pip --disable-pip-version-check -qq install --requirement $< && touch $@ || \
+	  echo 'checkov could not be installed: its tests are skipped' >&2
+
+.PHONY: help setup setup-dev serve page page-api screenshots test in-turn $(addprefix test-,$(ALL_GROUPS)) smoke checkov keys bench soak lint typecheck format env-example manifests lock

@@ -142,10 +142,10 @@ resource "helm_release" "monitoring" {
   timeout          = 900 # its machine must come first
 
   values = [yamlencode({
-    prometheusOperator = { nodeSelector = local.beside_the_head }
-    kube-state-metrics = { nodeSelector = local.beside_the_head }
-    nodeExporter       = { enabled = false } # Auto Mode's machines are AWS' to watch
-    alertmanager       = { alertmanagerSpec = { nodeSelector = local.beside_the_head } }
+    prometheusOperator   = { nodeSelector = local.beside_the_head }
+    "kube-state-metrics" = { nodeSelector = local.beside_the_head }
+    nodeExporter         = { enabled = false } # Auto Mode's machines are AWS' to watch
+    alertmanager         = { alertmanagerSpec = { nodeSelector = local.beside_the_head } }
     prometheus = {
       prometheusSpec = {
         nodeSelector = local.beside_the_head
