@@ -44,22 +44,12 @@ variable "profile" {
 variable "api_access_cidrs" {
   description = "Addresses from which Kubernetes' API can be reached, such as [\"203.0.113.7/32\"]. deploy.sh takes yours when none are given."
   type        = list(string)
-
-  validation {
-    condition     = length(var.api_access_cidrs) > 0
-    error_message = "At least one block: whoever deploys must get in."
-  }
 }
 
 variable "admin_arns" {
   description = "Further IAM users and roles that administer the cluster."
   type        = set(string)
   default     = []
-
-  validation {
-    condition     = alltrue([for arn in var.admin_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/", arn))])
-    error_message = "ARNs of IAM roles or users."
-  }
 }
 
 variable "kubernetes_version" {
@@ -99,22 +89,12 @@ variable "domain" {
   description = "Own domain and the Route 53 zone that it is in; null for the address that CloudFront gives."
   type        = object({ name = string, zone_id = string })
   default     = null
-
-  validation {
-    condition     = var.domain == null || try(length(var.domain.name) > 0 && length(var.domain.zone_id) > 0, false)
-    error_message = "Both a name and a zone."
-  }
 }
 
 variable "rate_limit" {
   description = "Requests to the API that one address may make in five minutes."
   type        = number
   default     = 1000
-
-  validation {
-    condition     = var.rate_limit >= 10
-    error_message = "At least 10."
-  }
 }
 
 variable "enable_prometheus" {
@@ -149,11 +129,6 @@ variable "log_retention_days" {
   description = "Days for which logs are kept."
   type        = number
   default     = 30
-
-  validation {
-    condition     = var.log_retention_days >= 1
-    error_message = "One of CloudWatch's periods, such as 30."
-  }
 }
 
 variable "deletion_protection" {

@@ -1,4 +1,4 @@
 output "node_pools" {
   description = "Names of the node pools, by which pods select them."
-  value       = module.platform.node_pools
+  value       = [for pool in local.pools : pool.name]
 }

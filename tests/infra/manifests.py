@@ -32,7 +32,7 @@ WITH_PODS = [*(f"overlays/{name}" for name in OVERLAYS), "tune"]
 
 # CPUs and GiB of the smallest machine in each node pool, less what Kubernetes reserves and daemons use.
 ALLOCATABLE = {"ray-head": (1.9, 6.8), "ray-cpu": (3.9, 6.7), "ray-gpu": (3.9, 14.0)}
-OPERATOR = {"cpu": "100m", "memory": "512Mi"}  # its requests in terraform/modules/platform
+OPERATOR = {"cpu": "100m", "memory": "512Mi"}  # its requests in terraform/platform
 
 Manifest = dict[str, Any]
 

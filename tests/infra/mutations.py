@@ -202,8 +202,9 @@ MUTATIONS = [
         ],
     ),
     (
-        "modules/platform",
+        "platform",
         [
+            Mutation(' || var.profile != "gpu"', " || true", "graviton_with_gpus: Missing expected failure", file="variables.tf"),
             Mutation("limits     = { cpu = tostring(pool.limit) }", "limits     = {}", "each pool has a limit"),
             Mutation(
                 '"enable-network-policy-controller" = "true"',
@@ -232,15 +233,13 @@ MUTATIONS = [
                 '"auth.basic"     = { enabled = true }',
                 "nobody logs in with the chart's own password",
             ),
-            Mutation('searchNamespace = "ALL", ', "", "with_monitoring: Unsupported attribute"),
+            Mutation(
+                'searchNamespace = "ALL"',
+                'searchNamespace = "monitoring"',
+                "the service's monitors, rules and dashboard are found in its namespace",
+            ),
             Mutation("values = [var.architecture]", 'values = ["amd64"]', "every machine can run the image"),
             Mutation('effect = "NoSchedule"', 'effect = "PreferNoSchedule"', "only what asks for a GPU lands on one"),
-        ],
-    ),
-    (
-        "platform",
-        [
-            Mutation(' || var.profile != "gpu"', " || true", "graviton_with_gpus: Missing expected failure", file="variables.tf"),
         ],
     ),
     (

@@ -60,7 +60,7 @@ def environment_of(path: str) -> Values:
 
 def node_pools(platform: Planned) -> dict[str, Values]:
     """Specs of the node pools, by name."""
-    (values,) = platform.resources["module.platform.helm_release.node_pools"]["values"]
+    (values,) = platform.resources["helm_release.node_pools"]["values"]
     return {each["metadata"]["name"]: each["spec"] for each in yaml.safe_load(values)["objects"] if each["kind"] == "NodePool"}
 
 
@@ -252,7 +252,7 @@ def test_each_pool_is_somebodys(platform: Planned) -> None:
         for group in groups(ray_cluster(render(K8S / path)))
     }
     assert used == set(platform.outputs["node_pools"]) == node_pools(platform).keys() == ALLOCATABLE.keys()
-    (operator,) = platform.resources["module.platform.helm_release.kuberay_operator"]["values"]
+    (operator,) = platform.resources["helm_release.kuberay_operator"]["values"]
     assert yaml.safe_load(operator)["nodeSelector"]["karpenter.sh/nodepool"] in used
 
 
@@ -314,7 +314,7 @@ def test_the_cold_start_that_the_readme_adds_up_is_the_one_that_is_configured(aw
 
 
 def test_the_gpus_exporter_is_asked_where_it_runs(aws: Planned, platform: Planned) -> None:
-    exporter = platform.resources["module.platform.helm_release.dcgm_exporter[0]"]
+    exporter = platform.resources["helm_release.dcgm_exporter[0]"]
     (monitor,) = [each for each in of_kind(render(K8S / "monitoring"), "PodMonitor") if each["metadata"]["name"] == "gpus"]
     assert monitor["spec"]["namespaceSelector"]["matchNames"] == [exporter["namespace"]]
     assert monitor["spec"]["selector"]["matchLabels"] == {"app.kubernetes.io/name": exporter["chart"]}  # as its helpers make it
@@ -361,7 +361,7 @@ def test_one_ray_in_image_manifests_lock_and_here() -> None:
 def test_one_kubernetes_and_one_kuberay(aws: Planned, platform: Planned) -> None:
     assert aws.one("aws_eks_cluster")["version"] == KUBERNETES
     (told,) = re.findall(r"kuberay-operator --version (\S+)", (K8S / "README.md").read_text())
-    operator = platform.resources["module.platform.helm_release.kuberay_operator"]
+    operator = platform.resources["helm_release.kuberay_operator"]
     assert operator["version"] == told
     (policy,) = [each for each in of_kind(render(K8S / "overlays/lean"), "NetworkPolicy") if each["metadata"]["name"] == "operator"]
     (peer,) = policy["spec"]["ingress"][0]["from"]

@@ -1,31 +1,16 @@
 variable "name" {
   description = "Name of the cluster, and beginning of the names of its roles."
   type        = string
-
-  validation {
-    condition     = can(regex("^[a-z][a-z0-9-]*$", var.name))
-    error_message = "Lower-case letters, digits and hyphens, a letter first."
-  }
 }
 
 variable "kubernetes_version" {
   description = "Version of Kubernetes, in EKS' standard support."
   type        = string
-
-  validation {
-    condition     = can(regex("^1\\.[0-9]{2}$", var.kubernetes_version))
-    error_message = "A version such as 1.35."
-  }
 }
 
 variable "subnet_ids" {
   description = "Private subnets for control plane and nodes, in two zones at least."
   type        = list(string)
-
-  validation {
-    condition     = length(var.subnet_ids) >= 2
-    error_message = "EKS wants subnets in two zones at least."
-  }
 }
 
 variable "api_access_cidrs" {

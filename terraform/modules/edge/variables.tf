@@ -21,41 +21,21 @@ variable "api_prefix" {
 variable "page_domain_name" {
   description = "Regional host name of the page's bucket."
   type        = string
-
-  validation {
-    condition     = length(var.page_domain_name) > 0
-    error_message = "A host name is needed."
-  }
 }
 
 variable "load_balancer_arn" {
   description = "ARN of the internal load balancer."
   type        = string
-
-  validation {
-    condition     = length(var.load_balancer_arn) > 0
-    error_message = "A load balancer is needed."
-  }
 }
 
 variable "load_balancer_dns_name" {
   description = "Host name of the internal load balancer."
   type        = string
-
-  validation {
-    condition     = length(var.load_balancer_dns_name) > 0
-    error_message = "A host name is needed."
-  }
 }
 
 variable "web_acl_arn" {
   description = "ARN of the web ACL, of scope CLOUDFRONT."
   type        = string
-
-  validation {
-    condition     = length(var.web_acl_arn) > 0
-    error_message = "A web ACL is needed: nothing else limits how much one client may ask."
-  }
 }
 
 variable "domain_name" {

@@ -21,9 +21,4 @@ variable "rate_limit" {
 variable "api_prefix" {
   description = "Public prefix of the API, whose requests are counted."
   type        = string
-
-  validation {
-    condition     = can(regex("^/[a-z0-9-]+$", var.api_prefix))
-    error_message = "A prefix such as /api: one part, no slash at the end."
-  }
 }

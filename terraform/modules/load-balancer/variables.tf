@@ -11,41 +11,21 @@ variable "name" {
 variable "vpc_id" {
   description = "VPC of the cluster: pods of another one cannot be targets."
   type        = string
-
-  validation {
-    condition     = length(var.vpc_id) > 0
-    error_message = "A VPC is needed."
-  }
 }
 
 variable "subnet_ids" {
   description = "Private subnets, in two zones at least."
   type        = list(string)
-
-  validation {
-    condition     = length(var.subnet_ids) >= 2
-    error_message = "A load balancer wants subnets in two zones at least."
-  }
 }
 
 variable "cluster_name" {
   description = "The cluster that may register its pods."
   type        = string
-
-  validation {
-    condition     = length(var.cluster_name) > 0
-    error_message = "A cluster is needed."
-  }
 }
 
 variable "pod_security_group_id" {
   description = "Security group of the pods."
   type        = string
-
-  validation {
-    condition     = length(var.pod_security_group_id) > 0
-    error_message = "A security group is needed."
-  }
 }
 
 variable "serve_port" {

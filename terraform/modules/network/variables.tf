@@ -1,21 +1,11 @@
 variable "name" {
   description = "Name of the VPC, and beginning of the names of what is in it."
   type        = string
-
-  validation {
-    condition     = length(var.name) > 0
-    error_message = "A name is needed."
-  }
 }
 
 variable "region" {
   description = "Region of the VPC, for the name of S3's endpoint."
   type        = string
-
-  validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
-    error_message = "A region such as eu-central-1."
-  }
 }
 
 variable "cidr" {

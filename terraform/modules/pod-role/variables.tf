@@ -1,11 +1,6 @@
 variable "cluster_name" {
   description = "The cluster whose pods get the role."
   type        = string
-
-  validation {
-    condition     = length(var.cluster_name) > 0
-    error_message = "A cluster is needed."
-  }
 }
 
 variable "namespace" {

@@ -1,11 +1,6 @@
 variable "name" {
   description = "Name of the repository."
   type        = string
-
-  validation {
-    condition     = can(regex("^[a-z0-9][a-z0-9-]*$", var.name))
-    error_message = "Lower-case letters, digits and hyphens."
-  }
 }
 
 variable "keep_images" {

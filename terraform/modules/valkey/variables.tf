@@ -11,31 +11,16 @@ variable "name" {
 variable "vpc_id" {
   description = "VPC of the cluster."
   type        = string
-
-  validation {
-    condition     = length(var.vpc_id) > 0
-    error_message = "A VPC is needed."
-  }
 }
 
 variable "subnet_ids" {
   description = "Private subnets, in two zones at least."
   type        = list(string)
-
-  validation {
-    condition     = length(var.subnet_ids) >= 2
-    error_message = "Two nodes want two zones."
-  }
 }
 
 variable "pod_security_group_id" {
   description = "Security group of the pods, which alone get in."
   type        = string
-
-  validation {
-    condition     = length(var.pod_security_group_id) > 0
-    error_message = "A security group is needed."
-  }
 }
 
 variable "node_type" {
