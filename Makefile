@@ -128,6 +128,9 @@ env-example: setup ## Write .env.example from the settings
 manifests: setup ## Write what k8s/ takes from serve_config.yaml and the service's environment
 	@$(BIN)/python -m k8s.generate
 
+module-docs: ## Write the READMEs of Terraform's modules from their variables, outputs and resources
+	@$(PYTHON) -m cloud.module_docs
+
 # The lock fits every build of torch, so `2.13.0+cpu` becomes `2.13.0`; it is resolved with a build that does not depend on CUDA.
 # setuptools is locked too (--allow-unsafe), because it builds the project in .venv.
 COMPILE = $(BIN)/pip-compile --quiet $(UPGRADE) --no-header --no-annotate --strip-extras --allow-unsafe --build-deps-for editable \
@@ -182,4 +185,4 @@ ui/dist/index.html: ui/node_modules/.installed $(shell find ui/src ui/public ui/
 	@.venv-checkov/bin/python -m pip --disable-pip-version-check -qq install --requirement $< && touch $@ || \
 	  echo 'checkov could not be installed: its tests are skipped' >&2
 
-.PHONY: help setup setup-dev serve page page-api screenshots test in-turn $(addprefix test-,$(ALL_GROUPS)) smoke checkov keys bench soak lint typecheck format env-example manifests lock
+.PHONY: help setup setup-dev serve page page-api screenshots test in-turn $(addprefix test-,$(ALL_GROUPS)) smoke checkov keys bench soak lint typecheck format env-example manifests module-docs lock

@@ -7,9 +7,11 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from cloud.module_docs import FOLDERS, readme
 from serve_app.graph.haproxy import CONTROL_HEADERS
 from tests.infra.conftest import Verdicts
 from tests.infra.mutations import MUTATIONS
@@ -43,6 +45,29 @@ def test_variables_and_outputs_say_what_they_are(folder: str) -> None:
         assert re.search(r"^  type        = ", block, re.MULTILINE), block
     for block in re.split(r"^(?=output )", (SOURCES / folder / "outputs.tf").read_text(), flags=re.MULTILINE)[1:]:
         assert re.search(r"^  description = ", block, re.MULTILINE), block
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_readme_of_a_module_is_what_make_module_docs_would_write(folder: Path) -> None:
+    assert (folder / "README.md").read_text() == readme(folder), "run `make module-docs`"
+
+
+def test_the_readme_of_a_module_has_all_that_it_takes_and_gives(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(
+        '# What it is.\n# And more.\n\nresource "aws_s3_bucket" "this" {\n}\n\ndata "aws_partition" "here" {}\n'
+    )
+    variables = 'variable "b_name" {\n  description = "Of \\"it\\", a|b."\n  type        = string\n}\n'
+    (tmp_path / "variables.tf").write_text(
+        variables + 'variable "a" {\n  description = "A."\n  type        = bool\n  default     = false\n}\n'
+    )
+    (tmp_path / "outputs.tf").write_text('output "arn" {\n  description = "Its ARN."\n  value       = 1\n}\n')
+    text = readme(tmp_path)
+    assert "What it is.\nAnd more.\n" in text
+    assert "| aws\\_partition.here | data source |\n| aws\\_s3\\_bucket.this | resource |" in text
+    assert '| <a name="input_b_name"></a> [b\\_name](#input\\_b\\_name) | Of "it", a\\|b. | `string` | n/a | yes |' in text
+    assert text.index("input_a") < text.index("input_b_name")
+    assert "[a](#input\\_a) | A. | `bool` | `false` | no |" in text
+    assert '| <a name="output_arn"></a> [arn](#output\\_arn) | Its ARN. |' in text
 
 
 @pytest.mark.parametrize("root", ["aws", "platform"])
