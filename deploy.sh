@@ -105,6 +105,9 @@ account() {
   ACCOUNT_ID=$found
   STATE_BUCKET=$NAME-$ACCOUNT_ID-$AWS_REGION-state
   BUILD+=/$NAME-$ACCOUNT_ID-$AWS_REGION
+  # A workflow's checkout has no such file, because git ignores it, and without its settings what they have made would be deleted.
+  [[ -z ${TFVARS_AWS:-} ]] || printf '%s\n' "$TFVARS_AWS" > terraform/aws/terraform.tfvars
+  [[ -z ${TFVARS_PLATFORM:-} ]] || printf '%s\n' "$TFVARS_PLATFORM" > terraform/platform/terraform.tfvars
   # In Terraform, the file would override our variables.
   if grep -sE '^[[:space:]]*(name|account_id|region|profile|architecture)[[:space:]]*=' terraform/*/terraform.tfvars >&2; then
     fail "these belong into $CONFIG, as NAME, ACCOUNT_ID, AWS_REGION, PROFILE and ARCHITECTURE"
@@ -168,6 +171,11 @@ connect() {
   "$AWS" eks update-kubeconfig --name "$NAME" --kubeconfig "$KUBECONFIG" > /dev/null
 }
 
+cluster_answers() {
+  connect
+  "$KUBECTL" get namespaces --request-timeout=20s > /dev/null 2> "$BUILD/api.log"
+}
+
 in_namespace() { "$KUBECTL" --namespace "$NAMESPACE" "$@"; }
 
 # --- infrastructure --------------------------------------------------------------------------------------------------------------------
@@ -224,10 +232,12 @@ plan() {
   default_api_access
   rm -f "$BUILD"/*.tfplan
   plan_root aws "planning the AWS resources"
-  if cluster_exists; then
-    plan_root platform "planning the contents of the cluster"
-  else
+  if ! cluster_exists; then
     say "There is no cluster yet: its contents can be planned after ./deploy.sh apply"
+  elif ! cluster_answers; then
+    say "The cluster's contents are not planned: Kubernetes' API does not let you in ($BUILD/api.log), which applying the above may change"
+  else
+    plan_root platform "planning the contents of the cluster"
   fi
 }
 

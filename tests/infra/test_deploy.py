@@ -351,6 +351,29 @@ def test_a_search_is_started_with_the_image_that_serves(rehearsal: Rehearsal) ->
     assert rehearsal.run("tune", "manifest.parquet").returncode == 1
 
 
+def test_a_workflow_gives_the_settings_that_are_in_no_checkout(rehearsal: Rehearsal) -> None:
+    variables = rehearsal.checkout / "terraform" / "aws" / "terraform.tfvars"
+    ended = rehearsal.run(
+        "plan", TFVARS_AWS='admin_arns = ["arn:aws:iam::123456789012:role/photos-workflow"]\nalarm_email = "a@example.org"'
+    )
+    variables.unlink()
+    assert ended.returncode == 0, ended.stderr
+    assert "role/photos-workflow" in ended.stdout
+    assert "a@example.org" in ended.stdout
+    refused = rehearsal.run("plan", TFVARS_AWS='region = "eu-west-1"')
+    variables.unlink()
+    assert "these belong into deploy-config.env" in refused.stderr
+
+
+def test_a_plan_from_an_address_that_kubernetes_api_refuses_is_of_the_rest(rehearsal: Rehearsal) -> None:
+    """A runner of GitHub has another one each time."""
+    rehearsal.fail_once("kubectl get namespaces")
+    ended = rehearsal.run("plan")
+    assert ended.returncode == 0, ended.stderr
+    assert "The cluster's contents are not planned: Kubernetes' API does not let you in" in ended.stderr
+    assert not (rehearsal.build / "platform.tfplan").exists()
+
+
 def test_valkeys_user_and_rays_head_get_the_same_password_which_is_in_no_state(rehearsal: Rehearsal) -> None:
     rehearsal.calls()
     ended = rehearsal.run("deploy", PROFILE="ha", IMAGE=f"{REPOSITORY}@sha256:{'c' * 64}")

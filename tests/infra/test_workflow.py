@@ -13,6 +13,7 @@ import yaml
 
 from tests.infra.manifests import ROOT
 from tests.infra.test_manifests import KUBERNETES
+from tests.support.terraform import ROOTS
 
 WORKFLOWS = ROOT / ".github" / "workflows"
 FILE = WORKFLOWS / "deploy.yml"
@@ -74,6 +75,15 @@ def test_the_image_is_built_on_its_own_architecture_and_named_by_it() -> None:
     (build,) = [step["with"] for _, step in STEPS if step.get("id") == "build"]
     assert build["platforms"] == "linux/${{ env.ARCHITECTURE }}"
     assert "/${{ vars.NAME }}:run-${{ env.ARCHITECTURE }}-" in build["tags"]
+
+
+def test_it_gets_the_settings_that_git_ignores() -> None:
+    """Without them a deployment would take back what a person's terraform.tfvars has made, such as the domain."""
+    assert "*.tfvars" in (ROOT / ".gitignore").read_text().split()
+    given = set(re.findall(r"\$\{?(TFVARS_\w+)", (ROOT / "deploy.sh").read_text()))
+    assert given == {f"TFVARS_{root.upper()}" for root in ROOTS if root != "bootstrap"}
+    for job in JOBS.values():
+        assert {name: value for name, value in job["env"].items() if name in given} == {name: f"${{{{ vars.{name} }}}}" for name in given}
 
 
 def test_kubectl_is_that_of_the_cluster() -> None:

@@ -65,5 +65,6 @@ resource "aws_elasticache_replication_group" "this" {
   transit_encryption_mode    = "required"
   subnet_group_name          = aws_elasticache_subnet_group.this.name
   security_group_ids         = [aws_security_group.this.id]
+  apply_immediately          = true # or a change would wait for a weekly window, while what is deployed next relies on it
   user_group_ids             = [aws_elasticache_user_group.this.user_group_id]
 }
