@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { answered, choose, expect, expectAccessible, file, heading, many, open, STATUS, test } from "./page";
 
 // What is lost, and what is not: at every step, back and forth, after a reload, and when something breaks.
@@ -31,6 +32,22 @@ test.describe("with quick answers", () => {
       await expect(last).toBeFocused();
       await expect(last).toBeInViewport();
     }
+  });
+
+  test("of hundreds of photos, all are drawn, and Back returns to the last", async ({ page }) => {
+    const buffer = readFileSync(file("dot.png"));
+    const names = Array.from({ length: 300 }, (_, index) => `${1000 + index}.png`);
+    await page.getByLabel("Photos", { exact: true }).setInputFiles(names.map((name) => ({ name, mimeType: "image/png", buffer })));
+    await expect(heading(page, "300 photos")).toBeVisible();
+    const links = page.locator("[data-photo]");
+    await expect(links).toHaveCount(300);
+    await page.getByRole("radio", { name: "Table" }).click();
+    await expect(links).toHaveCount(300);
+    await links.last().click();
+    await expect(heading(page, "1299.png")).toBeFocused();
+    await page.goBack();
+    await expect(links.last()).toBeFocused();
+    await expect(links.last()).toBeInViewport();
   });
 
   test("links lead back to the answer, and the API opens beside the page", async ({ page }) => {

@@ -5,6 +5,7 @@ import type { Client } from "@/api/client";
 import { HealthIndicator } from "@/features/health/HealthIndicator";
 import { useHealth } from "@/features/health/useHealth";
 import { CameraDialog, loadCamera } from "@/features/upload/CameraDialog";
+import { filesOf } from "@/features/upload/files";
 import { ACCEPT, photosOf } from "@/features/upload/folder";
 import { loadWhy } from "@/features/viewer/PhotoView";
 import { COMPARE, HOW, MODEL, PHOTO, photoAddress, PHOTOS, START } from "@/features/workspace/addresses";
@@ -63,7 +64,7 @@ export function App({ client, session, keeper, apiUrl }: Props) {
     // One photo is shown by itself, except where it joins those in the gallery.
     go(ids.length === 1 && (path !== PHOTOS || photos.length === 0) ? photoAddress(first) : PHOTOS);
   };
-  const { getRootProps, getInputProps, open, isDragActive } = useDropzone({ onDropAccepted: take, noClick: true, noKeyboard: true });
+  const { getRootProps, getInputProps, open, isDragActive } = useDropzone({ getFilesFromEvent: filesOf, onDropAccepted: take, noClick: true, noKeyboard: true });
   usePaste(take);
   useScroll();
 

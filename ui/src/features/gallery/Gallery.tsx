@@ -1,15 +1,17 @@
-import { useDeferredValue, useEffect, useMemo, useRef } from "react";
+import { useDeferredValue, useEffect, useMemo, useRef, type ComponentProps } from "react";
 import { Icon } from "@/shared/Icon";
 import { useTitle } from "@/shared/useTitle";
 import { text } from "@/text";
-import { arrange, count } from "../workspace/arrange";
+import { arrange, count, type Arrangement } from "../workspace/arrange";
 import { useWorkspace } from "../workspace/context";
+import type { Photo } from "../workspace/session";
 import { asIf } from "../workspace/threshold";
 import styles from "./Gallery.module.css";
 import { Card, Table } from "./photos";
 import { Summary } from "./Summary";
 import { Threshold } from "./Threshold";
 import { Toolbar } from "./Toolbar";
+import { useGradually } from "./useGradually";
 
 const words = text.gallery;
 
@@ -28,13 +30,20 @@ function Photos({ returnTo }: { returnTo: number | null }) {
   const list = useRef<HTMLDivElement>(null);
   const counts = useMemo(() => count(photos.map((photo) => asIf(photo, threshold))), [photos, threshold]);
   useTitle(text.titles.of(text.titles.photos(counts.done, photos.length)));
+  const awaited = useRef<number | null>(null); // the photo that gets the focus as soon as it is drawn
   useEffect(() => {
     const link = returnTo === null ? null : list.current?.querySelector<HTMLElement>(`[data-photo="${returnTo}"]`);
     (link ?? title.current)?.focus({ preventScroll: !link });
+    awaited.current = link ? null : returnTo;
   }, [returnTo]);
   const focusTitle = () => title.current?.focus({ preventScroll: true });
   /** The button that was pressed disappears, so the photo's link gets its focus. */
   const focusPhoto = (id: number) => list.current?.querySelector<HTMLElement>(`[data-photo="${id}"]`)?.focus();
+  const focusAwaited = (all: boolean) => {
+    const id = awaited.current;
+    if (id !== null && document.activeElement === title.current) focusPhoto(id);
+    if (all || document.activeElement !== title.current) awaited.current = null;
+  };
 
   const cancel = () => {
     session.cancelAll();
@@ -49,17 +58,32 @@ function Photos({ returnTo }: { returnTo: number | null }) {
       <div ref={list}>
         {shown.length === 0 ? (
           <p className={styles["none"]}>{words.none(words.filters[arrangement.filter])}</p>
-        ) : arrangement.layout === "grid" ? (
-          <ul className={styles["grid"]}>
-            {shown.map((photo) => (
-              <Card key={photo.id} photo={photo} {...shared} />
-            ))}
-          </ul>
         ) : (
-          <Table photos={shown} {...shared} />
+          <List key={arrangement.layout} layout={arrangement.layout} photos={shown} onDrawn={focusAwaited} {...shared} />
         )}
       </div>
     </div>
+  );
+}
+
+interface ListProps extends Omit<ComponentProps<typeof Card>, "photo"> {
+  layout: Arrangement["layout"];
+  photos: readonly Photo[];
+  /** Called whenever more are drawn. */
+  onDrawn: (all: boolean) => void;
+}
+
+function List({ layout, photos, onDrawn, ...shared }: ListProps) {
+  const drawn = useGradually(photos.length);
+  useEffect(() => onDrawn(drawn === photos.length));
+  const some = photos.slice(0, drawn);
+  if (layout === "table") return <Table photos={some} {...shared} />;
+  return (
+    <ul className={styles["grid"]}>
+      {some.map((photo) => (
+        <Card key={photo.id} photo={photo} {...shared} />
+      ))}
+    </ul>
   );
 }
 

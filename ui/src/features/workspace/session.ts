@@ -14,6 +14,8 @@ const PASSING: ReadonlySet<string> = new Set<Code>(["overloaded", "too_many_requ
 /** How long to keep retrying a photo while the service says that it is busy or warming up. */
 export const BUSY_PATIENCE_MS = 120_000;
 const BUSY_WAIT_MS = 1000; // without a Retry-After
+/** The steps of photos in work are told together, at most so often: of a thousand photos, each step would draw the whole page. */
+const TOLD_EVERY_MS = 100;
 
 export type Phase = "queued" | "preparing" | "sending" | "busy" | "reconnecting" | "done";
 
@@ -47,6 +49,7 @@ export class PhotoSession {
   #removed: readonly Photo[] = [];
   #lastId = 0;
   #busyUntil = 0;
+  #telling: ReturnType<typeof setTimeout> | undefined;
 
   constructor(client: Pick<Client, "predict">, prepare: Prepare) {
     this.#client = client;
@@ -112,7 +115,7 @@ export class PhotoSession {
 
   cancel(id: number): void {
     this.#abort(id);
-    this.#update(id, cancelled);
+    this.#publish(this.#photos.map((photo) => (photo.id === id ? cancelled(photo) : photo)));
     this.#startQueued();
   }
 
@@ -156,7 +159,9 @@ export class PhotoSession {
     this.#running.set(photo.id, controller);
     const { signal } = controller;
     const set = (change: Partial<Photo>) => {
-      if (!signal.aborted) this.#update(photo.id, (current) => ({ ...current, ...change }));
+      if (signal.aborted) return;
+      this.#photos = this.#photos.map((current) => (current.id === photo.id ? { ...current, ...change } : current));
+      this.#telling ??= setTimeout(() => this.#publish(this.#photos), TOLD_EVERY_MS);
     };
     let outcome: Outcome;
     try {
@@ -204,11 +209,9 @@ export class PhotoSession {
     }
   }
 
-  #update(id: number, change: (photo: Photo) => Photo): void {
-    this.#publish(this.#photos.map((photo) => (photo.id === id ? change(photo) : photo)));
-  }
-
   #publish(photos: readonly Photo[]): void {
+    clearTimeout(this.#telling);
+    this.#telling = undefined;
     this.#photos = photos;
     for (const subscriber of this.#subscribers) subscriber();
   }
