@@ -1,3 +1,4 @@
+import { parse } from "papaparse";
 import { expect, test } from "vitest";
 import { answer } from "@/testing/server";
 import { toCsv, toJson } from "./export";
@@ -20,10 +21,21 @@ test("CSV has a quoted row for each photo, also the unfinished, and no formula t
   expect(head).toMatch(/^\ufefffilename,code,prediction,confidence,/);
   expect(first).toMatch(/^a\.jpg,ok,male,0\.892,0\.108,0\.892,1,,/);
   expect(second).toMatch(/^"two, ""friends""\.jpg",multiple_people,,,,,3,/);
-  expect(third).toMatch(/^'=HYPERLINK\(1\)\.jpg,file_too_large,/);
+  expect(third).toMatch(/^"'=HYPERLINK\(1\)\.jpg",file_too_large,/);
   expect(fourth).toMatch(/^later\.jpg,unfinished,,,,,,There was no answer yet/);
   expect(fifth).toMatch(/^maybe\.jpg,unsure,,,0\.466,0\.534,1,The model is not sure/);
   expect(rest).toEqual([""]);
+});
+
+test.each(["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", '=1,"quoted"', "=1\n=2"])("a file name is never a formula: %j", (name) => {
+  const { data } = parse<string[]>(toCsv([photo(name, null)]));
+  expect(data[1]?.[0]).toBe(`'${name}`);
+});
+
+test("a number is a number, also where text of the same look would be a formula", () => {
+  const { people: [person], ...rest } = answer("ok");
+  const left = { ...rest, people: [{ ...person, box: [-0.5, 0, 1, 1] as [number, number, number, number], score: 1 }] };
+  expect(toCsv([photo("a.jpg", answered(left))])).toContain(",1,-0.5,0,1,1\r\n");
 });
 
 test("CSV has a row for each of several people, with their frame, also for those whom the service did not answer about", () => {

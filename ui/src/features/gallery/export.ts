@@ -1,3 +1,4 @@
+import { unparse } from "papaparse";
 import type { Person } from "@/api/types";
 import { text } from "@/text";
 import { answersOf } from "../workspace/people";
@@ -27,12 +28,15 @@ const COLUMNS = [
   "box_bottom",
 ] as const;
 
+/** Text that a spreadsheet would run as a formula gets an apostrophe, because file names are untrusted. */
+const FORMULA = /^[=+\-@\t\r]/;
+
 type Row = Record<(typeof COLUMNS)[number], string | number | null>;
 
 /** CSV with one row per photo, or per person where each has an answer, as spreadsheets expect it: UTF-8 with a byte order mark, CRLF, quoted. */
 export function toCsv(photos: readonly Photo[]): string {
-  const lines = [COLUMNS.join(","), ...photos.flatMap(rows).map((row) => COLUMNS.map((column) => cell(row[column])).join(","))];
-  return `\ufeff${lines.join("\r\n")}\r\n`;
+  const table = unparse(photos.flatMap(rows), { columns: [...COLUMNS], escapeFormulae: FORMULA });
+  return `\ufeff${table}\r\n`;
 }
 
 /** The service's answers, each with its file name; photos without one have the same keys as in a batch response. */
@@ -102,11 +106,4 @@ function row({ name, outcome }: Photo): Row {
     box_right: null,
     box_bottom: null,
   };
-}
-
-/** Quotes where needed. Text that a spreadsheet would run as a formula gets an apostrophe, because file names are untrusted. */
-function cell(value: string | number | null): string {
-  if (value === null) return "";
-  const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
