@@ -1,16 +1,9 @@
-import { reduce, type Reduced } from "./reduce";
+import { expose } from "comlink";
+import { reduce, type Reduce, type Reduced } from "./reduce";
 
-export type Request = { id: number; file: File };
-export type Response = { id: number; reduced: Reduced | null };
-
-let previous: Promise<unknown> = Promise.resolve();
+let previous: Promise<Reduced | null> = Promise.resolve(null);
 
 // One photo at a time: a decoded one takes four bytes per pixel.
-addEventListener("message", ({ data: { id, file } }: MessageEvent<Request>) => {
-  previous = previous.then(() =>
-    reduce(file).then(
-      (reduced) => postMessage({ id, reduced } satisfies Response),
-      () => postMessage({ id, reduced: null } satisfies Response),
-    ),
-  );
-});
+const reduceNext: Reduce = (file) => (previous = previous.then(() => reduce(file).catch(() => null)));
+
+expose(reduceNext);

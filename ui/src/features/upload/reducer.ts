@@ -1,32 +1,33 @@
 import type { Reduce, Reduced } from "./reduce";
-import type { Response } from "./reduce.worker";
 
 /** `reduce` in a worker, so that the page never freezes. Without workers, or if the worker dies, photos are sent as they are. */
 export function startReducer(): Reduce {
   if (typeof Worker === "undefined" || typeof OffscreenCanvas === "undefined") return () => Promise.resolve(null);
-  const waiting = new Map<number, (reduced: Reduced | null) => void>();
-  let worker: Worker | null = null;
-  let last = 0;
+  let running: ReturnType<typeof start> | null = null;
 
-  const start = () => {
-    const started = new Worker(new URL("./reduce.worker.ts", import.meta.url), { type: "module" });
-    started.addEventListener("message", ({ data: { id, reduced } }: MessageEvent<Response>) => {
-      waiting.get(id)?.(reduced);
-      waiting.delete(id);
+  const start = async () => {
+    const { wrap } = await import("comlink"); // the start has no use for it
+    const worker = new Worker(new URL("./reduce.worker.ts", import.meta.url), { type: "module" });
+    worker.addEventListener("error", () => {
+      worker.terminate();
+      running = null;
     });
-    started.addEventListener("error", () => {
-      for (const answer of waiting.values()) answer(null);
-      waiting.clear();
-      started.terminate();
-      worker = null;
-    });
-    return started;
+    return { worker, reduce: wrap<Reduce>(worker) };
   };
 
-  return (file) =>
-    new Promise((resolve) => {
-      worker ??= start();
-      waiting.set(++last, resolve);
-      worker.postMessage({ id: last, file });
-    });
+  return async (file) => {
+    const settled = new AbortController();
+    try {
+      const { worker, reduce } = await (running ??= start());
+      return await new Promise<Reduced | null>((resolve, reject) => {
+        worker.addEventListener("error", () => resolve(null), settled); // Comlink would wait for ever
+        reduce(file).then(resolve, reject);
+      });
+    } catch {
+      running = null; // its files could not be loaded
+      return null;
+    } finally {
+      settled.abort();
+    }
+  };
 }
