@@ -172,6 +172,34 @@ test("the ways to ask the same from a program are there to be copied", async ({ 
   expect(await page.evaluate(() => navigator.clipboard.readText())).toContain("import requests");
 });
 
+test("the picture with its frames is copied, and saved where the browser cannot copy it", async ({ page }) => {
+  await open(page);
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await choose(page, file("two.jpg"));
+  await page.getByRole("button", { name: "Copy the picture with its frames" }).press("Enter");
+  await expect(page.getByRole("button", { name: "Copied as a picture" })).toBeFocused();
+  await expectAccessible(page);
+  const box = await page.getByTestId("box").first().evaluate((rect) => ["x", "y", "width", "height"].map((side) => Number(rect.getAttribute(side))));
+  const copied = await page.evaluate(async ([x = 0, y = 0, width = 0, height = 0]) => {
+    const [item] = await navigator.clipboard.read();
+    const bitmap = await createImageBitmap((await item?.getType("image/png")) ?? new Blob());
+    const pen = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+    pen?.drawImage(bitmap, 0, 0);
+    const colourAt = (x: number, y: number) => [...(pen?.getImageData(Math.floor(x * bitmap.width), Math.floor(y * bitmap.height), 1, 1).data ?? [])];
+    return { onTheFrame: colourAt(x, y + height / 2), inside: colourAt(x + width / 2, y + height / 2) };
+  }, box);
+  expect(copied.onTheFrame).toEqual([255, 255, 255, 255]);
+  expect(copied.inside).not.toEqual([255, 255, 255, 255]);
+
+  await page.evaluate(() => Reflect.deleteProperty(window, "ClipboardItem"));
+  await choose(page, file("person.jpg"));
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Save the picture with its frame" }).click();
+  expect((await saved).suggestedFilename()).toBe("person with its frame.png");
+  expect(readFileSync(await (await saved).path()).subarray(1, 4).toString()).toBe("PNG");
+  await expect(page.getByRole("button", { name: "Saved as a picture" })).toBeVisible();
+});
+
 test("the camera takes a photo, and is off afterwards", async ({ page }) => {
   await open(page);
   await page.getByRole("button", { name: "Use the camera" }).click();

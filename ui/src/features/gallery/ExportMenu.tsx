@@ -1,14 +1,16 @@
 import { Popover } from "radix-ui";
 import { useState } from "react";
+import { download } from "@/shared/download";
 import { Icon } from "@/shared/Icon";
 import { text } from "@/text";
 import type { Filter } from "../workspace/arrange";
 import { answersOf } from "../workspace/people";
 import type { Photo } from "../workspace/session";
-import { download, toCsv, toJson } from "./export";
+import { toCsv, toJson } from "./export";
 import styles from "./ExportMenu.module.css";
 
 const words = text.export;
+const save = (content: string, filename: string, type: string) => download(new Blob([content], { type }), filename);
 
 /** Saves the answers, and says which: all photos, or only those that the filter shows. */
 export function ExportMenu({ photos, shown, filter }: { photos: readonly Photo[]; shown: readonly Photo[]; filter: Filter }) {
@@ -39,10 +41,10 @@ export function ExportMenu({ photos, shown, filter }: { photos: readonly Photo[]
         {unfinished > 0 && <p className={styles["note"]}>{words.unfinished(unfinished)}</p>}
         {exported.some(({ outcome }) => answersOf(outcome).length > 0) && <p className={styles["note"]}>{words.people}</p>}
         <div>
-          <button type="button" className="button primary" onClick={() => download(toCsv(exported), "answers.csv", "text/csv")}>
+          <button type="button" className="button primary" onClick={() => save(toCsv(exported), "answers.csv", "text/csv")}>
             {words.csv}
           </button>
-          <button type="button" className="button" onClick={() => download(toJson(exported), "answers.json", "application/json")}>
+          <button type="button" className="button" onClick={() => save(toJson(exported), "answers.json", "application/json")}>
             {words.json}
           </button>
           <button type="button" className="button" onClick={() => print()}>

@@ -50,15 +50,6 @@ export function toJson(photos: readonly Photo[]): string {
   return `${JSON.stringify(items, null, 2)}\n`;
 }
 
-export function download(text: string, filename: string, type: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = filename;
-  link.click();
-  URL.revokeObjectURL(url);
-}
-
 function rows(photo: Photo): Row[] {
   const answers = answersOf(photo.outcome);
   const whole = row(photo);

@@ -8,6 +8,7 @@ import type { Outcome } from "../workspace/outcome";
 import { answersOf, tally } from "../workspace/people";
 import type { Photo } from "../workspace/session";
 import styles from "./AnswerPanel.module.css";
+import { CopyPicture } from "./CopyPicture";
 import { Details } from "./Details";
 import { PeopleAnswers, type Choice } from "./PeopleAnswers";
 import { Probabilities } from "./Probabilities";
@@ -64,6 +65,7 @@ export function AnswerPanel({ photo, onRetry, onCancel, onWhy, whyButton, ...cho
           <Icon name="question" /> {text.why.ask}
         </button>
       )}
+      <CopyPicture photo={photo} />
       {outcome && <Details outcome={outcome} />}
       {outcome?.answer && <Program name={photo.name} />}
     </section>

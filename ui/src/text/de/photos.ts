@@ -56,6 +56,15 @@ export const photos = {
     copied: "Kopiert",
   },
 
+  picture: {
+    copy: (count: number) => (count === 1 ? "Bild mit dem Rahmen kopieren" : "Bild mit den Rahmen kopieren"),
+    save: (count: number) => (count === 1 ? "Bild mit dem Rahmen speichern" : "Bild mit den Rahmen speichern"),
+    fileName: (name: string, count: number) => (count === 1 ? `${name} mit Rahmen.png` : `${name} mit ${count} Rahmen.png`),
+    copied: "Als Bild kopiert",
+    saved: "Als Bild gespeichert",
+    failed: "Das Bild ließ sich nicht machen",
+  },
+
   people: {
     count: (count: number) => (count === 1 ? "1 Mensch" : `${count} Menschen`),
     line: (number: number, word: string, percent: string | null) => `Nummer ${number}: ${word}${percent ? ` ${percent}` : ""}`,

@@ -56,6 +56,15 @@ export const photos = {
     copied: "Copied",
   },
 
+  picture: {
+    copy: (count: number): string => (count === 1 ? "Copy the picture with its frame" : "Copy the picture with its frames"),
+    save: (count: number): string => (count === 1 ? "Save the picture with its frame" : "Save the picture with its frames"),
+    fileName: (name: string, count: number) => (count === 1 ? `${name} with its frame.png` : `${name} with its frames.png`),
+    copied: "Copied as a picture",
+    saved: "Saved as a picture",
+    failed: "The picture could not be made",
+  },
+
   people: {
     count: (count: number) => (count === 1 ? "1 person" : `${count} people`),
     line: (number: number, word: string, percent: string | null) => `Person ${number}: ${word}${percent ? ` ${percent}` : ""}`,
