@@ -17,7 +17,9 @@ export default defineConfig({
   build: {
     assetsInlineLimit: 0, // the Content-Security-Policy allows no data: addresses
     // What several parts share is one file: a dozen small ones compress worse.
-    rolldownOptions: { output: { codeSplitting: { groups: [{ name: "shared", minShareCount: 2 }] } } },
+    rolldownOptions: {
+      output: { assetFileNames: "assets/[name]-[hash][extname]", codeSplitting: { groups: [{ name: "shared", minShareCount: 2 }] } },
+    },
   },
   worker: { format: "es" },
   test: {

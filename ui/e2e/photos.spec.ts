@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { choose, expect, expectAccessible, file, heading, many, open, STATUS, test } from "./page";
 
 test("one person: an answer, both probabilities, a box on the person", async ({ page }) => {
@@ -154,10 +154,27 @@ test.describe("drawings", () => {
   });
 });
 
-test("a photo of an iPhone gets an answer", async ({ page }) => {
+test("a photo of an iPhone is sent as it is, gets an answer and a preview, and its decoder is loaded for it alone", async ({ page }) => {
+  const loaded: string[] = [];
+  page.on("request", (request) => loaded.push(new URL(request.url()).pathname));
   await open(page);
-  await choose(page, file("iphone.heic"));
+  await choose(page, file("person.jpg"));
   await expect(heading(page, /presentation$/)).toBeVisible();
+  expect(loaded.filter((path) => path.includes("heic"))).toEqual([]);
+  const sent = page.waitForRequest("**/predict?*");
+  await choose(page, file("iphone.heic"));
+  const bytes = Number((await (await sent).allHeaders())["content-length"]) - statSync(file("iphone.heic")).size;
+  expect(bytes).toBeGreaterThan(0); // the form around it
+  expect(bytes).toBeLessThan(500);
+  await expect(heading(page, /presentation$/)).toBeVisible();
+  const preview = page.getByRole("img", { name: "iphone.heic" });
+  await expect(preview).toBeVisible();
+  expect(await preview.evaluate((image: HTMLImageElement) => image.naturalHeight)).toBeGreaterThan(320); // not the thumbnail
+  await expect(page.getByTestId("box")).toHaveCount(1);
+  await expect(page.getByText("Preview: libheif (LGPL)")).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole("link", { name: "All photos" }).click();
+  await expect(page.getByRole("link", { name: /^iphone\.heic/ }).locator("img")).toBeVisible();
 });
 
 test("the ways to ask the same from a program are there to be copied", async ({ page }) => {

@@ -8,7 +8,7 @@ import { App } from "./app/App";
 import "./app/base.css";
 import { applyTheme } from "./app/ThemeButton";
 import { prepare } from "./features/upload/prepare";
-import { startReducer } from "./features/upload/reducer";
+import { startHeicDecoder, startReducer } from "./features/upload/reducer";
 import { Keeper } from "./features/workspace/keeper";
 import { PhotoSession } from "./features/workspace/session";
 import { text } from "./text";
@@ -23,8 +23,8 @@ document.documentElement.lang = language;
 try {
   const { apiUrl } = await loadConfig();
   const client = new Client(apiUrl);
-  const reduce = startReducer();
-  const session = new PhotoSession(client, (file) => prepare(file, reduce));
+  const [reduce, decodeHeic] = [startReducer(), startHeicDecoder()];
+  const session = new PhotoSession(client, (file) => prepare(file, reduce, decodeHeic));
   const keeper = new Keeper(session);
   root.render(
     <StrictMode>

@@ -1,8 +1,9 @@
 import { MAX_IMAGE_BYTES } from "@/api/limits";
 import type { Prepared } from "../workspace/prepare";
-import type { Reduce } from "./reduce";
+import { isHeic, type Reduce } from "./reduce";
 
-export async function prepare(file: File, reduce: Reduce): Promise<Prepared> {
+/** Makes what is sent of a file; `decode` is for the preview of what the browser itself cannot decode. */
+export async function prepare(file: File, reduce: Reduce, decode: Reduce): Promise<Prepared> {
   if (file.size === 0) return { kind: "refused", problem: "empty_file" };
   try {
     await file.slice(0, 1).arrayBuffer();
@@ -12,5 +13,8 @@ export async function prepare(file: File, reduce: Reduce): Promise<Prepared> {
   const reduced = await reduce(file);
   const upload = reduced?.upload ?? file;
   if (upload.size > MAX_IMAGE_BYTES) return { kind: "refused", problem: "file_too_large" };
-  return { kind: "ready", upload, thumbnail: reduced?.thumbnail ?? null };
+  if (reduced || !(await isHeic(file))) return { kind: "ready", upload, thumbnail: reduced?.thumbnail ?? null };
+  // The service reads it as it is.
+  const preview = decode(file).then((made) => made?.upload && { preview: made.upload, thumbnail: made.thumbnail });
+  return { kind: "ready", upload, thumbnail: null, preview: preview.then((made) => made ?? null) };
 }

@@ -22,10 +22,17 @@ export async function reduce(file: Blob): Promise<Reduced> {
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
   try {
     const keep = Math.max(bitmap.width, bitmap.height) <= LONG_SIDE && file.size <= MAX_IMAGE_BYTES && (await serviceReads(file));
-    return {
-      upload: keep ? null : await draw(bitmap, LONG_SIDE),
-      thumbnail: await draw(bitmap, THUMBNAIL_SIDE),
-    };
+    return { upload: keep ? null : await draw(bitmap, LONG_SIDE), thumbnail: await draw(bitmap, THUMBNAIL_SIDE) };
+  } finally {
+    bitmap.close();
+  }
+}
+
+/** The same of a photo that is decoded already. */
+export async function reduced(pixels: ImageData): Promise<Reduced> {
+  const bitmap = await createImageBitmap(pixels);
+  try {
+    return { upload: await draw(bitmap, LONG_SIDE), thumbnail: await draw(bitmap, THUMBNAIL_SIDE) };
   } finally {
     bitmap.close();
   }
@@ -49,8 +56,14 @@ async function draw(bitmap: ImageBitmap, side: number): Promise<Blob> {
   return canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
 }
 
+/** Whether the file says that it is HEIC, which only some browsers can decode. */
+export async function isHeic(file: Blob): Promise<boolean> {
+  return /^[^]{4}ftyp(he[iv][cxms]|m[is]f1)/.test(await head(file));
+}
+
 /** Whether the file starts with the signature of a format that the service accepts. Others (SVG, JPEG XL) are sent as JPEG. */
 export async function serviceReads(file: Blob): Promise<boolean> {
-  const head = String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));
-  return /^(\xff\xd8\xff|\x89PNG|GIF8|BM|II[*+]\0|MM\0[*+]|RIFF[^]{4}WEBP|[^]{4}ftyp(he[iv][cxms]|avi[fs]))/.test(head);
+  return /^(\xff\xd8\xff|\x89PNG|GIF8|BM|II[*+]\0|MM\0[*+]|RIFF[^]{4}WEBP|[^]{4}ftyp(he[iv][cxms]|avi[fs]))/.test(await head(file));
 }
+
+const head = async (file: Blob): Promise<string> => String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));

@@ -1,3 +1,4 @@
+import licence from "libheif-js/libheif/LICENSE?url";
 import { useState, type ReactNode } from "react";
 import type { Person } from "@/api/types";
 import { Icon } from "@/shared/Icon";
@@ -21,25 +22,26 @@ interface Props {
  * The photo with a frame around each person, numbered if there are several; those with an answer of their own can be chosen.
  * Frames are relative to the upright photo, as browsers show it.
  */
-export function BoxedPhoto({ photo: { file, upload, outcome }, chosen, onChoose, children }: Props) {
+export function BoxedPhoto({ photo: { file, upload, preview, thumbnail, outcome }, chosen, onChoose, children }: Props) {
   // A browser that cannot show the file itself may show what was made of it.
-  const [tried, setTried] = useState<"file" | "upload" | "neither">("file");
-  const shown = tried === "file" ? file : tried === "upload" ? upload : null;
+  const [unshowable, setUnshowable] = useState<readonly Blob[]>([]);
+  const coming = preview === "coming";
+  const shown = [file, upload, coming ? null : preview, thumbnail].find((each) => each && !unshowable.includes(each)) ?? null;
   const url = useObjectUrl(shown);
   const people = outcome?.answer?.people ?? [];
   const answers = answersOf(outcome);
   const buttons = onChoose ? answers.length : 0;
-  if (!file || tried === "neither") {
+  if (!file || !shown) {
     return (
       <div className={styles["stage"]}>
         <div className={styles["unshowable"]}>
           <Icon name="photo" />
-          <p>{file ? text.photo.unshowable : text.photo.notKept}</p>
+          <p>{!file ? text.photo.notKept : coming ? text.photo.previewComing : text.photo.unshowable}</p>
         </div>
       </div>
     );
   }
-  const failed = () => setTried(tried === "file" && upload && upload !== file ? "upload" : "neither");
+  const failed = () => setUnshowable([...unshowable, shown]);
   return (
     <div className={styles["stage"]}>
       <div className={styles["frame"]} data-busy={outcome === null || undefined}>
@@ -83,6 +85,11 @@ export function BoxedPhoto({ photo: { file, upload, outcome }, chosen, onChoose,
             </span>
           ))}
       </div>
+      {shown === preview && (
+        <p className={styles["decoded"]}>
+          {text.photo.decodedBy} <a href={licence}>libheif (LGPL)</a>
+        </p>
+      )}
     </div>
   );
 }

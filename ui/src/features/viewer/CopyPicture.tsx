@@ -7,11 +7,11 @@ import type { Photo } from "../workspace/session";
 const words = text.picture;
 
 /** Copies the photo with its frames, as a picture; saves it where the browser cannot copy pictures, or may not. */
-export function CopyPicture({ photo: { upload, file, name, outcome } }: { photo: Photo }) {
+export function CopyPicture({ photo: { preview, upload, file, name, outcome } }: { photo: Photo }) {
   const [done, setDone] = useState<"copied" | "saved" | "failed" | null>(null);
   const people = outcome?.answer?.people ?? [];
-  const image = upload ?? file;
-  if (!image || people.length === 0) return null;
+  const image = preview ?? upload ?? file;
+  if (!image || image === "coming" || people.length === 0) return null;
   const canCopy = "ClipboardItem" in window && "clipboard" in navigator;
 
   const act = async () => {

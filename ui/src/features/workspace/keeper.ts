@@ -104,7 +104,7 @@ export class Keeper {
     const gone = [...this.#written.keys()].filter((id) => !here.has(id));
     const changed = photos.filter((photo) => {
       const before = this.#written.get(photo.id);
-      return before?.outcome !== photo.outcome || before.upload !== photo.upload;
+      return before?.outcome !== photo.outcome || before.upload !== photo.upload || before.thumbnail !== photo.thumbnail;
     });
     for (const id of gone) this.#written.delete(id);
     for (const photo of changed) this.#written.set(photo.id, photo);

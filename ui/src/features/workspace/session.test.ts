@@ -108,6 +108,28 @@ test("a file that the page rejects is never sent", async () => {
   expect(predict).not.toHaveBeenCalled();
 });
 
+test("a preview comes when it is ready, also after the answer, and changes nothing else", async () => {
+  let made: (preview: { preview: Blob; thumbnail: Blob } | null) => void = () => undefined;
+  const preview = new Promise<{ preview: Blob; thumbnail: Blob } | null>((resolve) => (made = resolve));
+  const sent: Blob[] = [];
+  const session = start(
+    (photo) => {
+      sent.push(photo);
+      return Promise.resolve(OK);
+    },
+    (file) => Promise.resolve({ kind: "ready", upload: file, thumbnail: null, preview }),
+  );
+  session.add(files(1));
+  await settle();
+  const before = session.photos()[0];
+  expect(before).toMatchObject({ preview: "coming", outcome: { code: "ok" } });
+  const seen = { preview: new Blob(["p"]), thumbnail: new Blob(["t"]) };
+  made(seen);
+  await settle();
+  expect(session.photos()).toEqual([{ ...before, ...seen }]);
+  expect(sent).toEqual([before?.file]);
+});
+
 test("cancelling aborts the request and lets the next one start", async () => {
   const { open, predict } = held();
   const session = start(predict);

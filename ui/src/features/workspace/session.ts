@@ -30,6 +30,8 @@ export interface Photo {
   readonly upload: Blob | null;
   /** Small image for the grid; null until it is ready, or when the browser cannot decode the file. */
   readonly thumbnail: Blob | null;
+  /** What is shown where the browser cannot show the file. */
+  readonly preview?: Blob | "coming" | null;
   /** Set if and only if the phase is done. */
   readonly outcome: Outcome | null;
   /** Time of the next attempt (phases busy and reconnecting), milliseconds since the epoch. */
@@ -181,7 +183,9 @@ export class PhotoSession {
     const prepared = await this.#prepare(file);
     signal.throwIfAborted();
     if (prepared.kind === "refused") return problem(prepared.problem);
-    set({ upload: prepared.upload, thumbnail: prepared.thumbnail });
+    const { upload, thumbnail, preview } = prepared;
+    set({ upload, thumbnail, preview: preview ? "coming" : null });
+    void preview?.then((made) => set(made ?? { preview: null }));
     const giveUpAt = Date.now() + BUSY_PATIENCE_MS;
     let broken = 0;
     for (;;) {
@@ -191,7 +195,7 @@ export class PhotoSession {
         await sleep(this.#busyUntil - Date.now(), signal);
       }
       set({ phase: "sending", resumesAt: null });
-      const reply = await this.#client.predict(prepared.upload, file.name, signal);
+      const reply = await this.#client.predict(upload, file.name, signal);
       signal.throwIfAborted();
       if (reply.kind === "answer") return answered(reply.answer);
       if (reply.kind === "fault") {

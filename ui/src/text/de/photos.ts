@@ -11,6 +11,8 @@ export const photos = {
     unnamed: "Foto",
     pasted: "Was eingefügt wurde",
     unshowable: "Ihr Browser kann diese Datei nicht anzeigen.",
+    previewComing: "Ihr Browser kann diese Datei nicht anzeigen. Die Seite macht eine Vorschau.",
+    decodedBy: "Ihr Browser kann diese Datei nicht anzeigen. Vorschau:",
     notKept: "Das Foto wurde nicht behalten, nur die Antwort.",
     frames: (count: number) => (count === 1 ? "Ein Rahmen um den gefundenen Menschen" : `Rahmen um die ${count} gefundenen Menschen`),
     position: (place: number, count: number) => `${place} von ${count}`,

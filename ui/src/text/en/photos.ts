@@ -11,6 +11,8 @@ export const photos = {
     unnamed: "Photo",
     pasted: "What was pasted",
     unshowable: "Your browser cannot show this file.",
+    previewComing: "Your browser cannot show this file. The page is making a preview.",
+    decodedBy: "Your browser cannot show this file. Preview:",
     notKept: "The photo was not kept, only its answer.",
     frames: (count: number) => (count === 1 ? "A frame around the person found" : `Frames around the ${count} people found`),
     position: (place: number, count: number) => `${place} of ${count}`,
