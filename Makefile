@@ -165,7 +165,7 @@ ui/node_modules/.installed: ui/package-lock.json ui/package.json
 	@cd ui && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-ui/dist/index.html: ui/node_modules/.installed $(shell find ui/src ui/public ui/scripts ui/index.html ui/vite.config.ts -type f -not -path 'ui/src/api/dist/*')
+ui/dist/index.html: ui/node_modules/.installed $(shell find ui/src ui/public ui/scripts ui/index.html ui/vite.config.ts ui/vite.offline.ts -type f -not -path 'ui/src/api/dist/*')
 	@cd ui && npm run --silent build || { rm -f dist/index.html; exit 1; }
 
 # The peers' own environment; they import what they share with us (torch, transformers) from .venv.

@@ -17,5 +17,6 @@ export default defineConfig({
       args: ["--no-sandbox", "--use-fake-device-for-media-stream=device-count=2", "--use-fake-ui-for-media-stream"],
     },
     trace: "off",
+    serviceWorkers: "block", // what they answer passes by page.route; offline.spec.ts allows them
   },
 });

@@ -1,11 +1,12 @@
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
+import { offlineShell } from "./vite.offline";
 
 const SERVICE = process.env["SERVICE_URL"] ?? "http://localhost:8000";
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), offlineShell],
   resolve: { alias: { "@": fileURLToPath(new URL("src", import.meta.url)) } },
   server: {
     proxy: {

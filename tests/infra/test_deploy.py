@@ -251,9 +251,10 @@ def test_the_page_is_kept_as_long_as_it_may_be(rehearsal: Rehearsal) -> None:
     s3 = rehearsal.client("s3")
     kept = {
         key: s3.head_object(Bucket="page-of-the-rehearsal", Key=key)["CacheControl"]
-        for key in ("assets/index-1.js", "index.html", "config.json")
+        for key in ("assets/index-1.js", "index.html", "config.json", "sw.js")
     }
-    assert kept == {"assets/index-1.js": "public, max-age=31536000, immutable", "index.html": "no-cache", "config.json": "no-cache"}
+    assert kept.pop("assets/index-1.js") == "public, max-age=31536000, immutable"
+    assert kept == dict.fromkeys(("index.html", "config.json", "sw.js"), "no-cache")
     assert s3.get_object(Bucket="page-of-the-rehearsal", Key="config.json")["Body"].read() == b'{"apiUrl": "/api"}\n'
 
 
@@ -331,7 +332,7 @@ def test_the_environment_beats_the_file(rehearsal: Rehearsal) -> None:
         bucket: {each["Key"] for each in rehearsal.client("s3").list_objects_v2(Bucket=bucket)["Contents"]}
         for bucket in ("here", "elsewhere")
     }
-    assert kept["elsewhere"] == {"index.html", "config.json", "favicon.svg", "assets/index-1.js"}
+    assert kept["elsewhere"] == {"index.html", "config.json", "favicon.svg", "sw.js", "assets/index-1.js"}
     assert kept["here"] == {f"photos/{key}" for key in kept["elsewhere"]}
 
 

@@ -118,6 +118,7 @@ def npm() -> int:
         (dist / "assets" / "index-1.js").write_text("'use strict'")
         (dist / "index.html").write_text("<!doctype html>")
         (dist / "favicon.svg").write_text("<svg/>")
+        (dist / "sw.js").write_text("'use strict'")
         (dist / "config.json").write_text('{"apiUrl": ""}')
     return 0
 

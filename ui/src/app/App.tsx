@@ -21,6 +21,7 @@ import { chunk } from "@/shared/chunk";
 import { text } from "@/text";
 import styles from "./App.module.css";
 import { Footer, Header } from "./Frame";
+import { startOffline } from "./offline";
 import { HowPage, NotFoundPage, PhotoPage, StartPage } from "./pages";
 import { ReportHead } from "./ReportHead";
 import { useGo, useScroll } from "./useGo";
@@ -85,6 +86,7 @@ export function App({ client, session, keeper, apiUrl }: Props) {
       loadCompare();
       loadModelPage();
       loadWhy();
+      startOffline();
     }, 2000);
     return () => clearTimeout(timer);
   }, []);

@@ -19,6 +19,7 @@ def page_dir(tmp_path: Path) -> Path:
     (page / "assets").mkdir(parents=True)
     (page / "index.html").write_text("<h1>page</h1>")
     (page / "icon.svg").write_text("<svg/>")
+    (page / "sw.js").write_text("install()")
     (page / "assets" / "index-1a2b.js").write_text("start()")
     return page
 
@@ -34,6 +35,7 @@ def test_a_folder_without_an_index_is_no_page(tmp_path: Path) -> None:
     [
         ("/index.html", "text/html", "<h1>page</h1>"),
         ("/icon.svg", "image/svg+xml", "<svg/>"),
+        ("/sw.js", "text/javascript", "install()"),
         ("/assets/index-1a2b.js", "text/javascript", "start()"),
     ],
 )
@@ -81,6 +83,7 @@ async def test_what_is_named_by_its_content_is_kept_and_the_rest_is_asked_for_ag
     async with client_of(Starlette(routes=page_routes(page_dir))) as client:
         assert "immutable" in (await client.get("/assets/index-1a2b.js")).headers["cache-control"]
         assert (await client.get("/icon.svg")).headers["cache-control"] == "no-cache"
+        assert (await client.get("/sw.js")).headers["cache-control"] == "no-cache"
         assert (await client.get("/index.html")).headers["cache-control"] == "no-cache"
 
 
