@@ -3,6 +3,14 @@ import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 import { offlineShell } from "./vite.offline";
 
+/** Behind buttons only, so it is not loaded with the page. */
+const POPOVERS = /node_modules.(@?radix-ui|@floating-ui|react-remove-scroll|react-style-singleton|use-sidecar|use-callback-ref|aria-hidden)/;
+/** What several parts share is one file: a dozen small ones compress worse. */
+const GROUPS = [
+  { name: "shared", minShareCount: 2, test: (id: string) => !POPOVERS.test(id), priority: 1 },
+  { name: "popovers", test: POPOVERS },
+];
+
 const SERVICE = process.env["SERVICE_URL"] ?? "http://localhost:8000";
 
 export default defineConfig({
@@ -17,9 +25,8 @@ export default defineConfig({
   },
   build: {
     assetsInlineLimit: 0, // the Content-Security-Policy allows no data: addresses
-    // What several parts share is one file: a dozen small ones compress worse.
     rolldownOptions: {
-      output: { assetFileNames: "assets/[name]-[hash][extname]", codeSplitting: { groups: [{ name: "shared", minShareCount: 2 }] } },
+      output: { assetFileNames: "assets/[name]-[hash][extname]", codeSplitting: { groups: GROUPS } },
     },
   },
   worker: { format: "es" },

@@ -2,7 +2,7 @@ import { Suspense, useEffect, useRef, useState, useSyncExternalStore } from "rea
 import { useDropzone } from "react-dropzone";
 import { Route, Switch, useLocation, useRoute } from "wouter";
 import type { Client } from "@/api/client";
-import { HealthIndicator } from "@/features/health/HealthIndicator";
+import { HealthIndicator, loadHealthPanel } from "@/features/health/HealthIndicator";
 import { useHealth } from "@/features/health/useHealth";
 import { CameraDialog, loadCamera } from "@/features/upload/CameraDialog";
 import { filesOf } from "@/features/upload/files";
@@ -82,6 +82,7 @@ export function App({ client, session, keeper, apiUrl }: Props) {
   useEffect(() => {
     const timer = setTimeout(() => {
       loadGallery();
+      loadHealthPanel();
       loadCamera();
       loadCompare();
       loadModelPage();

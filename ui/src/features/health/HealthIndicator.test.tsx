@@ -19,11 +19,11 @@ const inQueries = (unreached?: number) => (
 const queries = new QueryClient();
 const state = (name: string) => screen.findByRole("button", { name: `Service: ${name}` });
 
-test("names the models and their revisions, and says why one is missing", () => {
+test("names the models and their revisions, and says why one is missing", async () => {
   const faults = { classifier: "there is no model.safetensors" };
   const { rerender } = render(<HealthIndicator state="ready" health={HEALTHY} />);
   act(() => screen.getByRole("button", { name: "Service: Ready" }).click());
-  expect(screen.getByText("person-detector@5f2c1a9e")).toBeVisible();
+  expect(await screen.findByText("person-detector@5f2c1a9e")).toBeVisible();
   expect(screen.getByText("gender-classifier@8d41b07c")).toBeVisible();
   rerender(<HealthIndicator state="unavailable" health={{ ...HEALTHY, status: "unavailable", faults }} />);
   expect(screen.getByText(faults.classifier)).toBeVisible();
