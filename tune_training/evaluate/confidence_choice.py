@@ -45,8 +45,9 @@ def fit_min_confidence(answers: Judged, framings: Names, sources: Names, error_r
     the easier label. Framings with fewer than `FEWEST_OF_A_LABEL` answers of a label are judged together, or, if that is too few as well,
     together with all others. Where a share would be of fewer than `FEW` answers, a threshold is not considered.
 
-    If no threshold reaches the rate, the one with the lowest worst share is chosen and the log says so; if there are too few answers to
-    consider any, it is 0.
+    If no threshold reaches the rate, the log says so, and it is the lowest one whose worst share is within a standard error of the lowest
+    there is (Breiman et al. 1984): the share hangs on a few photos then, and to withhold a tenth of all answers for the last of them would
+    buy nothing that can be measured. If there are too few answers to consider any threshold, it is 0.
 
     Args:
         answers: (n,), with the temperature that they are served with; no photo without an answer.
@@ -58,7 +59,9 @@ def fit_min_confidence(answers: Judged, framings: Names, sources: Names, error_r
         A multiple of 0.001; 0 if every answer may be given.
     """
     parts = [(answers.only(group), framings[group], sources[group]) for group in _groups(framings, answers.female)]
-    worst = np.max([shares for part in parts for shares in _wrong_shares(*part)], axis=0)
+    found = [pair for part in parts for pair in _wrong_shares(*part)]
+    shares, errors = np.array([share for share, _ in found]), np.array([error for _, error in found])
+    worst = shares.max(axis=0)
     if not np.isfinite(worst).any():
         logger.warning("min_confidence is 0: too few validation photos of women and men are answered to choose it")
         return 0.0
@@ -66,15 +69,18 @@ def fit_min_confidence(answers: Judged, framings: Names, sources: Names, error_r
     if len(allowed):
         return _threshold(int(allowed[0]))
     best = int(np.argmin(worst))
+    near = int(np.flatnonzero(worst <= worst[best] + errors[shares[:, best].argmax(), best])[0])
     logger.warning(
-        "no confidence keeps the wrong answers at %.1f %% in every framing: %.3f is chosen, with %.1f %% in the worst; %.1f %% of all"
-        " answers are as sure as that",
+        "no confidence keeps the wrong answers at %.1f %% in every framing: with %.3f there are fewest in the worst, %.1f %%; %.3f is"
+        " chosen, with %.1f %%, which chance may make of it. %.1f %% of all answers are as sure as that",
         100 * error_rate,
         _threshold(best),
         100 * worst[best],
-        100 * (answers.confidence >= THRESHOLDS[best]).mean(),
+        _threshold(near),
+        100 * worst[near],
+        100 * (answers.confidence >= THRESHOLDS[near]).mean(),
     )
-    return _threshold(best)
+    return _threshold(near)
 
 
 def _threshold(index: int) -> float:
@@ -99,8 +105,11 @@ def _is_enough(female: Bools) -> bool:
     return bool(min(female.sum(), (~female).sum()) >= FEWEST_OF_A_LABEL)
 
 
-def _wrong_shares(answers: Judged, framings: Names, sources: Names) -> Iterator[Floats]:
-    """The four shares of wrong answers at or above each of `THRESHOLDS`; infinite where fewer than `FEW` answers are left."""
+def _wrong_shares(answers: Judged, framings: Names, sources: Names) -> Iterator[tuple[Floats, Floats]]:
+    """The four shares of wrong answers at or above each of `THRESHOLDS`, each with its standard error.
+
+    A share of fewer than `FEW` answers is infinite. The error is that of a weighted mean, by the effective number of answers (Kish 1965).
+    """
     weights = balanced_weights(framings, sources, answers.female)
     reached = np.searchsorted(THRESHOLDS, answers.confidence, side="right") - 1  # the highest threshold that an answer reaches
 
@@ -111,4 +120,7 @@ def _wrong_shares(answers: Judged, framings: Names, sources: Names) -> Iterator[
     for chosen in (answers.female, ~answers.female, answers.predicted_female, ~answers.predicted_female):
         given, wrong = kept(weights * chosen), kept(weights * (chosen & ~answers.right))
         few = kept(chosen.astype(np.float64)) < FEW
-        yield np.where(few, np.inf, wrong / np.where(few, 1.0, given))
+        share = wrong / np.where(few, 1.0, given)
+        number = given**2 / np.where(few, 1.0, kept(weights**2 * chosen))
+        error = np.sqrt(share * (1 - share).clip(min=0) / np.where(few, 1.0, number))
+        yield np.where(few, np.inf, share), np.where(few, 0.0, error)

@@ -128,3 +128,14 @@ def test_too_few_answers_to_judge_by_withhold_nothing(caplog: pytest.LogCaptureF
 def test_an_error_rate_of_zero_withholds_nothing() -> None:
     judged, photos = joined({("face", "a"): answers_of(2000, 2.0, seed=0)})
     assert calibrated(ClassifierDecision(min_confidence=0.8), photos, judged, error_rate=0).min_confidence == 0.0
+
+
+def test_an_error_rate_that_cannot_be_reached_costs_no_answers_for_what_chance_may_have_made() -> None:
+    """Of the answers about women 5 in 100 are wrong, and of the surer half 2 in 49: no reason to withhold the other half."""
+    female = np.arange(200) % 2 == 0
+    sureness = np.linspace(1.0, 5.0, 200)
+    wrong = np.isin(np.arange(200), [20, 60, 100, 150, 198])
+    judged = Judged(female, [Code.OK] * 200, np.where(female != wrong, 1, -1) * sureness)
+    names = np.array(["one"] * 200)
+    threshold = fit_min_confidence(judged, names, names, 0.02)
+    assert (judged.confidence >= threshold).mean() > 0.95
