@@ -8,7 +8,7 @@ import pytest
 from safetensors import safe_open
 from transformers import AutoImageProcessor, AutoModelForImageClassification, AutoModelForObjectDetection
 
-from serve_app.checkpoints import resolve
+from serve_app.checkpoints import INT8_FILES, resolve
 from serve_app.checkpoints.decision import ClassifierDecision, Decision, DetectorDecision
 from serve_app.runtimes.base import HEAD, LABELS, PERSON
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, EMBEDDED_WEIGHTS
@@ -28,7 +28,7 @@ def test_there_are_two_and_they_are_small() -> None:
 
 @both
 def test_nothing_is_missing_and_nothing_is_left_over(folder: Path) -> None:
-    assert {path.name for path in folder.iterdir()} == FILES
+    assert {path.name for path in folder.iterdir()} == FILES | (set(INT8_FILES) if folder == CLASSIFIER else set())
 
 
 @both
@@ -38,17 +38,24 @@ def test_the_metrics_are_of_these_weights(folder: Path) -> None:
 
 
 def test_the_classifiers_confidence_is_calibrated_and_its_groups_are_told_of() -> None:
-    """The goal is a calibration error of at most 2 %; one temperature for all framings leaves 2.5 % in their mean."""
+    """The goal is a calibration error of at most 2 %, in the mean over framings."""
     test = json.loads((CLASSIFIER / "metrics.json").read_text(encoding="utf-8"))["splits"]["test"]
-    assert test["mean_ece"]["value"] <= 0.03
+    assert test["mean_ece"]["value"] <= 0.02
+    assert test["by"]["source"]["groups"]["utkface"]["ece"]["value"] <= 0.03
     assert {"age", "race"} <= test["by"].keys()
 
 
-@pytest.mark.xfail(strict=True, reason="the temperature is fitted to the mean over framings; faces ask for a lower one than scenes")
-def test_the_classifiers_confidence_is_calibrated_on_faces() -> None:
+@pytest.mark.xfail(strict=True, reason="it is fitted to the mean over framings, and so near to 1 that the pooled error stays")
+def test_the_temperature_lowers_the_pooled_calibration_error() -> None:
     test = json.loads((CLASSIFIER / "metrics.json").read_text(encoding="utf-8"))["splits"]["test"]
-    assert test["by"]["source"]["groups"]["utkface"]["ece"]["value"] <= 0.03
     assert test["calibration"]["after"]["ece"]["value"] < test["calibration"]["before"]["ece"]["value"]
+
+
+def test_the_int8_network_was_compared_with_these_weights() -> None:
+    metrics = json.loads((CLASSIFIER / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["int8"]["photos"] > 5000
+    assert metrics["int8"]["other_label"] <= 0.005
+    assert metrics["int8"]["other_outcome"] <= 0.005
 
 
 def test_the_classifier_was_judged_behind_this_detector(tmp_path: Path) -> None:
