@@ -33,6 +33,7 @@ def test_public_names() -> None:
         "CheckpointUnreachable",
         "EXPORTS",
         "GOLDEN_FILE",
+        "INT8_FILES",
         "Entries",
         "LockedError",
         "METRICS_FILE",
