@@ -84,7 +84,7 @@ test("the gallery: how sure is sure enough, two answers side by side, and a repo
   const model = { detector: "detector@1", classifier: `${classifier.name}@${classifier.revision}` };
   const sure = (male: number) => ({ confidence: male, probabilities: { male, female: 1 - male }, model });
   let asked = 0;
-  await page.route("**/predict?*", (route) => route.fulfill(asked++ % 2 === 0 ? answered("ok", sure(0.985)) : answered("ok", sure(0.95))));
+  await page.route("**/predict?*", (route) => route.fulfill(asked++ % 2 === 0 ? answered("ok", sure(0.985)) : answered("ok", sure(0.96))));
   await open(page);
   await choose(page, ...many().slice(0, 6));
   await expect(page.getByText("6 with an answer, 0 unsure, 0 without", { exact: true })).toBeVisible();
@@ -106,7 +106,7 @@ test("the gallery: how sure is sure enough, two answers side by side, and a repo
   await page.locator("[data-photo]").first().click();
   await page.getByRole("link", { name: "Compare" }).click();
   await expect(heading(page, "Two answers side by side")).toBeFocused();
-  await expect(page.getByText("Both answers are male; their confidence is 3.5% apart.")).toBeVisible();
+  await expect(page.getByText("Both answers are male; their confidence is 2.5% apart.")).toBeVisible();
   await page.getByLabel("Second photo").last().selectOption("02.jpg");
   await expect(page.getByText("Both answers are male; their confidence is 0.0% apart.")).toBeVisible();
   await expectAccessible(page);
