@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
-import { offlineShell } from "./vite.offline";
+import { offlineShell } from "./vite.offline.ts";
 
 /** Behind buttons only, so it is not loaded with the page. */
 const POPOVERS = /node_modules.(@?radix-ui|@floating-ui|react-remove-scroll|react-style-singleton|use-sidecar|use-callback-ref|aria-hidden)/;
@@ -26,6 +26,8 @@ export default defineConfig({
   build: {
     assetsInlineLimit: 0, // the Content-Security-Policy allows no data: addresses
     rolldownOptions: {
+      // libheif asks for modules of Node where there are any, and does without them in browsers.
+      onLog: (level, log, handle) => log.message.includes("libheif-js") || handle(level, log),
       output: { assetFileNames: "assets/[name]-[hash][extname]", codeSplitting: { groups: GROUPS } },
     },
   },
