@@ -23,20 +23,20 @@ from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.runtimes.base import FEMALE, RunOptions
 from serve_app.settings import get_settings
 from serve_app.vision.classifier import Classifier
-from serve_app.vision.cropping import CropSpec, crop_person
-from serve_app.vision.decoding import ImageRefused, decode
+from serve_app.vision.cropping import crop_person
 from serve_app.vision.images import RGB
 from tune_training.data.labelled_photos import sample_by_source
 from tune_training.data.manifest import TEST, TRAIN, read_manifest
 from tune_training.data.photo import Photo
+from tune_training.data.pixels import read_pixels
 from tune_training.evaluate.calibration import expected_calibration_error, probability_of_female
 from tune_training.evaluate.card import card_of
-from tune_training.evaluate.metrics_file import INT8, Metrics, read_metrics, to_json
+from tune_training.evaluate.metrics_file import INT8, Metrics, to_json
 from tune_training.evaluate.scores import balanced_accuracy
 from tune_training.io import storage
 from tune_training.io.batches import batches
 from tune_training.io.errors import InputError
-from tune_training.io.models import decode_limits, is_unpublished
+from tune_training.io.models import is_unpublished
 from tune_training.publish import check_judged
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-WATCHED = 480  # training photos, as many of each source; more change the result no more than chance does
+WATCHED = 480  # training photos, as many of each source
 FIRST_LAYERS = 0.18  # share of the layers with weights; of a ViT with twelve blocks, the patches and two blocks
 OTHER_LABEL = 0.005  # most answers of a source that may get the other label; of fewer than 200 photos, one may
 WORSE_ACCURACY = 0.003  # balanced accuracy, at most
@@ -65,12 +65,14 @@ def quantise(
             f"{model}: the int8 network is written beside the weights, so this must be a folder or prefix that is not published"
         )
     checkpoint = resolve(model, get_settings().model_cache_dir)
-    check_judged(checkpoint)
+    judged = check_judged(checkpoint)
     table = read_manifest(manifest)
-    watched, compared = sample_by_source(table.split(TRAIN), _each(table.split(TRAIN))), table.split(split)
+    training, compared = table.split(TRAIN), table.split(split)
+    watched = sample_by_source(training, -(-WATCHED // len({photo.source for photo in training})))
 
     from serve_app.runtimes import openvino  # takes a second, which `--help` and mistakes save
 
+    nncf = _nncf()  # after `runtimes.openvino`, which turns telemetry off
     decision = ClassifierDecision.read(checkpoint.path)
     options = RunOptions(cache_dir=get_settings().model_cache_dir, precision="float32")
     runtime = openvino.load("classifier", checkpoint, decision.input_size, options)
@@ -78,8 +80,12 @@ def quantise(
     exported = openvino.exported("classifier", checkpoint, decision.input_size, options, openvino.FLOAT32)
     with tempfile.TemporaryDirectory() as scratch:
         made = [Path(scratch) / name for name in INT8_FILES]
-        crops = [_crop(photo, original.crop_spec) for part in batches(watched, doing="watching") for photo in part]
-        _make(exported / openvino.NETWORK_FILE, crops, weights_sha256(checkpoint.path), made[0])
+        crops = [
+            crop_person(read_pixels(photo), photo.person, original.crop_spec)
+            for part in batches(watched, doing="watching")
+            for photo in part
+        ]
+        _make(nncf, exported / openvino.NETWORK_FILE, crops, weights_sha256(checkpoint.path), made[0])
         in_int8 = replace(runtime, run=openvino.open_network(made[0], threads=0), precision=openvino.INT8)
         quantised = Classifier(in_int8, decision, checkpoint)
         found = _compare(original, quantised, compared)
@@ -88,7 +94,7 @@ def quantise(
         for path in made:
             storage.write_bytes(storage.join(model, path.name), path.read_bytes())
     now = resolve(model, get_settings().model_cache_dir)
-    metrics = {**read_metrics(checkpoint.path), "revision": now.revision, INT8: found.to_metrics(split)}
+    metrics = {**judged, "revision": now.revision, INT8: found.to_metrics(split)}
     storage.write_bytes(storage.join(model, METRICS_FILE), to_json(metrics).encode())
     card = storage.join(model, CARD_FILE)
     storage.write_bytes(card, card_of(now, metrics, storage.read_bytes(card).decode()).encode())
@@ -176,23 +182,9 @@ class Parity:
         return float(expected_calibration_error(np.maximum(female, 1 - female), (margins > 0) == self.female))
 
 
-def _each(photos: Sequence[Photo]) -> int:
-    """Photos to watch of each source."""
-    return -(-WATCHED // len({photo.source for photo in photos}))
-
-
-def _crop(photo: Photo, spec: CropSpec) -> RGB:
-    try:
-        image = decode(storage.read_bytes(photo.uri), decode_limits())
-    except ImageRefused as refused:
-        raise InputError(f"{photo.uri}: the photo can no longer be read ({refused.code}). Run prepare again") from refused
-    return crop_person(image, photo.person, spec)
-
-
-def _make(network: Path, crops: Sequence[RGB], weights: str, target: Path) -> None:
+def _make(nncf: Any, network: Path, crops: Sequence[RGB], weights: str, target: Path) -> None:
     """Quantises a network in OpenVINO's format; `weights` is the digest of what it was made of."""
-    nncf = _nncf()
-    import openvino as ov  # after `runtimes.openvino`, which turns its telemetry off
+    import openvino as ov
 
     from serve_app.runtimes.openvino_export import MADE_OF
 
@@ -229,7 +221,7 @@ def _nncf() -> Any:
 def _compare(original: Classifier, quantised: Classifier, photos: Sequence[Photo]) -> Parity:
     margins: list[NDArray[np.float64]] = []
     for part in batches(photos, doing="comparing"):
-        crops = [_crop(photo, original.crop_spec) for photo in part]
+        crops = [crop_person(read_pixels(photo), photo.person, original.crop_spec) for photo in part]
         margins.append(np.stack([each.margins(each.logits(crops)) for each in (original, quantised)]))
     return Parity(
         [photo.source for photo in photos],

@@ -71,7 +71,7 @@ def int8_details(metrics: Metrics) -> Iterator[str]:
         (accuracy, of_int8), (error, error_of_int8) = found["balanced_accuracy"], found["ece"]
         yield (
             f"On processors with VNNI the service runs an int8 network of these weights. Of {found['photos']} photos of {found['split']},"
-            f" {_percent(found['other_label'])} get the other label from it, nearly all of them where the model is unsure, and"
+            f" {_percent(found['other_label'])} get the other label from it, and"
             f" {_percent(found['other_outcome'])} another outcome (a label, or unsure). Balanced accuracy is {_percent(of_int8)} instead of"
             f" {_percent(accuracy)}, ECE {_percent(error_of_int8)} instead of {_percent(error)}. All tables are of the weights themselves."
         )

@@ -23,13 +23,12 @@ from serve_app.checkpoints.decision import ClassifierDecision
 from serve_app.runtimes.base import LABELS
 from serve_app.settings import get_settings
 from serve_app.vision.cropping import CropSpec, Window, resized, view_windows
-from serve_app.vision.decoding import DecodeLimits, ImageRefused, decode
 from serve_app.vision.images import RGB
 from serve_app.vision.people import DetectedPerson
 from tune_training.data.photo import Photo
+from tune_training.data.pixels import read_pixels
 from tune_training.io import storage
-from tune_training.io.errors import InputError
-from tune_training.io.models import decode_limits, decoding
+from tune_training.io.models import decoding
 
 logger = logging.getLogger(__name__)
 
@@ -136,10 +135,9 @@ def _make(photos: Sequence[Photo], spec: CropSpec, path: Path) -> None:
     side = working_side(spec.size)
     partial = path.with_suffix(".partial")
     pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(photos), len(spec.views), side, side, 3))
-    limits = decode_limits()
 
     def fill(index: int) -> None:
-        pixels[index] = _working_crop(photos[index], spec, limits)
+        pixels[index] = _working_crop(photos[index], spec)
 
     started = time.monotonic()
     with ThreadPoolExecutor(READERS) as pool:
@@ -150,12 +148,8 @@ def _make(photos: Sequence[Photo], spec: CropSpec, path: Path) -> None:
     logger.info("%d photos read in %.0f s", len(photos), time.monotonic() - started)
 
 
-def _working_crop(photo: Photo, spec: CropSpec, limits: DecodeLimits) -> RGB:
-    try:
-        image = decode(storage.read_bytes(photo.uri), limits)
-    except (ImageRefused, OSError) as error:
-        raise InputError(f"{photo.uri}: the photo can no longer be read ({error}). Run prepare again") from error
-    return working_crop(image, photo.person, spec)
+def _working_crop(photo: Photo, spec: CropSpec) -> RGB:
+    return working_crop(read_pixels(photo), photo.person, spec)
 
 
 def working_crop(image: RGB, person: DetectedPerson, spec: CropSpec) -> RGB:
