@@ -97,7 +97,7 @@ class ServerResult:
 
     Attributes:
         first_answer_s: seconds to the first correct answer.
-        disagreements: photos answered differently from the bare loop.
+        disagreements: photos answered differently from the bare loop on the same runtime.
         points: its loads.
         rounds: in turn with the bare loops, so that a machine that changes its speed changes both.
     """

@@ -78,7 +78,7 @@ class _SetRun:
         self._plan = plan
         self._result = result
         self._save = save
-        self._expected: Sequence[GivenAnswer] = []
+        self._expected: dict[Runtime, Sequence[GivenAnswer]] = {}  # the bare loops' answers
         self._batches: Mapping[str, int] = {}  # the server's count so far
 
     @contextmanager
@@ -93,15 +93,14 @@ class _SetRun:
             self._save()
 
     def measure_bare(self, runtime: Runtime) -> None:
-        """Finds the fastest configuration of a bare loop, and runs each photo. The eager answers are expected of all servers."""
+        """Finds the fastest configuration of a bare loop, and runs each photo: its answers are expected of the servers on that runtime."""
         bare_result = BareResult(runtime)
         self._result.bare.append(bare_result)
         with self.noting_failure(f"bare loop, {runtime}, one by one"):
             alone = bare.one_by_one(runtime, self._models, self._photos, self._plan.try_seconds, service.threads())
             bare_result.one_by_one_p50_ms, bare_result.one_by_one_threads = alone.p50_ms, alone.threads
-            if runtime is Runtime.EAGER:
-                self._expected = alone.answers
-            bare_result.disagreements = disagreements(alone.answers, self._expected)
+            self._expected[runtime] = alone.answers
+            bare_result.disagreements = disagreements(alone.answers, self._expected[Runtime.EAGER])
             log.info("bare loop, %s: %.1f ms a photo, disagreements: %s", runtime, alone.p50_ms, bare_result.disagreements or "none")
         with self.noting_failure(f"bare loop, {runtime}"):
             for processes, threads in bare.core_splits(cores()):
@@ -129,10 +128,10 @@ class _SetRun:
         self._result.servers.append(outcome)
         plan = self._plan
         with RunningServer(server) as running:
-            expected = self._expected[0]
-            outcome.first_answer_s = running.wait_for_first_answer(self._photos[0], expected.agrees_with)
+            expected = self._expected[server.runtime]
+            outcome.first_answer_s = running.wait_for_first_answer(self._photos[0], expected[0].agrees_with)
             log.info("%s: first right answer after %.1f s", server.name, outcome.first_answer_s)
-            outcome.disagreements = disagreements([running.ask(photo) for photo in self._photos], self._expected)
+            outcome.disagreements = disagreements([running.ask(photo) for photo in self._photos], expected)
             log.info("%s: answers that disagree: %s", server.name, outcome.disagreements or "none")
             self._save()
             self._batches = running.batches()
@@ -170,11 +169,12 @@ class _SetRun:
         cpu, wall = running.cpu_seconds() - cpu, time.monotonic() - started
         memory = running.memory_mb()
         before, self._batches = self._batches, running.batches()
+        codes = [answer.code for answer in self._expected[running.server.runtime]]
         point = Point(
             load=str(load),
             clients=load.clients if isinstance(load, ClosedLoop) else None,
             rate=load.rate if isinstance(load, OpenLoop) else None,
-            summary=summarise(record.samples, record.start, record.seconds, [answer.code for answer in self._expected]),
+            summary=summarise(record.samples, record.start, record.seconds, codes),
             client_cpu_s=record.client_cpu_s,
             server_cpu_s=cpu,
             wall_s=wall,

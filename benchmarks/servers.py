@@ -18,6 +18,7 @@ from urllib.request import Request, urlopen
 import psutil
 
 from benchmarks.answers import GivenAnswer
+from benchmarks.bare import Runtime
 from benchmarks.load import TIMEOUT_S, Upload, parse_body
 from serve_app.graph.ray_internals import free_port
 
@@ -39,6 +40,7 @@ class Server:
     Attributes:
         command: `{port}` stands for the port that it is to listen on.
         environment: added to ours; an empty value takes a variable away.
+        runtime: of its models; the answers of the bare loop on the same are the right ones.
         count_batches: asks the processes of a running one how many batches its models have run, by model.
         reports_every_s: that number is so many seconds old at most.
     """
@@ -46,6 +48,7 @@ class Server:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    runtime: Runtime = Runtime.EAGER
     count_batches: Callable[[Family], Mapping[str, int]] | None = None
     reports_every_s: float = 0
 

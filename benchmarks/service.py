@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import yaml
 
+from benchmarks.bare import Runtime
 from benchmarks.checkpoints import ModelSet
 from benchmarks.servers import ROOT, Family, NoMetrics, Server
 from serve_app.app import AppArgs
@@ -37,7 +38,7 @@ def service(models: ModelSet, settings: Mapping[str, str] | None = None) -> Serv
         "CLASSIFIER_URI": str(models.classifier),
     }
     environment |= dict(models.settings) | dict(settings or {})
-    return Server(NAME, [sys.executable, "-m", "serve_app"], environment, count_batches, REPORTS_EVERY_S)
+    return Server(NAME, [sys.executable, "-m", "serve_app"], environment, Runtime.AS_SERVED, count_batches, REPORTS_EVERY_S)
 
 
 def prepare(server: Server) -> float:

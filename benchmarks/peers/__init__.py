@@ -63,7 +63,7 @@ def peer(name: str, models: ModelSet, cores: int, python: Path = PYTHON) -> Serv
         "MODEL_CACHE_DIR": str(settings.model_cache_dir.expanduser()),  # not in the home folder that it gets
         "BENTOML_DO_NOT_TRACK": "True",
     }
-    return Server(name, [str(python), *arguments], environment)
+    return Server(name, [str(python), *arguments], environment, runtime)
 
 
 def _check(python: Path, module: str) -> None:
