@@ -38,50 +38,61 @@ export const Card = memo(function Card({ photo, threshold, ...actions }: Of) {
   );
 }, same);
 
+/**
+ * The same as a table, by its roles: a thousand rows of a `<table>` would all be laid out and painted for each change, because none can be
+ * skipped while it is out of sight.
+ */
 export function Table({ photos, ...actions }: { photos: readonly Photo[] } & Omit<Of, "photo">) {
+  const { photo, answer, people, meaning, tools } = words.columns;
   return (
-    <table className={styles["table"]}>
-      <thead>
-        <tr>
-          <th scope="col">{words.columns.photo}</th>
-          <th scope="col">{words.columns.answer}</th>
-          <th scope="col" className={styles["wide"]}>
-            {words.columns.people}
-          </th>
-          <th scope="col" className={styles["wide"]}>
-            {words.columns.meaning}
-          </th>
-          <td />
-        </tr>
-      </thead>
-      <tbody>
-        {photos.map((photo) => (
-          <Row key={photo.id} photo={photo} {...actions} />
+    <div role="table" className={styles["table"]} aria-label={words.table}>
+      <div role="rowgroup" className={styles["head"]}>
+        <div role="row" className={styles["row"]}>
+          <span role="columnheader">{photo}</span>
+          <span role="columnheader">{answer}</span>
+          <span role="columnheader" className={styles["wide"]}>
+            {people}
+          </span>
+          <span role="columnheader" className={styles["wide"]}>
+            {meaning}
+          </span>
+          <span role="columnheader">
+            <span className="visually-hidden">{tools}</span>
+          </span>
+        </div>
+      </div>
+      <div role="rowgroup">
+        {photos.map((each) => (
+          <Row key={each.id} photo={each} {...actions} />
         ))}
-      </tbody>
-    </table>
+      </div>
+    </div>
   );
 }
 
 const Row = memo(function Row({ photo, threshold, ...actions }: Of) {
   const seen = asIf(photo, threshold);
   return (
-    <tr>
-      <th scope="row">
+    <div role="row" className={styles["row"]}>
+      <div role="rowheader">
         <Link href={photoAddress(photo.id)} data-photo={photo.id}>
           <Thumbnail photo={photo} />
           <span className={styles["name"]}>{photo.name}</span>
         </Link>
-      </th>
-      <td>
+      </div>
+      <div role="cell">
         <Verdict photo={seen} />
-      </td>
-      <td className={styles["wide"]}>{photo.outcome?.answer?.person_count}</td>
-      <td className={styles["wide"]}>{seen.outcome && meaningOf(seen.outcome)}</td>
-      <td>
+      </div>
+      <div role="cell" className={styles["wide"]}>
+        {photo.outcome?.answer?.person_count}
+      </div>
+      <div role="cell" className={styles["wide"]}>
+        {seen.outcome && meaningOf(seen.outcome)}
+      </div>
+      <div role="cell">
         <Tool photo={photo} {...actions} />
-      </td>
-    </tr>
+      </div>
+    </div>
   );
 }, same);
 

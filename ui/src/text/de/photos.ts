@@ -120,7 +120,7 @@ export const photos = {
     add: "Hinzufügen",
     clear: "Leeren",
     none: (filter: string) => `Kein Foto passt zu „${filter}“.`,
-    columns: { photo: "Foto", answer: "Antwort", people: "Menschen", meaning: "Was es heißt" },
+    columns: { photo: "Foto", answer: "Antwort", people: "Menschen", meaning: "Was es heißt", tools: "Was man tun kann" },
     tool: { retry: "Noch einmal versuchen", cancel: "Abbrechen", remove: "Entfernen" },
     emptyTitle: "Noch keine Fotos",
     emptyAdvice: "Wählen Sie welche aus; sie und die Antworten bleiben hier, während Sie sich umsehen.",

@@ -120,7 +120,7 @@ export const photos = {
     add: "Add",
     clear: "Clear",
     none: (filter: string) => `No photo fits “${filter}”.`,
-    columns: { photo: "Photo", answer: "Answer", people: "People", meaning: "What it means" },
+    columns: { photo: "Photo", answer: "Answer", people: "People", meaning: "What it means", tools: "What can be done" },
     tool: { retry: "Try again", cancel: "Cancel", remove: "Remove" },
     emptyTitle: "No photos yet",
     emptyAdvice: "Choose some, and they and their answers stay here while you look around.",
