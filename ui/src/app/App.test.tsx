@@ -147,6 +147,24 @@ test("many photos: counts, a grid, a filter, one photo, its neighbours within th
   expect(document.activeElement).toHaveAttribute("data-photo");
 });
 
+test("when what had the focus is gone, the heading has it", async () => {
+  replyWith(() => HttpResponse.json(fault("internal"), { status: 500 }));
+  await choose("a.jpg", "b.jpg");
+  expect(await screen.findByText("0 with an answer, 0 unsure, 2 without")).toBeVisible();
+  server.resetHandlers();
+  await userEvent.selectOptions(screen.getByLabelText("Show"), "Can be tried again");
+  await userEvent.click(screen.getByRole("button", { name: "Try again: a.jpg" })); // it no longer fits the filter
+  await waitFor(() => expect(screen.getByRole("heading", { level: 1 })).toHaveFocus());
+  await userEvent.selectOptions(screen.getByLabelText("Show"), "All photos");
+  for (const name of ["Dismiss", "Undo"]) {
+    await choose("c.jpg");
+    await userEvent.click(await screen.findByRole("button", { name: "Remove: c.jpg" }));
+    expect(screen.getByRole("button", { name: "Undo" })).toHaveFocus();
+    await userEvent.click(screen.getByRole("button", { name }));
+    expect(screen.getByRole("heading", { level: 1 })).toHaveFocus();
+  }
+});
+
 test("an answer of the model that was measured is told by that, in words and of a hundred", async () => {
   const { name, revision, metrics } = CARDS.classifier;
   const test = { ...metrics?.["test"], photos: 1000, curve: [{ threshold: 0.5, coverage: 1, risk: 0.0688 }] };

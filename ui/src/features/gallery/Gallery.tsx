@@ -44,6 +44,12 @@ function Photos({ returnTo }: { returnTo: number | null }) {
     if (id !== null && document.activeElement === title.current) focusPhoto(id);
     if (all || document.activeElement !== title.current) awaited.current = null;
   };
+  const focused = useRef<number | null>(null); // the photo whose link or button has the focus
+  useEffect(() => {
+    // It no longer fits the filter. Of a photo that was removed, Undo gets the focus.
+    const isHere = photos.some(({ id }) => id === focused.current);
+    if (isHere && document.activeElement === document.body) focusTitle();
+  }, [photos, shown]);
 
   const cancel = () => {
     session.cancelAll();
@@ -55,7 +61,7 @@ function Photos({ returnTo }: { returnTo: number | null }) {
       <Summary photos={photos} counts={counts} title={title} onCancel={cancel} />
       <Toolbar shown={shown} focusTitle={focusTitle} />
       <Threshold />
-      <div ref={list}>
+      <div ref={list} role="presentation" onFocus={({ target }) => (focused.current = photoAround(target))} onBlur={() => (focused.current = null)}>
         {shown.length === 0 ? (
           <p className={styles["none"]}>{words.none(words.filters[arrangement.filter])}</p>
         ) : (
@@ -65,6 +71,8 @@ function Photos({ returnTo }: { returnTo: number | null }) {
     </div>
   );
 }
+
+const photoAround = (element: Element): number => Number(element.closest("li, [role=row]")?.querySelector("[data-photo]")?.getAttribute("data-photo"));
 
 interface ListProps extends Omit<ComponentProps<typeof Card>, "photo"> {
   layout: Arrangement["layout"];

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useSyncExternalStore } from "react";
+import { focusHeading } from "@/shared/focusHeading";
 import { Icon } from "@/shared/Icon";
 import { text } from "@/text";
 import type { PhotoSession } from "./session";
@@ -8,9 +9,14 @@ import styles from "./Undo.module.css";
 export function Undo({ session, onUndone }: { session: PhotoSession; onUndone: (ids: readonly number[]) => void }) {
   const removed = useSyncExternalStore(session.subscribe, session.removed);
   const button = useRef<HTMLButtonElement>(null);
+  const shown = useRef(false);
   useEffect(() => {
-    // The button that removed them has usually gone with them.
-    if (removed.length > 0 && document.activeElement === document.body) button.current?.focus();
+    const before = shown.current;
+    shown.current = removed.length > 0;
+    // The button that was pressed has usually gone: with the photos, or with this.
+    if (document.activeElement !== document.body) return;
+    if (shown.current) button.current?.focus();
+    else if (before) focusHeading();
   }, [removed]);
   if (removed.length === 0) return null;
   const undo = () => {
