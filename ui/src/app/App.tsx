@@ -1,4 +1,4 @@
-import { Suspense, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { Suspense, useEffect, useRef, useState, useSyncExternalStore, type ChangeEvent } from "react";
 import { useDropzone } from "react-dropzone";
 import { Route, Switch, useLocation, useRoute } from "wouter";
 import type { Client } from "@/api/client";
@@ -10,7 +10,6 @@ import { ACCEPT, photosOf } from "@/features/upload/folder";
 import { loadWhy } from "@/features/viewer/PhotoView";
 import { COMPARE, HOW, MODEL, PHOTO, photoAddress, PHOTOS, START } from "@/features/workspace/addresses";
 import { Announcer } from "@/features/workspace/Announcer";
-import { AS_ADDED } from "@/features/workspace/arrange";
 import { WorkspaceProvider, type Workspace } from "@/features/workspace/context";
 import type { Keeper } from "@/features/workspace/keeper";
 import { slugOf, type PhotoSession } from "@/features/workspace/session";
@@ -24,6 +23,7 @@ import { Footer, Header } from "./Frame";
 import { startOffline } from "./offline";
 import { HowPage, NotFoundPage, PhotoPage, StartPage } from "./pages";
 import { ReportHead } from "./ReportHead";
+import { useArrangement } from "./useArrangement";
 import { useGo, useScroll } from "./useGo";
 import { useKeeping } from "./useKeeping";
 import { useLeaving } from "./useLeaving";
@@ -48,7 +48,7 @@ export function App({ client, session, keeper, apiUrl }: Props) {
   const go = useGo();
   const [camera, setCamera] = useState(false);
   const [reloading, setReloading] = useState(false);
-  const [arrangement, arrange] = useState(AS_ADDED);
+  const [arrangement, arrange] = useArrangement();
   const [isPhoto, shownPhoto] = useRoute(PHOTO);
   const shown = isPhoto ? photos.find(({ id }) => slugOf(id) === shownPhoto.slug) : undefined;
   const [viewed, setViewed] = useState<number | null>(null);
@@ -64,6 +64,10 @@ export function App({ client, session, keeper, apiUrl }: Props) {
     setViewed(null);
     // One photo is shown by itself, except where it joins those in the gallery.
     go(ids.length === 1 && (path !== PHOTOS || photos.length === 0) ? photoAddress(first) : PHOTOS);
+  };
+  const takeFrom = ({ target }: ChangeEvent<HTMLInputElement>) => {
+    take([...(target.files ?? [])]);
+    target.value = ""; // or the same folder, chosen again after Clear, would be no change
   };
   const { getRootProps, getInputProps, open, isDragActive } = useDropzone({ getFilesFromEvent: filesOf, onDropAccepted: take, noClick: true, noKeyboard: true });
   usePaste(take);
@@ -131,7 +135,7 @@ export function App({ client, session, keeper, apiUrl }: Props) {
             capture="user"
             hidden
             aria-label={text.inputs.camera}
-            onChange={({ target }) => take([...(target.files ?? [])])}
+            onChange={takeFrom}
           />
           <input
             ref={folderInput}
@@ -139,7 +143,7 @@ export function App({ client, session, keeper, apiUrl }: Props) {
             {...{ webkitdirectory: "" }}
             hidden
             aria-label={text.inputs.folder}
-            onChange={({ target }) => take([...(target.files ?? [])])}
+            onChange={takeFrom}
           />
           <Announcer photos={photos} shown={shown} />
           <Area of={path} level={1} onReload={reload}>

@@ -31,6 +31,8 @@ beforeAll(() => server.listen({ onUnhandledRequest: "error" }));
 afterEach(() => {
   cleanup();
   server.resetHandlers();
-  if (hasPage) history.replaceState(null, "", "/");
+  if (!hasPage) return;
+  sessionStorage.clear();
+  history.replaceState(null, "", "/");
 });
 afterAll(() => server.close());

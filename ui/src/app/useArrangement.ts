@@ -1,0 +1,32 @@
+import { useState } from "react";
+import { AS_ADDED, isFilter, isSort, type Arrangement } from "@/features/workspace/arrange";
+
+const KEY = "arrangement";
+
+/** How the gallery shows the photos: kept over a reload, in this tab. */
+export function useArrangement(): [Arrangement, (arrangement: Arrangement) => void] {
+  const [arrangement, set] = useState(kept);
+  const arrange = (wanted: Arrangement) => {
+    set(wanted);
+    try {
+      sessionStorage.setItem(KEY, JSON.stringify(wanted));
+    } catch {
+      // no storage, or none allowed: until the page is closed
+    }
+  };
+  return [arrangement, arrange];
+}
+
+function kept(): Arrangement {
+  try {
+    const { layout, filter, sort, threshold } = JSON.parse(sessionStorage.getItem(KEY) ?? "{}") as Record<keyof Arrangement, unknown>;
+    return {
+      layout: layout === "table" ? layout : AS_ADDED.layout,
+      filter: typeof filter === "string" && isFilter(filter) ? filter : AS_ADDED.filter,
+      sort: typeof sort === "string" && isSort(sort) ? sort : AS_ADDED.sort,
+      threshold: typeof threshold === "number" ? threshold : AS_ADDED.threshold,
+    };
+  } catch {
+    return AS_ADDED;
+  }
+}
