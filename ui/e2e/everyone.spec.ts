@@ -1,4 +1,4 @@
-import { choose, expect, expectAccessible, file, heading, open, test } from "./page";
+import { choose, expect, expectAccessible, expectAccessibleEverywhere, file, heading, open, test } from "./page";
 
 test("keyboard only: choose a photo, read the answer, open the details and the service's state", async ({ page }) => {
   await open(page);
@@ -39,6 +39,31 @@ test("at 360 pixels no state scrolls sideways", async ({ page }) => {
   await page.getByRole("radio", { name: "Table" }).click();
   await expectNoSideways();
   await expectAccessible(page);
+});
+
+test("at every width and in both colour schemes, every page is accessible, and none scrolls sideways", async ({ page }) => {
+  await page.emulateMedia({ reducedMotion: "reduce" }); // colours on their way are neither the old nor the new ones
+  await open(page);
+  await expectAccessibleEverywhere(page);
+  await choose(page, file("person.jpg"));
+  await expect(heading(page, /presentation$/)).toBeVisible();
+  await expectAccessibleEverywhere(page);
+  await choose(page, file("two.jpg"), file("nobody.jpg"));
+  await expect(heading(page, "3 photos")).toBeVisible();
+  await expectAccessibleEverywhere(page);
+  await page.getByRole("radio", { name: "Table" }).click();
+  await expectAccessibleEverywhere(page);
+  await page.getByRole("link", { name: "two.jpg" }).click();
+  await expect(heading(page, /^2 people /)).toBeVisible();
+  await expectAccessibleEverywhere(page);
+  await page.getByRole("link", { name: "Compare" }).click();
+  await expect(heading(page, "Two answers side by side")).toBeVisible();
+  await expectAccessibleEverywhere(page);
+  for (const [address, name] of [["/how", "How it works"], ["/model", "How good it is"]] as const) {
+    await page.goto(address);
+    await expect(heading(page, name).first()).toBeVisible();
+    await expectAccessibleEverywhere(page);
+  }
 });
 
 test("dark mode, from the system and from the button", async ({ page }) => {

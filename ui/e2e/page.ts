@@ -56,7 +56,19 @@ export const answered = (code: string, more: object = {}) => ({
 
 export const heading = (page: Page, name: string | RegExp) => page.getByRole("heading", { name, exact: true });
 
-export const expectAccessible = async (page: Page) => {
-  const { violations } = await new AxeBuilder({ page }).analyze();
+export const expectAccessible = async (page: Page, axe = new AxeBuilder({ page })) => {
+  const { violations } = await axe.analyze();
   expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`)).toEqual([]);
+};
+
+/** On a phone, a tablet and a desktop, in both colour schemes: what depends on them. */
+export const expectAccessibleEverywhere = async (page: Page) => {
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    for (const width of [390, 768, 1440]) {
+      await page.setViewportSize({ width, height: 900 });
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+      await expectAccessible(page, new AxeBuilder({ page }).withRules(["color-contrast", "link-in-text-block", "scrollable-region-focusable"]));
+    }
+  }
 };
