@@ -103,6 +103,10 @@ test("the colours that were chosen are still there the next time, and the page c
   await page.getByRole("button", { name: "Dark colours" }).click();
   await page.reload();
   await expect(page.getByRole("button", { name: "Light colours" })).toBeVisible();
+  const bars = await page.evaluate(() => [...document.querySelectorAll<HTMLMetaElement>("meta[name=theme-color]")].filter(({ media }) => matchMedia(media).matches).length);
+  expect(bars).toBe(1);
+  await expect(page.locator("meta[name=theme-color][data-of=dark]")).toHaveAttribute("media", "all");
+  await expect(page.locator("meta[property^=og]")).toHaveCount(4);
   const manifest = await page.evaluate(async () => {
     const link = document.querySelector<HTMLLinkElement>("link[rel=manifest]");
     return (await (await fetch(link?.href ?? "")).json()) as { icons: { src: string }[] };

@@ -100,6 +100,7 @@ test("the gallery: how sure is sure enough, two answers side by side, and a repo
   await expect(heading(page, "male presentation")).toBeVisible(); // what the service answered
   await page.getByRole("link", { name: "All photos" }).click();
   await page.getByRole("button", { name: "As the service answered" }).click();
+  await expect(page.getByRole("slider")).toBeFocused();
   await expect(page.getByText("6 with an answer, 0 unsure, 0 without", { exact: true })).toBeVisible();
   await page.getByLabel("Show").selectOption("All photos");
 

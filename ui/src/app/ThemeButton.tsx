@@ -9,7 +9,13 @@ const systemIsDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 /** Shows the colours that were chosen last; called before anything is drawn. */
 export function applyTheme(): void {
   const chosen = recall(THEME);
-  if (chosen) document.documentElement.dataset["theme"] = chosen;
+  if (chosen) show(chosen);
+}
+
+/** The browser's own bars follow, whatever the system's colours are. */
+function show(theme: string): void {
+  document.documentElement.dataset["theme"] = theme;
+  for (const meta of document.querySelectorAll<HTMLMetaElement>("meta[name=theme-color]")) meta.media = meta.dataset["of"] === theme ? "all" : "not all";
 }
 
 /** Light or dark: follows the system until pressed. */
@@ -19,7 +25,7 @@ export function ThemeButton() {
   const choose = () => {
     const theme = dark ? "light" : "dark";
     remember(THEME, theme);
-    document.documentElement.dataset["theme"] = theme; // also where nothing can be stored
+    show(theme); // also where nothing can be stored
     setChosen(theme);
   };
   return (

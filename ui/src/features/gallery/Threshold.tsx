@@ -1,4 +1,4 @@
-import { useId, useMemo, useState } from "react";
+import { useId, useMemo, useRef, useState } from "react";
 import { text } from "@/text";
 import { measuredPercent, percent } from "../workspace/confidence";
 import { useWorkspace } from "../workspace/context";
@@ -13,12 +13,17 @@ export function Threshold() {
   const { photos, arrangement, arrange, measured } = useWorkspace();
   const judged = useMemo(() => judgedOf(photos), [photos]);
   const id = useId();
+  const slider = useRef<HTMLInputElement>(null);
   const [open] = useState(arrangement.threshold !== null); // afterwards it is the visitor's to open and close
   if (judged.length === 0) return null;
   const { threshold } = arrangement;
   const value = Math.max(LEAST, threshold ?? measured?.minConfidence ?? LEAST);
   const weighed = weigh(judged, value, measured);
   const set = (share: number | null) => arrange({ ...arrangement, threshold: share });
+  const reset = () => {
+    slider.current?.focus(); // the button is disabled now
+    set(null);
+  };
   return (
     <>
       <details className={styles["threshold"]} open={open} data-screen>
@@ -26,6 +31,7 @@ export function Threshold() {
         <div className={styles["row"]}>
           <label htmlFor={id}>{words.label}</label>
           <input
+            ref={slider}
             id={id}
             type="range"
             min={LEAST * 100}
@@ -38,7 +44,7 @@ export function Threshold() {
           <output htmlFor={id} className={styles["value"]}>
             {percent(value)}
           </output>
-          <button type="button" className="button" disabled={threshold === null} onClick={() => set(null)}>
+          <button type="button" className="button" disabled={threshold === null} onClick={reset}>
             {words.reset}
           </button>
         </div>
