@@ -42,6 +42,7 @@ test("at 360 pixels no state scrolls sideways", async ({ page }) => {
 });
 
 test("at every width and in both colour schemes, every page is accessible, and none scrolls sideways", async ({ page }) => {
+  test.slow(); // on a busy machine axe takes two seconds, and is asked two dozen times
   await page.emulateMedia({ reducedMotion: "reduce" }); // colours on their way are neither the old nor the new ones
   await open(page);
   await expectAccessibleEverywhere(page);
