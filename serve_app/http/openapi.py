@@ -49,12 +49,13 @@ _BODY = _FILE | {"minLength": 1}
 _REQUEST_ID = "0b9c1f5e7d0a4f9c8a54d7d1f0a3e6b2"
 _MODEL = ModelRevisions(detector="person-detector@5f2c1a9e", classifier="gender-classifier@8d41b07c")
 _PERSON = Person(box=(0.31, 0.08, 0.72, 0.97), score=0.94)
+_PEOPLE = [_PERSON, Person(box=(0.7, 0.21, 0.93, 0.9), score=0.87), Person(box=(0.02, 0.4, 0.12, 0.71), score=0.55)]
 
 
-def _answered(prediction: str | None, male: float) -> AnsweredPerson:
+def _answered(person: Person, prediction: str | None, male: float) -> AnsweredPerson:
     code = Code.OK if prediction else Code.UNSURE
     return AnsweredPerson(
-        **dict(_PERSON),
+        **dict(person),
         code=code,
         prediction=prediction,
         confidence=male if prediction else 0.0,
@@ -76,7 +77,7 @@ _ANSWERS = {
         model=_MODEL,
     ),
     Code.NO_PERSON: Answer.refusal(Code.NO_PERSON, _REQUEST_ID, model=_MODEL),
-    Code.MULTIPLE_PEOPLE: Answer.refusal(Code.MULTIPLE_PEOPLE, _REQUEST_ID, people=[_PERSON] * 3, model=_MODEL),
+    Code.MULTIPLE_PEOPLE: Answer.refusal(Code.MULTIPLE_PEOPLE, _REQUEST_ID, people=_PEOPLE, model=_MODEL),
     Code.UNSURE: Answer(
         prediction=None,
         confidence=0.0,
@@ -96,11 +97,7 @@ _EACH = Answer(
     probabilities=None,
     error=None,
     code=Code.OK,
-    people=[
-        _answered("male", 0.985),
-        _answered(None, 0.534),
-        Person(box=(0.02, 0.4, 0.12, 0.71), score=0.55),
-    ],
+    people=[_answered(_PEOPLE[0], "male", 0.985), _answered(_PEOPLE[1], None, 0.534), _PEOPLE[2]],
     request_id=_REQUEST_ID,
     model=_MODEL,
 )
