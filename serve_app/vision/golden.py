@@ -103,9 +103,9 @@ class GoldenDetector(_Golden):
 
     @classmethod
     def of(cls, detector: Detector) -> Self:
-        """The answers of a detector about the pictures in which it is surest of a person."""
+        """The answers of a detector about the pictures in which it is surest of all that it finds."""
         found = {number: _best_boxes(detector, number) for number in range(CANDIDATES)}
-        chosen = sorted(found, key=lambda number: (-found[number][0].score, number))[:PICTURES]
+        chosen = sorted(found, key=lambda number: (-min(best.score for best in found[number]), number))[:PICTURES]
         return cls(size=_prepared_size(detector), found={number: found[number] for number in sorted(chosen)})
 
     def fits(self, detector: Detector) -> bool:
