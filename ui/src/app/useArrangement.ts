@@ -1,5 +1,6 @@
 import { useState } from "react";
 import { AS_ADDED, isFilter, isSort, type Arrangement } from "@/features/workspace/arrange";
+import { recall, remember } from "@/shared/remembered";
 
 const KEY = "arrangement";
 
@@ -8,18 +9,14 @@ export function useArrangement(): [Arrangement, (arrangement: Arrangement) => vo
   const [arrangement, set] = useState(kept);
   const arrange = (wanted: Arrangement) => {
     set(wanted);
-    try {
-      sessionStorage.setItem(KEY, JSON.stringify(wanted));
-    } catch {
-      // no storage, or none allowed: until the page is closed
-    }
+    remember(KEY, JSON.stringify(wanted), "sessionStorage");
   };
   return [arrangement, arrange];
 }
 
 function kept(): Arrangement {
   try {
-    const { layout, filter, sort, threshold } = JSON.parse(sessionStorage.getItem(KEY) ?? "{}") as Record<keyof Arrangement, unknown>;
+    const { layout, filter, sort, threshold } = JSON.parse(recall(KEY, "sessionStorage") ?? "{}") as Record<keyof Arrangement, unknown>;
     return {
       layout: layout === "table" ? layout : AS_ADDED.layout,
       filter: typeof filter === "string" && isFilter(filter) ? filter : AS_ADDED.filter,

@@ -1,15 +1,17 @@
-/** A choice that outlasts the visit. Browsers may forbid to store it: then it lasts until the page is closed. */
-export function recall(name: string): string | null {
+type Place = "localStorage" | "sessionStorage";
+
+/** A choice that outlasts the visit, or in `sessionStorage` a reload. Browsers may forbid to store it: then it lasts until the page is closed. */
+export function recall(name: string, storage: Place = "localStorage"): string | null {
   try {
-    return localStorage.getItem(name);
+    return window[storage].getItem(name);
   } catch {
     return null;
   }
 }
 
-export function remember(name: string, value: string): void {
+export function remember(name: string, value: string, storage: Place = "localStorage"): void {
   try {
-    localStorage.setItem(name, value);
+    window[storage].setItem(name, value);
   } catch {
     return;
   }
