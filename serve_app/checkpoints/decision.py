@@ -54,7 +54,7 @@ def _reason(error: Exception) -> str:
     return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
 
 
-FAINT_HEAD = 0.05  # score
+FAINT = 0.05  # score: fainter boxes are not looked at
 
 
 class DetectorDecision(Decision):
@@ -68,6 +68,8 @@ class DetectorDecision(Decision):
         headed_score_threshold: the same as `score_threshold`, for a person with a head; None: no other than for people without.
         close_up_threshold: the same for somebody who is nearly all head: people close up are easy to find, and so are animals to take for
             them.
+        portrait_height: where the largest head takes up more than this share of the photo's height, the photo is a portrait, and people
+            with much smaller heads, or heads cut off at the side, are in its background.
         min_area: the box's share of the photo's area must be above this.
         min_height: the box's share of the photo's height must be above this.
         max_overlap: of two boxes with a larger intersection over union, the one with the lower score is a duplicate.
@@ -79,6 +81,7 @@ class DetectorDecision(Decision):
     cropped_head_threshold: float | None = Field(None, ge=0, le=1)
     headed_score_threshold: float | None = Field(None, ge=0, le=1)
     close_up_threshold: float = Field(0.0, ge=0, le=1)
+    portrait_height: float = Field(1.0, ge=0, le=1)
     min_area: float = Field(0.05, ge=0, le=1)
     min_height: float = Field(0.20, ge=0, le=1)
     max_overlap: float = Field(0.7, gt=0, le=1)
@@ -90,9 +93,14 @@ class DetectorDecision(Decision):
         return self.score_threshold if self.headed_score_threshold is None else self.headed_score_threshold
 
     @property
+    def body_floor(self) -> float:
+        """Where heads are known, people with a score above this are looked at: a faint body counts as none, but tells whose a head is."""
+        return min(self.score_threshold, self.least_score, FAINT)
+
+    @property
     def head_floor(self) -> float:
         """Heads with a score above this are looked at: a faint one tells that somebody is nearly all head, though it counts as none."""
-        return min(self.least_cropped_head, FAINT_HEAD) if self.close_up_threshold else self.least_cropped_head
+        return min(self.least_cropped_head, FAINT) if self.close_up_threshold else self.least_cropped_head
 
     @property
     def least_cropped_head(self) -> float:

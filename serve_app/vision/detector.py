@@ -43,7 +43,7 @@ class Detector:
         return self._resize(photo)
 
     def detect(self, photos: Sequence[RGB]) -> list[list[DetectedPerson]]:
-        """Detects people and their heads in prepared photos, with scores above the decision's thresholds.
+        """Detects people and their heads in prepared photos, with the scores that the decision looks at.
 
         `people_that_count` applies the person rule.
 
@@ -75,9 +75,10 @@ class Detector:
         return self.detect([self.prepare(photo) for photo in photos])
 
     def _people(self, scores: Floats, boxes: Floats) -> list[DetectedPerson]:
-        """The people above the threshold, from the scores (queries, classes) and boxes (queries, 4) of one photo."""
+        """The people that are looked at, from the scores (queries, classes) and boxes (queries, 4) of one photo."""
         rule = self.decision
-        people = [DetectedPerson(box, score) for box, score in _above(min(rule.score_threshold, rule.least_score), scores[:, 0], boxes)]
+        floor = rule.body_floor if self._knows_heads else rule.score_threshold
+        people = [DetectedPerson(box, score) for box, score in _above(floor, scores[:, 0], boxes)]
         if not self._knows_heads:
             return people
         return with_heads(people, [DetectedHead(box, score) for box, score in _above(rule.head_floor, scores[:, 1], boxes)])

@@ -15,7 +15,8 @@ SAME_HEAD = 0.4  # intersection over union: two boxes of heads that overlap more
 INSIDE = 0.6  # share of a head's box that lies in the box of the person whose head it is
 CLOSE_UP = 0.7  # share of a person's box that the head covers in a picture of a face from edge to edge
 PART = 0.75  # share of a box without a head that lies in the box of a person with one, and so is a part of that person
-BYSTANDER = 0.6  # of the height of the largest head: smaller heads without a body are people in the background
+BYSTANDER = 0.5  # of the height of the largest head: somebody with a smaller one may be in the background
+SIDE = 0.02  # of the photo's width: a head nearer to the left or right edge is cut off
 # From a head to the box of its person, where no box of a person was found: about the shoulders and the chest.
 SHOULDERS, CHEST = 2.2, 3.0  # widths and heights of the head
 
@@ -76,7 +77,7 @@ def people_that_count(detected: Sequence[DetectedPerson], rule: DetectorDecision
     """Applies the person rule; sorted by score, highest first.
 
     Duplicates are dropped before small boxes, so a part of a person is never kept without the whole. People with heads come first, so
-    that their parts are recognised as such. Faint heads do not count, but come with the people that do.
+    that their parts are recognised as such. Faint heads do not count, but come with the people that do. Nor do people in the background.
     """
     likely = [p for p in detected if not (_is_close_up(p) and p.score <= rule.close_up_threshold)]
     seen = [p if _has_head(p, rule) else replace(p, head=None) for p in likely if p.body_found or _has_head(p, rule)]
@@ -87,8 +88,9 @@ def people_that_count(detected: Sequence[DetectedPerson], rule: DetectorDecision
         if all(overlap(person.box, other.box) <= rule.max_overlap and not _is_part(person, other) for other in kept):
             kept.append(person)
     counted = [person for person in kept if person.area > rule.min_area and person.height > rule.min_height]
-    largest = max((_head_height(person) for person in counted), default=0.0)
-    counted = [person for person in counted if person.body_found or _head_height(person) >= BYSTANDER * largest]
+    if counted:
+        nearest = max(counted, key=_head_height)
+        counted = [person for person in counted if not _is_in_background(person, nearest, rule)]
     heads = {person.box: person.head for person in likely}
     return sorted((_with_head_to_crop(person, heads[person.box], rule) for person in counted), key=lambda p: p.score, reverse=True)
 
@@ -123,6 +125,18 @@ def _is_close_up(person: DetectedPerson) -> bool:
 
 def _head_height(person: DetectedPerson) -> float:
     return person.head.box[3] - person.head.box[1] if person.head else 0.0
+
+
+def _is_in_background(person: DetectedPerson, nearest: DetectedPerson, rule: DetectorDecision) -> bool:
+    """A small head without a body; in a portrait, everybody whose head is small, not seen, or cut off at the side."""
+    is_small = _head_height(person) < BYSTANDER * _head_height(nearest)
+    if _head_height(nearest) <= rule.portrait_height:
+        return is_small and not person.body_found
+    return is_small or (_is_cut_off(person) and not _is_cut_off(nearest))
+
+
+def _is_cut_off(person: DetectedPerson) -> bool:
+    return person.head is not None and (person.head.box[0] < SIDE or person.head.box[2] > 1 - SIDE)
 
 
 def _is_part(person: DetectedPerson, other: DetectedPerson) -> bool:

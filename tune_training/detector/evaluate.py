@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from serve_app.checkpoints import GOLDEN_FILE
-from serve_app.checkpoints.decision import DetectorDecision
+from serve_app.checkpoints.decision import DECISION_FILE, FAINT, DetectorDecision
 from serve_app.codes import Code
 from serve_app.settings import EMBEDDED_DETECTOR
 from serve_app.vision.decoding import ImageRefused, decode
@@ -27,7 +27,6 @@ from tune_training.io.models import Threads, decode_limits, load_detector, set_t
 logger = logging.getLogger(__name__)
 
 COUNTS = ("0", "1", "2+")
-SCORE_FLOOR = 0.05  # below every threshold worth considering
 PORTRAITS_PER_SOURCE = 300
 THRESHOLDS = tuple(round(number / 100, 2) for number in range(6, 80, 2))
 CHOICES = {  # of the numbers that are chosen on validation data, in the order in which they are
@@ -36,8 +35,10 @@ CHOICES = {  # of the numbers that are chosen on validation data, in the order i
     "head_threshold": THRESHOLDS,
     "headed_score_threshold": THRESHOLDS,
     "close_up_threshold": (0.0, *THRESHOLDS),
+    "portrait_height": (0.25, 0.3, 0.35, 0.4, 0.5, 1.0),
 }
 ROUNDS = 3
+START = DetectorDecision(score_threshold=0.5, head_threshold=0.5)
 
 
 def true_count(photo: AnnotatedPhoto, rule: DetectorDecision) -> int:
@@ -82,14 +83,18 @@ def count_metrics(photos: Sequence[AnnotatedPhoto], found: Sequence[Sequence[Det
 
 
 def choose_detector_decision(
-    photos: Sequence[AnnotatedPhoto], found: Sequence[Sequence[DetectedPerson]], single: Sequence[Sequence[DetectedPerson]]
+    photos: Sequence[AnnotatedPhoto],
+    found: Sequence[Sequence[DetectedPerson]],
+    single: Sequence[Sequence[DetectedPerson]],
+    start: DetectorDecision = START,
 ) -> DetectorDecision:
     """Chooses the thresholds and the overlap of duplicates on validation data, one after the other; the size rule stays the original's.
 
     Args:
         photos: annotated photos.
-        found: detections in them, down to `SCORE_FLOOR`.
+        found: detections in them, down to `FAINT`, as in the service.
         single: detections in photos that show one person each (portraits); may be empty.
+        start: where the search begins; what it does not choose stays as it is there.
 
     The choice maximises the mean of the accuracy, the balanced accuracy and, with portraits, the share of portraits answered. Each number
     is chosen with the others as they are, a few times over: all combinations would be a million.
@@ -102,7 +107,7 @@ def choose_detector_decision(
             scores.append(float(np.mean([gate(people_that_count(people, rule)) is Code.OK for people in single])))
         return float(np.mean(scores))
 
-    best = DetectorDecision(score_threshold=0.5, head_threshold=0.5)
+    best = start
     for name, choices in list(CHOICES.items()) * ROUNDS:
         best = max([best, *(best.model_copy(update={name: choice}) for choice in choices)], key=value)
     logger.info("chosen on validation: %s, value %.4f", best, value(best))
@@ -137,9 +142,10 @@ def evaluate_detector(
 def _choose(uri: str, people: Path, portraits: str | None, threads: int) -> None:
     if not Path(uri).is_dir():
         raise InputError(f"{uri}: decision.json is written beside the weights, so this must be a folder")
-    finder = load_detector(uri, threads, {"score_threshold": SCORE_FLOOR, "head_threshold": SCORE_FLOOR})
+    finder = load_detector(uri, threads, {"score_threshold": FAINT, "head_threshold": FAINT})
     photos = read_coco(people / "val.json")
     single = sample_by_source(read_labelled(portraits).split("val"), PORTRAITS_PER_SOURCE) if portraits else []
     found = detections([str(photo.path) for photo in photos], finder)
-    rule = choose_detector_decision(photos, found, detections([photo.uri for photo in single], finder))
-    rule.write(finder.checkpoint.path)
+    folder = finder.checkpoint.path
+    start = DetectorDecision.read(folder) if (folder / DECISION_FILE).exists() else START
+    choose_detector_decision(photos, found, detections([photo.uri for photo in single], finder), start).write(folder)

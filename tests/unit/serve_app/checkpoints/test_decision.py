@@ -45,7 +45,7 @@ def test_zero_is_an_override(tmp_path: Path) -> None:
     "decision",
     [
         DetectorDecision(score_threshold=0.25, input_size=320),
-        DetectorDecision(score_threshold=0.6, head_threshold=0.4, headed_score_threshold=0.2, close_up_threshold=0.7),
+        DetectorDecision(score_threshold=0.6, head_threshold=0.4, headed_score_threshold=0.2, close_up_threshold=0.7, portrait_height=0.4),
         ClassifierDecision(crop_margin=0.3, crop_aspect=1.25, temperature=1.7, min_confidence=0.8),
         ClassifierDecision(views=("head", "person"), head_margin=0.1),
     ],

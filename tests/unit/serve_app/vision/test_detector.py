@@ -14,7 +14,7 @@ from PIL import Image
 from transformers import AutoModelForObjectDetection, DetrImageProcessorPil
 
 from serve_app.checkpoints import Checkpoint, CheckpointError, resolve
-from serve_app.checkpoints.decision import FAINT_HEAD, DecisionError, DetectorDecision
+from serve_app.checkpoints.decision import FAINT, DecisionError, DetectorDecision
 from serve_app.vision.detector import Detector
 from serve_app.vision.images import RGB
 from serve_app.vision.people import DetectedPerson
@@ -133,17 +133,24 @@ def test_a_checkpoint_without_heads_knows_none(checkpoints: dict[DetectorKind, C
     assert not any(person.heads_known or person.head for person in people)
 
 
-def test_only_heads_above_their_threshold_and_people_above_the_lower_of_theirs_are_found(tmp_path: Path) -> None:
+def test_only_heads_above_their_threshold_are_found(tmp_path: Path) -> None:
     checkpoint = resolve(str(write_tiny_detector(tmp_path, "rt_detr", ("person", "head"), signal=True)), tmp_path)
     everything = everyone(load(checkpoint, head_threshold=0.0)(MIXED_SHAPES))
     heads = sorted(person.head.score for person in everything if person.head)
-    scores = sorted(person.score for person in everything if person.body_found)
-    least, head_threshold = scores[len(scores) // 2], heads[len(heads) // 2]
-    overrides = {"score_threshold": 1.0, "headed_score_threshold": least, "head_threshold": head_threshold}
-    people = everyone(load(checkpoint, **overrides)(MIXED_SHAPES))
-    assert people
-    assert all(person.head.score > head_threshold for person in people if person.head)
-    assert min(person.score for person in people if person.body_found) > least
+    threshold = heads[len(heads) // 2]
+    found = [person.head.score for person in everyone(load(checkpoint, head_threshold=threshold)(MIXED_SHAPES)) if person.head]
+    assert sorted(found) == [score for score in heads if score > threshold]
+
+
+def test_faint_bodies_are_found_whatever_the_thresholds_where_heads_are_known(tmp_path: Path) -> None:
+    """They tell whose a head is: without them, a head over a faint body would be a person whose body was not found."""
+    checkpoint = resolve(str(write_tiny_detector(tmp_path, "rt_detr", ("person", "head"), signal=True)), tmp_path)
+    bodies = [
+        sorted(person.score for person in everyone(load(checkpoint, **thresholds)(MIXED_SHAPES)) if person.body_found)
+        for thresholds in ({"score_threshold": 0.0}, {"score_threshold": 1.0}, {"score_threshold": 1.0, "headed_score_threshold": 0.5})
+    ]
+    assert bodies[1] == bodies[2] == [score for score in bodies[0] if score > FAINT]
+    assert bodies[1]
 
 
 def test_faint_heads_are_found_where_they_tell_that_somebody_is_nearly_all_head(tmp_path: Path) -> None:
@@ -155,7 +162,7 @@ def test_faint_heads_are_found_where_they_tell_that_somebody_is_nearly_all_head(
         person.head.score for person in everyone(load(checkpoint, head_threshold=1.0, close_up_threshold=0.7)(MIXED_SHAPES)) if person.head
     ]
     assert found
-    assert sorted(found) == sorted(score for score in everything if score > FAINT_HEAD)
+    assert sorted(found) == sorted(score for score in everything if score > FAINT)
 
 
 def test_faint_heads_are_found_where_they_are_cropped(tmp_path: Path) -> None:

@@ -138,14 +138,38 @@ def test_a_faint_face_without_a_body_is_nobody() -> None:
     assert counted([], [head((0.3, 0.2, 0.6, 0.7), 0.55)]) == []
 
 
+def test_a_head_over_a_faint_body_is_nobody() -> None:
+    assert counted([person(score=0.1)], [head()]) == []
+
+
 def test_a_tiny_head_without_a_body_is_nobody() -> None:
     assert counted([], [head((0.5, 0.5, 0.53, 0.54))]) == []
 
 
 def test_a_small_face_at_the_edge_behind_a_large_one_is_background() -> None:
-    face, behind = head((0.3, 0.1, 0.7, 0.6)), head((0.85, 0.3, 1.0, 0.55))
+    face, behind = head((0.3, 0.1, 0.7, 0.6)), head((0.85, 0.3, 1.0, 0.5))
     assert len(counted([person((0.1, 0.0, 0.9, 1.0))], [face, behind])) == 1
     assert len(counted([person((0.1, 0.0, 0.9, 1.0)), person((0.8, 0.2, 1.0, 1.0), 0.7)], [face, behind])) == 2  # its body is seen
+
+
+def test_people_behind_the_one_of_a_portrait_are_background() -> None:
+    """Where one head takes up much of the photo: those whose head is less than half as high, not seen, or cut off at the side."""
+    rule = HEADED_RULE.model_copy(update={"portrait_height": 0.4})
+    front, face = person((0.1, 0.0, 0.7, 1.0)), head((0.2, 0.05, 0.6, 0.5))
+    behind = person((0.7, 0.2, 1.0, 1.0), 0.7)
+    for behind_it in ([head((0.8, 0.2, 0.95, 0.4))], [head((0.8, 0.2, 0.99, 0.6))], []):
+        assert [each.box for each in counted([front, behind], [face, *behind_it], rule)] == [front.box]
+        assert len(counted([front, behind], [face, *behind_it])) == 2  # unless the rule is there
+    beside = head((0.75, 0.2, 0.95, 0.5))
+    assert gate(counted([front, behind], [face, beside], rule)) is Code.MULTIPLE_PEOPLE
+    both_cut_off = person((0.0, 0.0, 0.7, 1.0)), head((0.0, 0.05, 0.4, 0.5))
+    assert gate(counted([both_cut_off[0], behind], [both_cut_off[1], head((0.8, 0.2, 1.0, 0.6))], rule)) is Code.MULTIPLE_PEOPLE
+
+
+def test_people_far_away_are_no_portrait() -> None:
+    rule = HEADED_RULE.model_copy(update={"portrait_height": 0.4})
+    near, far = person((0.1, 0.0, 0.5, 1.0)), person((0.6, 0.3, 0.9, 1.0), 0.7)
+    assert len(counted([near, far], [head((0.2, 0.0, 0.4, 0.39)), head((0.7, 0.3, 0.8, 0.4))], rule)) == 2
 
 
 def test_a_face_from_edge_to_edge_is_one_person() -> None:

@@ -104,6 +104,23 @@ def test_portraits_pull_the_threshold_to_where_they_are_answered() -> None:
     assert choose_detector_decision(photos, detected, portraits).score_threshold < 0.3
 
 
+def test_the_height_from_which_a_head_makes_a_portrait_is_chosen() -> None:
+    """Behind the person of a portrait there is somebody, as tall as the second of two people in a street."""
+
+    def two(height: float) -> list[DetectedPerson]:
+        first = DetectedPerson(LEFT, 0.9, DetectedHead((0.1, 0.0, 0.4, height), 0.9), heads_known=True)
+        return [first, DetectedPerson(RIGHT, 0.9, DetectedHead((0.7, 0.0, 0.8, 0.05), 0.9), heads_known=True)]
+
+    photos, detected = [photo(), photo(LEFT), photo(LEFT, RIGHT)], [[], found((LEFT, 0.9)), two(0.2)]
+    assert choose_detector_decision(photos, detected, [two(0.45)] * 3).portrait_height in (0.25, 0.3, 0.35, 0.4)
+
+
+def test_what_is_not_chosen_stays_as_it_was() -> None:
+    start = DetectorDecision(cropped_head_threshold=0.1, min_area=0.02, input_size=320)
+    rule = choose_detector_decision([photo(), photo(LEFT)], [found(), found((LEFT, 0.9))], [], start)
+    assert (rule.cropped_head_threshold, rule.min_area, rule.input_size) == (0.1, 0.02, 320)
+
+
 def test_detections_are_those_of_the_photos_in_their_order(tmp_path: Path) -> None:
     photos = read_coco(write_people(tmp_path, ["val"], photos=18) / "val.json")
     people = detections([str(photo.path) for photo in photos], FigureFinder().as_detector())
