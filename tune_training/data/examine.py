@@ -25,7 +25,7 @@ from tune_training.data.near_duplicates import perceptual_hash
 from tune_training.data.photo import WHOLE_PHOTO, Photo
 from tune_training.io import storage
 from tune_training.io.batches import NAME_IS_NO_TEXT, BatchReader, Unread
-from tune_training.io.models import decode_limits, decoding
+from tune_training.io.models import decode_limits, decoding, person_rule
 from tune_training.io.parts import Parts
 from tune_training.io.workers import Engine, work_on
 
@@ -82,7 +82,7 @@ def examine(
         close_up_sources: sources whose photos it is not asked about.
         cache: folder or prefix of the findings of earlier runs; it grows.
     """
-    state = [detector.revision if detector else "", decoding(), str(_VERSION)]
+    state = [detector.revision if detector else "", decoding(), person_rule(), str(_VERSION)]
     parts = Parts(storage.join(cache, hashlib.sha256("\n".join(state).encode()).hexdigest()[:16]), _SCHEMA_OF_CACHE)
     rows = parts.read().to_pylist()
     by_content = _by_content(rows)

@@ -29,7 +29,7 @@ from tune_training.evaluate.scores import Judged
 from tune_training.io import storage
 from tune_training.io.batches import batches
 from tune_training.io.errors import InputError
-from tune_training.io.models import decode_limits, decoding, network_versions
+from tune_training.io.models import decode_limits, decoding, network_versions, person_rule
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +124,7 @@ def _pair(detector: Detector, classifier: Classifier) -> str:
         *(hashlib.sha256(content).hexdigest() for content in files),
         repr(classifier.crop_spec),
         decoding(),
+        person_rule(),
         network_versions(),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -1,5 +1,7 @@
 """The two models and the decoder, set up as the commands need them."""
 
+import hashlib
+import inspect
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
@@ -11,6 +13,7 @@ import typer
 from serve_app.checkpoints import MANIFEST_FILE, resolve
 from serve_app.runtimes.base import RunOptions, has_cuda
 from serve_app.settings import cores, get_settings
+from serve_app.vision import cropping, detector, people
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.decoding import DecodeLimits
 from serve_app.vision.detector import Detector
@@ -69,6 +72,12 @@ def decoding() -> str:
 def network_versions() -> str:
     """All that decides what a network answers here, beside its files and its input: likewise."""
     return repr((has_cuda(get_settings().device), _versions("torch", "transformers")))
+
+
+@cache
+def person_rule() -> str:
+    """A digest of the code that decides who counts in a photo and what is cropped: likewise, for what depends on these."""
+    return hashlib.sha256("".join(map(inspect.getsource, (cropping, detector, people))).encode()).hexdigest()
 
 
 @cache

@@ -27,7 +27,7 @@ from tune_training.data.labelling import is_photo, other_files
 from tune_training.io import storage
 from tune_training.io.batches import NAME_IS_NO_TEXT, BatchReader, Unread, describe_unread
 from tune_training.io.errors import Incomplete, InputError
-from tune_training.io.models import decode_limits, decoding
+from tune_training.io.models import decode_limits, decoding, person_rule
 from tune_training.io.parts import Parts
 from tune_training.io.storage import StoredFile
 from tune_training.io.workers import Engine, work_on
@@ -208,8 +208,8 @@ def _with_version(rows: Sequence[dict[str, Any]], files: dict[str, StoredFile], 
 
 
 def _version(file: StoredFile, most_people: int) -> str:
-    """Of the file, of all that decodes it, and of the question: when one of them changes, it is answered anew."""
-    how = f"{decoding()} {get_settings().model_runtime} {most_people}"
+    """Of the file, of all that decodes it and finds people in it, and of the question: when one of them changes, it is answered anew."""
+    how = f"{decoding()} {person_rule()} {get_settings().model_runtime} {most_people}"
     return f"{file.version} {hashlib.sha256(how.encode()).hexdigest()[:12]}"
 
 

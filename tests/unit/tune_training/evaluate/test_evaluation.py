@@ -150,8 +150,9 @@ def test_margins_are_of_the_logits_whatever_the_temperature(model: Path, table: 
     assert np.abs(margins[0]).min() > 1e-4
 
 
+@pytest.mark.parametrize("what", ["decoding", "person_rule"])
 def test_answers_are_asked_anew_when_what_decides_them_has_changed(
-    model: Path, table: Path, finder: FigureFinder, monkeypatch: pytest.MonkeyPatch
+    what: str, model: Path, table: Path, finder: FigureFinder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = read_labelled(str(table)).split("val")
 
@@ -162,7 +163,7 @@ def test_answers_are_asked_anew_when_what_decides_them_has_changed(
 
     all_of_them = asked()
     assert (all_of_them > 0, asked()) == (True, 0)
-    monkeypatch.setattr(answers, "decoding", lambda: "another decoder")
+    monkeypatch.setattr(answers, what, lambda: "another one")
     assert asked() == all_of_them
 
 
