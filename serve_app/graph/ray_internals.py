@@ -199,6 +199,10 @@ EVERYWHERE = {
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",  # a dead proxy is replaced after three checks, which are 10 s apart by default
     "RAY_SERVE_CONTROLLER_CALLBACK_IMPORT_PATH": f"{__name__}:{prepare_controller.__name__}",
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "1",  # of Serve's controller: ten looks a second, the default, take 6 % of a core
+    # Replicas have one event loop for Ray's work, for the router and for ours, so that a call changes thread less often: nothing of ours
+    # blocks the loop, because models, decoding and loading have threads of their own.
+    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+    "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
     "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "1000",  # each replica adds its counts up this often, and Ray exports them every ten seconds
     "REPORTER_UPDATE_INTERVAL_MS": "15000",  # looks of Ray's agent at all processes of its machine; Prometheus asks as often
     # glibc keeps what was freed, by default up to 32 MB at a time for each of 16 arenas: pixels of large photos go back to the system.
