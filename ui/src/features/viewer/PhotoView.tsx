@@ -75,8 +75,8 @@ export function PhotoView({ photo, onRemove, onReload }: Props) {
           <button type="button" className={`button round plain ${styles["print"] ?? ""}`} aria-label={text.report.print} title={text.report.print} onClick={() => print()}>
             <Icon name="print" />
           </button>
-          <button type="button" className="button compact" onClick={openCamera}>
-            <Icon name="camera" /> <span>{words.camera}</span>
+          <button type="button" className="button round plain" aria-label={words.camera} title={words.camera} onClick={openCamera}>
+            <Icon name="camera" />
           </button>
           {many ? (
             <>
