@@ -87,7 +87,7 @@ class Picture:
         noise = np.random.default_rng(0).normal(0, 4, (*pixels.shape[:2], 1))
         FOLDER.mkdir(exist_ok=True)
         Image.fromarray((pixels + noise).clip(0, 255).astype(np.uint8)).save(FOLDER / f"{name}.jpg", quality=84)
-        picture.crop(SHOWN).resize(SHOWN_SIZE, Image.Resampling.LANCZOS).save(FOLDER / f"{name}.webp", quality=84, method=6)
+        picture.crop(SHOWN).resize(SHOWN_SIZE, Image.Resampling.LANCZOS).save(FOLDER / f"{name}-small.jpg", quality=82, optimize=True)
 
 
 @dataclass(frozen=True)

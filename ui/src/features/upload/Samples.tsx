@@ -3,15 +3,15 @@ import { text } from "@/text";
 import { useWorkspace } from "../workspace/context";
 import styles from "./Samples.module.css";
 import beard from "./samples/beard.jpg";
-import beardSmall from "./samples/beard.webp";
+import beardSmall from "./samples/beard-small.jpg";
 import longHair from "./samples/long-hair.jpg";
-import longHairSmall from "./samples/long-hair.webp";
+import longHairSmall from "./samples/long-hair-small.jpg";
 import nobody from "./samples/nobody.jpg";
-import nobodySmall from "./samples/nobody.webp";
+import nobodySmall from "./samples/nobody-small.jpg";
 import shortHair from "./samples/short-hair.jpg";
-import shortHairSmall from "./samples/short-hair.webp";
+import shortHairSmall from "./samples/short-hair-small.jpg";
 import two from "./samples/two.jpg";
-import twoSmall from "./samples/two.webp";
+import twoSmall from "./samples/two-small.jpg";
 
 const words = text.start;
 const SAMPLES: readonly [keyof typeof words.sampleNames, picture: string, small: string][] = [
