@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { choose, expect, expectAccessible, expectAccessibleEverywhere, file, heading, open, test } from "./page";
 
 test("keyboard only: choose a photo, read the answer, open the details and the service's state", async ({ page }) => {
@@ -39,6 +40,14 @@ test("at 360 pixels no state scrolls sideways", async ({ page }) => {
   await page.getByRole("radio", { name: "Table" }).click();
   await expectNoSideways();
   await expectAccessible(page);
+  const name = `${"a long name ".repeat(6)}.jpg`;
+  await page.getByLabel("Photos", { exact: true }).setInputFiles({ name, mimeType: "image/jpeg", buffer: readFileSync(file("person.jpg")) });
+  await expect(heading(page, "4 photos")).toBeVisible();
+  await page.getByRole("link", { name }).click();
+  await expectNoSideways();
+  await page.getByRole("link", { name: "Compare" }).click();
+  await expect(heading(page, "Two answers side by side")).toBeVisible();
+  await expectNoSideways();
 });
 
 test("at every width and in both colour schemes, every page is accessible, and none scrolls sideways", async ({ page }) => {

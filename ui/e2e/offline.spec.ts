@@ -39,7 +39,7 @@ test("with no network, a reload shows the page with what was kept, also at its o
   await expect(page.getByRole("button", { name: "Service: Not reachable" })).toBeVisible();
   await expectAccessible(page);
   await page.getByRole("link", { name: "Photos (1)" }).click();
-  await expect(heading(page, "1 photos")).toBeVisible();
+  await expect(heading(page, "1 photo")).toBeVisible();
   await page.goto(`${url}/how`);
   await expect(heading(page, "How it works").first()).toBeVisible();
   await page.goto(`${url}/model`);
@@ -60,10 +60,10 @@ test("a deployment in the middle of a visit: open tabs keep all their parts, and
     return true;
   };
   await page.getByRole("link", { name: "Photos (1)" }).click();
-  await expect(heading(page, "1 photos")).toBeVisible();
+  await expect(heading(page, "1 photo")).toBeVisible();
   await page.reload();
   await expect(page.getByText("newly deployed")).toBeVisible();
-  await expect(heading(page, "1 photos")).toBeVisible();
+  await expect(heading(page, "1 photo")).toBeVisible();
 });
 
 test("only the page's own files are kept, and none of what the service says", async ({ page }) => {

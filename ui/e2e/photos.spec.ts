@@ -32,7 +32,7 @@ test("several people: an answer for each, by mouse and keyboard, in the gallery 
   await page.reload(); // the photo is not kept, its answers are
   await expect(entries).toHaveCount(2);
   await page.getByRole("link", { name: "Photos (1)" }).click();
-  await expect(heading(page, "1 photos")).toBeVisible();
+  await expect(heading(page, "1 photo")).toBeVisible();
   await expect(page.getByRole("link", { name: /^two\.jpg 2 people: / })).toBeVisible();
   await expectAccessible(page);
   await page.getByRole("button", { name: "Export" }).click();

@@ -41,7 +41,7 @@ test("what an answer hangs on", async ({ page }) => {
   await choose(page, file("person.jpg"));
   await page.getByRole("button", { name: "Why?" }).click();
   await expect(page.getByRole("img", { name: /^Heat map: / })).toBeVisible();
-  await page.setViewportSize({ width: 1200, height: 980 });
+  await page.setViewportSize({ width: 1200, height: 1040 });
   await shoot(page, "why");
 });
 

@@ -221,3 +221,29 @@ test.describe("on a touch screen", () => {
     await expectAccessible(page);
   });
 });
+
+test("the person who was chosen and an open \"Why?\" are there after Back and after a reload", async ({ page }) => {
+  await open(page);
+  await page.getByLabel("Keep the photos here, too").check();
+  await choose(page, file("two.jpg"));
+  await page.getByRole("group", { name: "People in the photo" }).getByRole("button", { name: /^Person 2: / }).click();
+  await expect(heading(page, /^Person 2: /)).toBeVisible();
+  await choose(page, file("person.jpg"));
+  await page.getByRole("button", { name: "Why?" }).click();
+  const map = page.getByRole("img", { name: /^Heat map: / });
+  await expect(map).toBeVisible();
+  await page.reload();
+  await expect(map).toBeVisible();
+  await expect(heading(page, "person.jpg")).toBeFocused(); // as on every page that opens
+  await page.getByRole("link", { name: "All photos" }).click();
+  await page.getByRole("link", { name: /two\.jpg/ }).click();
+  await expect(heading(page, /^Person 2: /)).toBeVisible();
+  await page.reload();
+  await expect(heading(page, /^Person 2: /)).toBeVisible();
+  await page.goBack();
+  await page.goBack();
+  await page.getByRole("button", { name: "Hide it" }).click();
+  await page.reload();
+  await expect(page.getByRole("button", { name: "Why?" })).toBeVisible();
+  await expect(map).toBeHidden();
+});

@@ -9,6 +9,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 FOLDER = Path(__file__).parents[1] / "src/features/upload/samples"
 SIZE = (400, 500)
+SHOWN = (0, 20, 400, 420)  # the part that the start shows, small
+SHOWN_SIZE = (192, 192)  # for 64 pixels of CSS on a screen of three pixels each
 CANVAS = (1024, 1280)  # drawn larger than shown, which smooths edges
 SCALE = 3.2  # pixels of the canvas for one unit: coordinates are within 320 x 400
 TOP_OF_HEAD = (160, 75)
@@ -79,11 +81,13 @@ class Picture:
         return mask
 
     def save(self, name: str) -> None:
-        """Saves it smaller, with a little noise, as cameras have."""
-        pixels = np.asarray(self._image.resize(SIZE, Image.Resampling.LANCZOS), float)
+        """Saves it smaller, with a little noise, as cameras have, and what the start shows of it, without."""
+        picture = self._image.resize(SIZE, Image.Resampling.LANCZOS)
+        pixels = np.asarray(picture, float)
         noise = np.random.default_rng(0).normal(0, 4, (*pixels.shape[:2], 1))
         FOLDER.mkdir(exist_ok=True)
         Image.fromarray((pixels + noise).clip(0, 255).astype(np.uint8)).save(FOLDER / f"{name}.jpg", quality=84)
+        picture.crop(SHOWN).resize(SHOWN_SIZE, Image.Resampling.LANCZOS).save(FOLDER / f"{name}-small.jpg", quality=82, optimize=True)
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,16 @@ test("several people: an answer for each, chosen by the frame or in the list", a
   expect(screen.getByText(/^Number 3 has no answer/)).toBeVisible();
 });
 
+test("beside another photo, each of several people has their line", async () => {
+  replyWith(() => HttpResponse.json(answer("ok, each person")));
+  await choose("us.jpg");
+  await choose("them.jpg");
+  await userEvent.click(await screen.findByRole("link", { name: "Compare" }));
+  const first = within(await screen.findByRole("region", { name: "First photo" }));
+  expect(first.getAllByRole("listitem").map(({ textContent }) => textContent)).toEqual(["Person 1: male 98.5%", "Person 2: unsure"]);
+  expect(screen.getByText("At least one of the two has no single answer to compare.")).toBeVisible();
+});
+
 test("several people, and a service that answers about one only: their number, and a box for each", async () => {
   replyWith(() => HttpResponse.json(answer("multiple_people")));
   await choose("us.jpg");

@@ -9,7 +9,7 @@ import { compareAddress, PHOTOS, photoAddress } from "../workspace/addresses";
 import { measuredPercent } from "../workspace/confidence";
 import { useWorkspace } from "../workspace/context";
 import { classifierOf } from "../workspace/measured";
-import { answersOf } from "../workspace/people";
+import { answersOf, lineOf } from "../workspace/people";
 import { slugOf, type Photo } from "../workspace/session";
 import { headline } from "./AnswerPanel";
 import panel from "./AnswerPanel.module.css";
@@ -70,11 +70,30 @@ function Answer({ photo }: { photo: Photo }): ReactNode {
   const { outcome } = photo;
   const answer = outcome?.answer;
   const advice = outcome ? messageOf(outcome.code).advice : "";
-  const aboutOne = answer && answersOf(outcome).length === 0 && (answer.prediction !== null || answer.code === "unsure");
-  return (
+  const people = answersOf(outcome);
+  const look = [large ? panel["prediction"] : panel["problem"], people.length > 0 && panel["several"], styles["verdict"]];
+  const heading = (
     <>
       <p className={panel["eyebrow"]}>{eyebrow}</p>
-      <h2 className={`${(large ? panel["prediction"] : panel["problem"]) ?? ""} ${styles["verdict"] ?? ""}`}>{title}</h2>
+      <h2 className={look.filter(Boolean).join(" ")}>{title}</h2>
+    </>
+  );
+  if (people.length > 0) {
+    return (
+      <>
+        {heading}
+        <ul className={styles["people"]} aria-label={text.people.list}>
+          {people.map((person, index) => (
+            <li key={index}>{lineOf(person, index + 1)}</li>
+          ))}
+        </ul>
+      </>
+    );
+  }
+  const aboutOne = answer && (answer.prediction !== null || answer.code === "unsure");
+  return (
+    <>
+      {heading}
       {aboutOne ? <Sureness answer={answer} advice={advice} classifier={classifierOf(answer)} /> : <p>{advice}</p>}
     </>
   );

@@ -18,6 +18,7 @@ import { BoxedPhoto } from "./BoxedPhoto";
 import { Filmstrip } from "./Filmstrip";
 import styles from "./PhotoView.module.css";
 import { canExplain, useHeatMap } from "./useHeatMap";
+import { useLook } from "./useLook";
 
 const [HeatMap] = chunk(() => import("./HeatMap"));
 const [Why, loadWhy] = chunk(() => import("./Why"));
@@ -38,19 +39,23 @@ export function PhotoView({ photo, onRemove, onReload }: Props) {
   const title = useRef<HTMLHeadingElement>(null);
   useEffect(() => title.current?.focus({ preventScroll: true }), [photo.id]);
   useTitle(text.titles.of(`${verdict(photo)} · ${photo.name}`));
-  // Of several people; the largest, until another one is chosen.
-  const [choice, choose] = useState({ photo: photo.id, person: 0 });
-  const chosen = choice.photo === photo.id ? choice.person : 0;
-  const choosing = { chosen, onChoose: (person: number) => choose({ photo: photo.id, person }) };
-  const [whyOf, askWhyOf] = useState<number | null>(null);
+  const [look, lookAt] = useLook(photo.id);
+  // Another answer may be about fewer people.
+  const chosen = look.person < answersOf(photo.outcome).length ? look.person : 0;
+  const choosing = { chosen, onChoose: (person: number) => lookAt({ person }) };
+  const [askedNow, setAskedNow] = useState<number | null>(null);
   const [strength, setStrength] = useState(0.7);
-  const why = useHeatMap(photo, whyOf === photo.id);
+  const why = useHeatMap(photo, look.why);
   const whyButton = useRef<HTMLButtonElement>(null);
+  const askWhy = () => {
+    lookAt({ why: true });
+    setAskedNow(photo.id);
+  };
   const closeWhy = () => {
-    flushSync(() => askWhyOf(null));
+    flushSync(() => lookAt({ why: false }));
     whyButton.current?.focus(); // it has come back
   };
-  const asked = whyOf === photo.id && canExplain(photo);
+  const asked = look.why && canExplain(photo);
   const words = text.photo;
   const many = photos.length > 1;
   const other = next ?? previous ?? photos.find(({ id }) => id !== photo.id);
@@ -70,8 +75,8 @@ export function PhotoView({ photo, onRemove, onReload }: Props) {
           <button type="button" className={`button round plain ${styles["print"] ?? ""}`} aria-label={text.report.print} title={text.report.print} onClick={() => print()}>
             <Icon name="print" />
           </button>
-          <button type="button" className="button compact" onClick={openCamera}>
-            <Icon name="camera" /> <span>{words.camera}</span>
+          <button type="button" className="button round plain" aria-label={words.camera} title={words.camera} onClick={openCamera}>
+            <Icon name="camera" />
           </button>
           {many ? (
             <>
@@ -102,7 +107,7 @@ export function PhotoView({ photo, onRemove, onReload }: Props) {
         onRetry={() => session.retry([photo.id])}
         onCancel={() => session.cancel(photo.id)}
         whyButton={whyButton}
-        onWhy={canExplain(photo) && !asked ? () => askWhyOf(photo.id) : null}
+        onWhy={canExplain(photo) && !asked ? askWhy : null}
         {...choosing}
       />
       <BoxedPhoto key={`photo ${photo.id}`} photo={photo} {...choosing}>
@@ -116,7 +121,7 @@ export function PhotoView({ photo, onRemove, onReload }: Props) {
         <div className={styles["why"]}>
           <Area of={`${photo.id}`} level={2} onReload={onReload}>
             <Suspense fallback={<p className={styles["loading"]}>{text.loading}</p>}>
-              <Why key={photo.id} state={why} strength={strength} onStrength={setStrength} onClose={closeWhy} />
+              <Why key={photo.id} state={why} asked={askedNow === photo.id} strength={strength} onStrength={setStrength} onClose={closeWhy} />
             </Suspense>
           </Area>
         </div>

@@ -8,6 +8,8 @@ import styles from "./Why.module.css";
 
 interface Props {
   state: HeatMapState;
+  /** Whether it was asked for just now; it may also be open still, after a reload. */
+  asked: boolean;
   /** How strong the colours are, 0 to 1. */
   strength: number;
   onStrength: (strength: number) => void;
@@ -17,16 +19,18 @@ interface Props {
 const words = text.why;
 
 /** What the heat map over the photo says, and what it does not. */
-export default function Why({ state: { map, problem, again }, strength, onStrength, onClose }: Props) {
+export default function Why({ state: { map, problem, again }, asked, strength, onStrength, onClose }: Props) {
   const panel = useRef<HTMLElement>(null);
   const title = useRef<HTMLHeadingElement>(null);
   const id = useId();
   const loading = !map && problem === null;
-  useEffect(() => title.current?.focus({ preventScroll: true }), []);
+  useEffect(() => {
+    if (asked) title.current?.focus({ preventScroll: true });
+  }, [asked]);
   useEffect(() => {
     // Also when it has grown. The photo is above it, or stays beside it: both are in sight.
-    panel.current?.scrollIntoView({ block: "nearest" });
-  }, [loading]);
+    if (asked) panel.current?.scrollIntoView({ block: "nearest" });
+  }, [asked, loading]);
   return (
     <section ref={panel} className={styles["why"]} aria-labelledby={id} aria-busy={loading || undefined}>
       <div className={styles["head"]}>

@@ -10,7 +10,7 @@ export const page = {
     how: "So geht es",
     model: "Das Modell",
     compare: "Zwei Antworten",
-    photos: (done: number, all: number) => (done === all ? `${all} Fotos` : `${done} von ${all} Fotos`),
+    photos: (done: number, all: number) => `${done === all ? "" : `${done} von `}${all === 1 ? "1 Foto" : `${all} Fotos`}`,
     working: "In Arbeit",
     gone: "Nicht hier",
     of: (what: string) => `${what} · Geschlechtsausdruck`,

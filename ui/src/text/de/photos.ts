@@ -206,7 +206,7 @@ export const photos = {
     second: "Zweites Foto",
     alike: (label: string, apart: string) => `Beide Antworten sind „${label}“; ihre Sicherheit liegt ${apart} auseinander.`,
     different: (one: string, other: string) => `Die Antworten sind verschieden: „${one}“ und „${other}“.`,
-    without: "Mindestens eines der beiden hat keine Antwort zum Vergleichen.",
+    without: "Mindestens eines der beiden hat keine einzelne Antwort zum Vergleichen.",
     toPhoto: "Zu diesem Foto",
     fewTitle: "Es gibt keine zwei Fotos zum Vergleichen",
     fewAdvice: "Wählen Sie mindestens zwei aus; dann lassen sich je zwei nebeneinander ansehen.",

@@ -12,7 +12,7 @@ export const page = {
     how: "How it works",
     model: "The model",
     compare: "Two answers",
-    photos: (done: number, all: number) => (done === all ? `${all} photos` : `${done} of ${all} photos`),
+    photos: (done: number, all: number) => `${done === all ? "" : `${done} of `}${all === 1 ? "1 photo" : `${all} photos`}`,
     working: "Looking",
     gone: "Not here",
     of: (what: string) => `${what} · Gender presentation`,

@@ -206,7 +206,7 @@ export const photos = {
     second: "Second photo",
     alike: (label: string, apart: string) => `Both answers are ${label}; their confidence is ${apart} apart.`,
     different: (one: string, other: string) => `The answers differ: ${one}, and ${other}.`,
-    without: "At least one of the two has no answer to compare.",
+    without: "At least one of the two has no single answer to compare.",
     toPhoto: "To this photo",
     fewTitle: "There are not two photos to compare",
     fewAdvice: "Choose at least two; then any two of them can be seen side by side.",
