@@ -1,6 +1,7 @@
 """Deployment: both models in one process, for machines of few cores: no crop is sent from one process to another."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -54,6 +55,11 @@ class ColocatedModels:
                 return replace(detection, crops=[], classifications=classifications)
             # The classifier was exchanged for one with other crops.
             spec = next(answer.crop_spec for answer in answers if isinstance(answer, OtherCropWanted))
+
+    async def detect_all(self, photos: Sequence[tuple[bytes, CropSpec, Question]]) -> list[Detection | None]:
+        """Detects and classifies in several photos (see `bundles`); None for one whose detection failed."""
+        answers = await asyncio.gather(*(self.detect(*photo) for photo in photos), return_exceptions=True)
+        return [None if isinstance(answer, BaseException) else answer for answer in answers]
 
     async def describe(self) -> ModelDescription:
         """The detector in use."""

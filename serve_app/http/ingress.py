@@ -4,6 +4,7 @@ import os
 
 from fastapi import FastAPI
 
+from serve_app.graph.bundles import BundledReplicas
 from serve_app.graph.client import GraphClient
 from serve_app.graph.ray_internals import AppOnReplica, Handle, has_haproxy
 from serve_app.graph.replicas import OF_THE_CLASSIFIER, Replicas
@@ -27,7 +28,10 @@ class Ingress(AppOnReplica):
         handles = [detector] if classifier is None else [detector, classifier]
         scaled_to_zero = ScaleToZero(detector.app_name, [each.deployment_name for each in handles])
         self._metrics = IngressMetrics()
-        replicas = Replicas(detector), Replicas(detector, OF_THE_CLASSIFIER) if classifier is None else Replicas(classifier)
+        if classifier is None:
+            replicas: tuple[Replicas, Replicas] = BundledReplicas(detector), Replicas(detector, OF_THE_CLASSIFIER)
+        else:
+            replicas = Replicas(detector), Replicas(classifier)
         self._client = GraphClient(*replicas, settings, self._metrics, scaled_to_zero.any)
         self._settings = settings
 
