@@ -21,10 +21,11 @@ from serve_app.graph.ray_internals import GRPC_MAX_BYTES, Handle
 from serve_app.graph.replicas import PATIENCE_S, Replicas
 from serve_app.question import Question
 from serve_app.vision.cropping import CropSpec
+from serve_app.vision.image_headers import SIGNATURES
 
 MOST_CALLS = 4  # under way: with fewer, replicas wait for photos; with more, fewer photos share a call
 MOST_PHOTOS = 8  # in a call: all are answered when the last one is
-MOST_BYTES = GRPC_MAX_BYTES // MOST_PHOTOS  # of a photo that shares a call: larger ones take longer to decode, and come alone
+MOST_BYTES = GRPC_MAX_BYTES // MOST_PHOTOS  # of a JPEG that shares a call: larger ones take longer to decode
 
 _Arguments = tuple[bytes, CropSpec, Question]
 
@@ -111,8 +112,9 @@ class BundledReplicas(Replicas):
 
 
 def _is_short(image: bytes, _: CropSpec, question: Question) -> bool:
-    """Whether the work for this question is about that of any small photo."""
-    return len(image) <= MOST_BYTES and not question.explain and not question.most_people
+    """Whether the work for this question is about that of any small photo. Of other formats than JPEG, few bytes can be many pixels."""
+    is_small = len(image) <= MOST_BYTES and SIGNATURES["JPEG"].match(image) is not None
+    return is_small and not question.explain and not question.most_people
 
 
 def _cancel_if_unwanted(call: "asyncio.Task[None]", bundle: list[_Waiting], _: object) -> None:

@@ -33,6 +33,8 @@ async def deploy(service: RunningService, client: httpx.AsyncClient) -> AsyncIte
     await asyncio.to_thread(service.deploy, {})
     while (health := await until_healthy(client))["models"] != before or health["faults"] or (await ask(client))["code"] != "ok":
         pass
+    while not await asyncio.to_thread(service.is_deployed):  # one replica may answer as before while another does not yet
+        pass
 
 
 async def ask(client: httpx.AsyncClient) -> Answer:

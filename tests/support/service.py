@@ -101,9 +101,18 @@ class RunningService:
         config["http_options"]["port"] = self.port
         for deployment in config["applications"][0]["deployments"]:
             deployment.get("user_config", {}).update(user_configs.get(deployment["name"], {}))
+        self._ask_serve("PUT", config)
+
+    def is_deployed(self) -> bool:
+        """Whether all replicas have what was deployed last."""
+        applications = self._ask_serve("GET").json()["applications"].values()
+        return all(application["status"] == "RUNNING" for application in applications)
+
+    def _ask_serve(self, method: str, config: object = None) -> httpx.Response:
         token = (self._folder / ".ray" / "auth_token").read_text().strip()
         headers = {"Authorization": f"Bearer {token}"}
-        httpx.put(f"{self.dashboard}/api/serve/applications/", json=config, headers=headers, timeout=120).raise_for_status()
+        answer = httpx.request(method, f"{self.dashboard}/api/serve/applications/", json=config, headers=headers, timeout=120)
+        return answer.raise_for_status()
 
     def run_in_checkout(self, line: str) -> None:
         """Runs a shell command as in a checkout with this service's serve_config.yaml."""

@@ -17,10 +17,15 @@ from serve_app.vision.cropping import CropSpec
 from tests.support.handles import Handle, Method
 
 SPEC = CropSpec(0.0, 1.0, 32)
+JPEG = b"\xff\xd8\xff"
 
 
 def answer_to(image: bytes) -> Detection:
-    return Detection(Code.NO_PERSON, [], [], image.decode())
+    return Detection(Code.NO_PERSON, [], [], name_of(image))
+
+
+def name_of(image: bytes) -> str:
+    return image.removeprefix(JPEG).strip().decode()
 
 
 class Models(Handle):
@@ -39,9 +44,10 @@ class Asking:
         self._replicas = BundledReplicas(models)  # type: ignore[arg-type] # a fake
         self.calls: list[asyncio.Task[Detection]] = []
 
-    async def ask(self, *names: str, question: Question = ORIGINAL, size: int = 0) -> None:
+    async def ask(self, *names: str, question: Question = ORIGINAL, size: int = 0, form: bytes = JPEG) -> None:
         for name in names:
-            self.calls.append(asyncio.create_task(self._replicas.call("detect", name.encode().ljust(size), SPEC, question)))
+            image = (form + name.encode()).ljust(size)
+            self.calls.append(asyncio.create_task(self._replicas.call("detect", image, SPEC, question)))
         await asyncio.sleep(0)
 
     async def answers(self) -> list[str]:
@@ -78,7 +84,7 @@ async def test_photos_that_come_meanwhile_share_the_next_calls_in_their_order() 
     assert models.detect_all.calls == []
     release.set()
     assert await asking.answers() == names
-    sent = [[image.decode() for image, *_ in photos] for (photos,) in models.detect_all.calls]
+    sent = [[name_of(image) for image, *_ in photos] for (photos,) in models.detect_all.calls]
     assert [name for photos in sent for name in photos] == names
     assert len(sent) <= MOST_CALLS
 
@@ -94,12 +100,16 @@ async def test_a_call_has_no_more_photos_than_one_can_wait_for_and_a_message_can
     assert max(len(photos) for (photos,) in models.detect_all.calls) == MOST_PHOTOS
 
 
-@pytest.mark.parametrize(("question", "size"), [(Question(explain=True), 0), (Question(most_people=3), 0), (ORIGINAL, MOST_BYTES + 1)])
-async def test_what_takes_longer_is_asked_alone_and_at_once(question: Question, size: int) -> None:
+@pytest.mark.parametrize(
+    "longer",
+    [{"question": Question(explain=True)}, {"question": Question(most_people=3)}, {"size": MOST_BYTES + 1}, {"form": b""}],
+    ids=["explain", "several people", "large", "no JPEG"],
+)
+async def test_what_may_take_longer_is_asked_alone_and_at_once(longer: dict[str, Any]) -> None:
     models = Models()
     asking, _ = await busy(models)
-    await asking.ask("long", question=question, size=size)
-    assert [name.strip() for name in await asking.answers()] == ["long"]
+    await asking.ask("long", **longer)
+    assert await asking.answers() == ["long"]
     assert models.detect_all.calls == []
 
 
@@ -112,8 +122,8 @@ async def test_a_call_that_takes_long_keeps_nobody_waiting(monkeypatch: pytest.M
 
 async def test_one_that_fails_is_asked_alone_and_harms_nobody() -> None:
     models = Models(
-        lambda image, *_: ValueError("no model") if image == b"bad" else answer_to(image),
-        shared=lambda photos: [None if image == b"bad" else answer_to(image) for image, *_ in photos],
+        lambda image, *_: ValueError("no model") if name_of(image) == "bad" else answer_to(image),
+        shared=lambda photos: [None if name_of(image) == "bad" else answer_to(image) for image, *_ in photos],
     )
     models.detect.outcomes *= 2
     asking, release = await busy(models)
@@ -141,7 +151,7 @@ async def test_who_gives_up_while_waiting_is_not_asked_about() -> None:
     await asyncio.sleep(0)
     release.set()
     assert await asking.answers() == ["a", "b"]
-    assert b"gone" not in {image for (photos,) in models.detect_all.calls for image, *_ in photos}
+    assert "gone" not in {name_of(image) for (photos,) in models.detect_all.calls for image, *_ in photos}
 
 
 async def test_a_call_is_cancelled_when_nobody_of_it_waits_any_more() -> None:
