@@ -38,20 +38,26 @@ def read_coco(index: Path) -> list[AnnotatedPhoto]:
     """Reads a COCO file with the category `person` and, if heads are annotated, `head`; file names are relative to its folder.
 
     Raises:
-        InputError: it has other categories.
+        InputError: there is no such file, it is none in the COCO format, or it has other categories.
     """
-    document = json.loads(index.read_text())
-    names = {category["id"]: category["name"] for category in document["categories"]}
+    try:
+        document = json.loads(index.read_text())
+        images, annotations, categories = (document[part] for part in ("images", "annotations", "categories"))
+    except FileNotFoundError:
+        raise InputError(f"{index}: there is no such file; annotated photos come in the COCO format, a file for each split") from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{index}: it is not in the COCO format, with images, annotations and categories") from None
+    names = {category["id"]: category["name"] for category in categories}
     if unknown := sorted(set(names.values()) - set(CLASSES)):
         raise InputError(f"{index}: it has the categories {', '.join(unknown)}; known are {', '.join(CLASSES)}")
-    boxes: dict[int, list[list[float]]] = {image["id"]: [] for image in document["images"]}
-    classes: dict[int, list[int]] = {image["id"]: [] for image in document["images"]}
-    for annotation in document["annotations"]:
+    boxes: dict[int, list[list[float]]] = {image["id"]: [] for image in images}
+    classes: dict[int, list[int]] = {image["id"]: [] for image in images}
+    for annotation in annotations:
         x, y, width, height = annotation["bbox"]
         boxes[annotation["image_id"]].append([x, y, x + width, y + height])
         classes[annotation["image_id"]].append(CLASSES.index(names[annotation["category_id"]]))
     photos = []
-    for image in document["images"]:
+    for image in images:
         size = np.array([image["width"], image["height"]] * 2, dtype=np.float32)
         relative = np.array(boxes[image["id"]], dtype=np.float32).reshape(-1, 4) / size
         labels = np.array(classes[image["id"]], dtype=np.int64)

@@ -128,10 +128,10 @@ def evaluate_detector(
 ) -> None:
     """Judge a person detector on photos with boxes of people; writes metrics.json and golden.json beside the weights of a folder."""
     set_threads(threads)
+    test = read_coco(people / "test.json")  # before minutes of choosing
     if choose:
         _choose(detector, people, portraits, threads)
     finder = load_detector(detector, threads)
-    test = read_coco(people / "test.json")
     counts = count_metrics(test, detections([str(photo.path) for photo in test], finder), finder.decision)
     by_count = " ".join(f"{name} {accuracy:.1%}" for name, accuracy in counts["accuracy_by_count"].items())
     typer.echo(f"people counted rightly: {counts['accuracy']:.1%}  by count: {by_count}")

@@ -84,6 +84,18 @@ def test_an_unknown_category_is_refused_by_name(tmp_path: Path) -> None:
         read_coco(index)
 
 
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"images": [], "annotations": []}', "no JSON"])
+def test_what_is_not_in_the_coco_format_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "train.json").write_text(text)
+    with pytest.raises(InputError, match=r"train\.json: it is not in the COCO format"):
+        read_coco(tmp_path / "train.json")
+
+
+def test_a_missing_file_of_boxes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"train\.json: there is no such file"):
+        read_coco(tmp_path / "train.json")
+
+
 def test_boxes_stay_on_the_figures_however_the_photo_is_changed() -> None:
     """One figure at a time, so its pixels are known. Rounding of the crop may move an edge by one pixel."""
     shapes = set()
