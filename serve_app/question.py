@@ -30,6 +30,11 @@ class Question:
     explain: bool = False
     lot: float = field(default=NO_CANDIDATE, compare=False)
 
+    @property
+    def is_short(self) -> bool:
+        """Whether one classification, at most, answers it."""
+        return not self.explain and not self.most_people
+
 
 ORIGINAL = Question()
 

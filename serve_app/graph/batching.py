@@ -1,4 +1,4 @@
-"""Batches: one worker drains a queue, so a batch is what queued up while the model was busy.
+"""Batches: a worker drains a queue, so a batch is what queued up while the model was busy.
 
 `@serve.batch` closes its batches on a timer even while the model is busy, so under load its batches stay small, and a timer long
 enough to fill them makes the requests of an idle service wait. Here no request waits for a timer: an idle worker takes whatever is
@@ -6,6 +6,7 @@ queued, and a busy one takes everything that has queued up when it is free again
 """
 
 import asyncio
+import math
 import threading
 import time
 from collections import deque
@@ -24,15 +25,16 @@ Model = TypeVar("Model")
 
 
 class BatchWorker(Generic[Item, Result]):
-    """Runs `run_batch` in one thread of its own, on up to `max_batch_size` queued items at a time.
+    """Runs `run_batch` in threads of its own, on up to `max_batch_size` queued items at a time.
 
-    Only this thread runs the model. When a batch fails, its items are run one by one, so that a bad item fails alone.
+    When a batch fails, its items are run one by one, so that a bad item fails alone.
 
     Args:
         run_batch: a list of items in, a list of as many results out.
         max_batch_size: the most items in a batch.
         on_batch: called after each batch with its size and its duration in seconds.
         watch: is told of each batch while it runs.
+        threads: that take batches; those that are idle share what is queued.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class BatchWorker(Generic[Item, Result]):
         *,
         on_batch: Callable[[int, float], None] = lambda size, seconds: None,
         watch: Watch | None = None,
+        threads: int = 1,
     ) -> None:
         self.max_batch_size = max_batch_size
         self._run_batch = run_batch
@@ -50,8 +53,10 @@ class BatchWorker(Generic[Item, Result]):
         self._queue: deque[tuple[Item, Future[Result]]] = deque()
         self._wake = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="model", daemon=True)
-        self._thread.start()
+        self._idle = 0
+        self._threads = [threading.Thread(target=self._work, name="model", daemon=True) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
 
     async def submit(self, item: Item) -> Result:
         """Queues an item and awaits its result.
@@ -67,16 +72,17 @@ class BatchWorker(Generic[Item, Result]):
         return await asyncio.gather(*map(asyncio.wrap_future, self._enqueue(items)))
 
     def close(self) -> None:
-        """Refuses new items, finishes those queued and ends the thread."""
+        """Refuses new items, finishes those queued and ends the threads."""
         with self._wake:
             self._closed = True
-            self._wake.notify()
-        self._thread.join()
+            self._wake.notify_all()
+        for thread in self._threads:
+            thread.join()
 
     @property
     def alive(self) -> bool:
-        """Whether the thread still takes items."""
-        return self._thread.is_alive() and not self._closed
+        """Whether all threads still take items."""
+        return all(thread.is_alive() for thread in self._threads) and not self._closed
 
     def _enqueue(self, items: Sequence[Item]) -> list[Future[Result]]:
         pairs = [(item, Future[Result]()) for item in items]
@@ -84,7 +90,7 @@ class BatchWorker(Generic[Item, Result]):
             if self._closed:
                 raise RuntimeError("the batch worker is closed")
             self._queue.extend(pairs)
-            self._wake.notify()
+            self._wake.notify(len(pairs))
         return [future for _, future in pairs]
 
     def _work(self) -> None:
@@ -97,10 +103,13 @@ class BatchWorker(Generic[Item, Result]):
         """Waits for items; an empty list means that the worker is closed and its queue is empty."""
         with self._wake:
             while True:
+                self._idle += 1
                 while not self._queue and not self._closed:
                     self._wake.wait()
+                share = min(self.max_batch_size, math.ceil(len(self._queue) / self._idle))
+                self._idle -= 1
                 batch: list[tuple[Item, Future[Result]]] = []
-                while self._queue and len(batch) < self.max_batch_size:
+                while self._queue and len(batch) < share:
                     item, future = self._queue.popleft()
                     if future.set_running_or_notify_cancel():  # False for a cancelled one
                         batch.append((item, future))
@@ -125,14 +134,20 @@ class BatchWorker(Generic[Item, Result]):
             future.set_result(result)
 
 
-async def warm_up(worker: BatchWorker[Item, Result], item: Item) -> None:
+async def warm_up(run: Callable[[int], object], max_batch_size: int, watch: Watch) -> None:
     """Runs a batch of each size: a runtime prepares itself once for each shape, and no request should wait for that.
 
     Stops after `WARM_UP_S`: for models that are slower than that, the preparation is negligible beside the inference itself.
+
+    Args:
+        run: runs a batch of so many items; it is called in a thread.
+        max_batch_size: the largest size.
+        watch: is told of each batch while it runs.
     """
     started = time.perf_counter()
-    for size in range(1, worker.max_batch_size + 1):
-        await worker.submit_together([item] * size)
+    for size in range(1, max_batch_size + 1):
+        with watch.working("a first batch"):
+            await asyncio.to_thread(run, size)
         if time.perf_counter() - started > WARM_UP_S:
             return
 

@@ -114,7 +114,7 @@ class BundledReplicas(Replicas):
 def _is_short(image: bytes, _: CropSpec, question: Question) -> bool:
     """Whether the work for this question is about that of any small photo. Of other formats than JPEG, few bytes can be many pixels."""
     is_small = len(image) <= MOST_BYTES and SIGNATURES["JPEG"].match(image) is not None
-    return is_small and not question.explain and not question.most_people
+    return is_small and question.is_short
 
 
 def _cancel_if_unwanted(call: "asyncio.Task[None]", bundle: list[_Waiting], _: object) -> None:

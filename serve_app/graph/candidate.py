@@ -97,6 +97,11 @@ class Candidate:
         of_slot = self._slot.fault if self._slot else None
         return self._fault or of_slot
 
+    @property
+    def configured(self) -> bool:
+        """Whether there is one, loaded or not."""
+        return self._slot is not None
+
     def for_request(self, lot: float, current: Classifier) -> Classifier | None:
         """The candidate, if it is to answer a request.
 

@@ -6,27 +6,40 @@ from dataclasses import replace
 from typing import Any
 
 from serve_app.checkpoints.card import Card
+from serve_app.graph.batching import BatchWorker
 from serve_app.graph.gender_classifier import GenderClassifier
 from serve_app.graph.messages import Classification, Detection, ModelDescription, OtherCropWanted
 from serve_app.graph.person_detector import PersonDetector
+from serve_app.graph.run_to_completion import Photo, RunToCompletion
 from serve_app.question import ORIGINAL, Question
 from serve_app.settings import Settings
 from serve_app.vision.cropping import CropSpec
+from serve_app.vision.decoding import DecodeLimits
 
 
 class ColocatedModels:
-    """The two deployments as parts of one: each with its own threads, batches, model and part of the `user_config`.
+    """The two deployments as parts of one, each with its own model and part of the `user_config`.
+
+    Photos with a short question run to completion in as many threads as an inference may have. For longer questions, large photos, and
+    while there is a candidate, each part has its own threads and batches as elsewhere.
 
     Args:
         settings: see the two deployments.
-        detector: further arguments of `PersonDetector`.
+        detector: further arguments of `PersonDetector`; photos that run to completion have its `max_batch_size` and `threads`, too.
         classifier: further arguments of `GenderClassifier`.
         deploy: see `Pins`.
     """
 
     def __init__(self, settings: Settings, detector: dict[str, int], classifier: dict[str, int], deploy: str = "") -> None:
-        self._detector = PersonDetector(settings, **detector, deploy=deploy)
-        self._classifier = GenderClassifier(settings, **classifier, deploy=deploy)
+        at_once = detector["threads"]
+        self._detector = PersonDetector(settings, **detector, deploy=deploy, at_once=at_once)
+        self._classifier = GenderClassifier(settings, **classifier, deploy=deploy, at_once=at_once)
+        self._worker: BatchWorker[Photo, Detection | None] = BatchWorker(
+            RunToCompletion(DecodeLimits.of(settings), self._detector.metrics, self._classifier.metrics),
+            detector["max_batch_size"],
+            watch=self._detector.watch,
+            threads=at_once,
+        )
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Applies the `user_config` of each model, under `detector` and `classifier`.
@@ -47,6 +60,10 @@ class ColocatedModels:
         Raises:
             Exception: a model failed.
         """
+        if question.is_short and not self._classifier.has_candidate:
+            photo = Photo(image, (self._detector.model, self._classifier.model))
+            if answer := await self._worker.submit(photo):
+                return answer
         while True:
             detection = await self._detector.detect(image, spec, question)
             answers = await asyncio.gather(*(self._classifier.classify(crop, spec, question.lot) for crop in detection.crops))
@@ -83,5 +100,7 @@ class ColocatedModels:
         Raises:
             RuntimeError: says which.
         """
+        if not self._worker.alive:
+            raise RuntimeError("a thread of both models has died")
         await self._detector.check_health()
         await self._classifier.check_health()

@@ -47,19 +47,24 @@ class GenderClassifier:
         max_batch_size: most crops that go through the model together.
         threads: threads of one inference.
         deploy: see `Pins`.
+        at_once: see `RunOptions`.
+
+    Attributes:
+        metrics: of the model's batches.
     """
 
-    def __init__(self, settings: Settings, max_batch_size: int, threads: int, deploy: str = "") -> None:
+    def __init__(self, settings: Settings, max_batch_size: int, threads: int, deploy: str = "", at_once: int = 1) -> None:
         log_with_serve(settings)
         quieten_batch_warning()
         self._settings = settings
         self._deploy = deploy
-        self._options = RunOptions.of(settings, threads)
+        self._options = RunOptions.of(settings, threads, at_once)
         self._watch = Watch(settings.hang_after_s)
+        self.metrics = BatchMetrics("classifier")
         self._worker: BatchWorker[Work, Timed] = BatchWorker(
             classify_batch,
             max_batch_size,
-            on_batch=BatchMetrics("classifier"),
+            on_batch=self.metrics,
             watch=self._watch,
         )
         self._reference = ReferenceMetrics()
@@ -77,6 +82,16 @@ class GenderClassifier:
             await self._slot.apply(own)
             self._applied = own
         self._candidate.apply(of_candidate)
+
+    @property
+    def model(self) -> Classifier:
+        """The model in use."""
+        return self._slot.current
+
+    @property
+    def has_candidate(self) -> bool:
+        """Whether a second classifier may be asked, too."""
+        return self._candidate.configured
 
     async def classify(self, crop: RGB, spec: CropSpec, lot: float = NO_CANDIDATE) -> Classification | OtherCropWanted:
         """Classifies a crop of shape `spec.shape`, uint8, that was made with `spec`.
@@ -185,7 +200,8 @@ class GenderClassifier:
         return pins.load(config["model_uri"], config, self._settings.model_cache_dir, load)
 
     async def _warm(self, classifier: Classifier) -> None:
-        await warm_up(self._worker, (classifier, classifier.blank_crop()))
+        crop = classifier.blank_crop()
+        await warm_up(lambda size: classifier.warm_up([crop] * size), self._worker.max_batch_size, self._watch)
 
 
 def describe(classifier: Classifier, fault: str | None = None, working_s: float = 0.0) -> ModelDescription:

@@ -42,32 +42,45 @@ class PersonDetector:
         threads: threads of one inference.
         decode_threads: threads that decode and resize small photos, and crop; large photos have one more.
         deploy: see `Pins`.
+        at_once: see `RunOptions`.
+
+    Attributes:
+        watch: knows of all work in progress.
+        metrics: of the model's batches.
     """
 
-    def __init__(self, settings: Settings, max_batch_size: int, threads: int, decode_threads: int, deploy: str = "") -> None:
+    def __init__(
+        self, settings: Settings, max_batch_size: int, threads: int, decode_threads: int, deploy: str = "", at_once: int = 1
+    ) -> None:
         log_with_serve(settings)
         self._settings = settings
         self._deploy = deploy
-        self._options = RunOptions.of(settings, threads)
-        self._watch = Watch(settings.hang_after_s)
+        self._options = RunOptions.of(settings, threads, at_once)
+        self.watch = Watch(settings.hang_after_s)
+        self.metrics = BatchMetrics("detector")
         self._decoding = DecodingLanes(
             DecodeLimits.of(settings),
             decode_threads,
             settings.max_pixels_in_decoding,
-            partial(self._watch.working, "decoding a photo"),
+            partial(self.watch.working, "decoding a photo"),
             MachinePlaces.for_large_photos().place,
         )
         self._worker: BatchWorker[Work, list[DetectedPerson]] = BatchWorker(
             detect_batch,
             max_batch_size,
-            on_batch=BatchMetrics("detector"),
-            watch=self._watch,
+            on_batch=self.metrics,
+            watch=self.watch,
         )
         self._slot = ModelSlot(self._load, self._warm)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Applies `model_uri` and the overrides of the checkpoint's decision; null means the default."""
         await self._slot.apply(user_config)
+
+    @property
+    def model(self) -> Detector:
+        """The model in use."""
+        return self._slot.current
 
     async def detect(self, image: bytes, spec: CropSpec, question: Question = ORIGINAL) -> Detection:
         """Decodes a photo, counts its people, and crops those whom the question is about.
@@ -95,7 +108,7 @@ class PersonDetector:
 
     async def describe(self) -> ModelDescription:
         """The model in use."""
-        return describe(self._slot.current, self._slot.fault, self._watch.oldest_s)
+        return describe(self._slot.current, self._slot.fault, self.watch.oldest_s)
 
     async def card(self) -> Card:
         """What the files of the model in use say about it."""
@@ -109,7 +122,7 @@ class PersonDetector:
         """
         if not self._worker.alive:
             raise RuntimeError("the model's thread has died")
-        self._watch.check()
+        self.watch.check()
 
     def _load(self, config: dict[str, Any]) -> Detector:
         overrides = dict(config)
@@ -125,7 +138,8 @@ class PersonDetector:
         return model
 
     async def _warm(self, detector: Detector) -> None:
-        await warm_up(self._worker, (detector, detector.prepare(blank_photo())))
+        photo = detector.prepare(blank_photo())
+        await warm_up(lambda size: detector.warm_up([photo] * size), self._worker.max_batch_size, self.watch)
 
 
 def blank_photo() -> RGB:

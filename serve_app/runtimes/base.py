@@ -20,7 +20,7 @@ CLASSES = (PERSON, HEAD)  # that a detector is used for, in the order of its sco
 FEMALE, MALE = "female", "male"
 LABELS = (FEMALE, MALE)  # of a classifier; a checkpoint may have its logits in either order
 Floats = NDArray[np.float32]
-# Maps pixels (n, H, W, 3) uint8 to the network's outputs, each with n rows. Call it from one thread only.
+# Maps pixels (n, H, W, 3) uint8 to the network's outputs, each with n rows. Any thread may call it.
 Run = Callable[[NDArray[np.uint8]], tuple[Floats, ...]]
 
 
@@ -47,6 +47,7 @@ class RunOptions:
         device: auto, cpu or cuda.
         runtime: auto, openvino or torch. auto is OpenVINO on a CPU, unless OpenVINO cannot run the network.
         threads: threads of one inference; 0: as many as there are cores.
+        at_once: inferences that may run at the same time: one alone takes all threads, several take one each.
         cache_dir: where networks exported for OpenVINO are cached.
         export_deadline_s: seconds that an export, or waiting for another process that makes it, may take.
         precision: auto or float32. auto is int8 where the checkpoint has such a network and the processor is quick at it.
@@ -58,9 +59,10 @@ class RunOptions:
     cache_dir: Path = Path(Settings.model_fields["model_cache_dir"].default)
     export_deadline_s: float = Settings.model_fields["export_deadline_s"].default
     precision: PrecisionChoice = "auto"
+    at_once: int = 1
 
     @classmethod
-    def of(cls, settings: Settings, threads: int = 0) -> Self:
+    def of(cls, settings: Settings, threads: int = 0, at_once: int = 1) -> Self:
         """The options that the settings name."""
         return cls(
             settings.device,
@@ -69,6 +71,7 @@ class RunOptions:
             settings.model_cache_dir,
             settings.export_deadline_s,
             settings.model_precision,
+            at_once,
         )
 
 
@@ -80,11 +83,17 @@ class Runtime:
         run: see `Run`.
         facts: see `Facts`.
         precision: float32 or int8.
+        warm: as `run`, but with everything that a call may use, each in turn; None: `run` itself does.
     """
 
     run: Run
     facts: Facts
     precision: Precision = "float32"
+    warm: Callable[[NDArray[np.uint8]], object] | None = None
+
+    def warm_up(self, pixels: NDArray[np.uint8]) -> None:
+        """Has the runtime prepare itself for inputs of this shape, which it does once for each."""
+        (self.warm or self.run)(pixels)
 
 
 def has_cuda(device: Device) -> bool:

@@ -14,6 +14,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serve_app.checkpoints import EXPORTS, INT8_FILES, Checkpoint, CheckpointError, Entries, LockedError
+from serve_app.runtimes.at_once import AtOnce
 from serve_app.runtimes.base import Facts, Floats, Precision, Role, Run, RunOptions, Runtime
 from serve_app.runtimes.child_process import run_child
 
@@ -67,13 +69,13 @@ def _takes_int8(role: Role, checkpoint: Checkpoint, options: RunOptions) -> bool
 
 def _load(role: Role, checkpoint: Checkpoint, input_size: int | None, options: RunOptions, precision: Precision) -> Runtime:
     try:
-        return _open(exported(role, checkpoint, input_size, options, precision), options.threads, precision)
+        return _open(exported(role, checkpoint, input_size, options, precision), options, precision)
     except OSError as error:
         # Without a writable cache, each start exports again.
         logger.warning("the exported network of %s is not kept: %s", checkpoint.name, error.strerror)
         with tempfile.TemporaryDirectory() as scratch:
             _export(role, checkpoint, input_size, Path(scratch), options.export_deadline_s, precision)
-            return _open(Path(scratch), options.threads, precision)
+            return _open(Path(scratch), options, precision)
 
 
 def exported(role: Role, checkpoint: Checkpoint, input_size: int | None, options: RunOptions, precision: Precision) -> Path:
@@ -109,14 +111,16 @@ def open_network(network: Path, threads: int) -> Run:
 
 
 class _Network:
-    """A `Run`. `memory` is what the model was read from, and stays as long as it."""
+    """A `Run`, for one caller after the other. `memory` is what the model was read from, and stays as long as it."""
 
     def __init__(self, model: ov.CompiledModel, memory: NDArray[np.uint8] | None = None) -> None:
         self._request, self._outputs, self._memory = model.create_infer_request(), model.outputs, memory
+        self._lock = threading.Lock()
 
     def __call__(self, pixels: NDArray[np.uint8]) -> tuple[Floats, ...]:
-        outputs = self._request.infer([pixels])
-        return tuple(outputs[port] for port in self._outputs)
+        with self._lock:
+            outputs = self._request.infer([pixels])
+            return tuple(outputs[port] for port in self._outputs)
 
 
 def keep_compiled(network: Path) -> None:
@@ -164,9 +168,15 @@ def _abilities() -> frozenset[str]:
     return frozenset(abilities.split())
 
 
-def _open(folder: Path, threads: int, precision: Precision) -> Runtime:
+def _open(folder: Path, options: RunOptions, precision: Precision) -> Runtime:
     facts = Facts.model_validate_json((folder / FACTS_FILE).read_text(encoding="utf-8"))
-    return Runtime(open_network(folder / NETWORK_FILE, threads), facts, precision)
+    network = folder / NETWORK_FILE
+    alone = open_network(network, options.threads)
+    if options.at_once == 1:
+        return Runtime(alone, facts, precision)
+    # Of one compiled network, OpenVINO runs one request at a time, or decides itself by which thread asks.
+    several = AtOnce(alone, [open_network(network, threads=1) for _ in range(options.at_once)])
+    return Runtime(several, facts, precision, several.warm)
 
 
 def _export(role: Role, checkpoint: Checkpoint, input_size: int | None, folder: Path, deadline_s: float, precision: Precision) -> None:

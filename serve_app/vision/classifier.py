@@ -19,7 +19,7 @@ class Classifier:
     """Any `AutoModelForImageClassification` checkpoint whose labels are male and female, in any order."""
 
     def __init__(self, runtime: Runtime, decision: ClassifierDecision, checkpoint: Checkpoint) -> None:
-        self._run = runtime.run
+        self._run, self._warm_up = runtime.run, runtime.warm_up
         self.precision = runtime.precision
         self.label_names = list(runtime.facts.labels)
         self.decision = decision
@@ -57,6 +57,10 @@ class Classifier:
         """The probabilities, by label, that logits (n, 2) stand for."""
         probabilities = softmax(logits / self.decision.temperature).tolist()
         return [dict(zip(self.label_names, row, strict=True)) for row in probabilities]
+
+    def warm_up(self, crops: Sequence[RGB]) -> None:
+        """Has the runtime prepare itself for batches of so many crops."""
+        self._warm_up(np.stack(crops))
 
     def blank_crop(self) -> RGB:
         """A grey crop to warm up the model."""

@@ -17,11 +17,11 @@ from serve_app.vision.people import DetectedHead, DetectedPerson, with_heads
 class Detector:
     """Any `AutoModelForObjectDetection` checkpoint with a class named person and, for better counts and crops, one named head.
 
-    Any thread may call `prepare`; `detect` runs the model, in one thread only.
+    Any thread may call it.
     """
 
     def __init__(self, runtime: Runtime, decision: DetectorDecision, checkpoint: Checkpoint) -> None:
-        self._run = runtime.run
+        self._run, self._warm_up = runtime.run, runtime.warm_up
         self._resize = runtime.facts.resize
         self._knows_heads = HEAD in runtime.facts.labels
         self.decision = decision
@@ -58,6 +58,10 @@ class Detector:
             for index, photo_scores, photo_boxes in zip(indices, scores, boxes, strict=True):
                 results[index] = self._people(photo_scores, photo_boxes)
         return results
+
+    def warm_up(self, photos: Sequence[RGB]) -> None:
+        """Has the runtime prepare itself for batches like this one, of prepared photos of one shape."""
+        self._warm_up(np.stack(photos))
 
     def outputs(self, photos: Sequence[RGB]) -> tuple[Floats, Floats]:
         """Scores (n, queries, classes) and boxes (n, queries, 4) of prepared photos of one shape.

@@ -8,6 +8,7 @@ import pytest
 
 from serve_app.graph import batching
 from serve_app.graph.batching import BatchWorker, warm_up
+from serve_app.graph.watch import Watch
 
 
 class GatedModel:
@@ -134,18 +135,29 @@ async def test_batches_are_run_in_one_thread_and_reported() -> None:
     assert sum(sizes) == 3
 
 
+async def test_threads_that_are_idle_share_what_is_queued() -> None:
+    together = threading.Barrier(2)
+
+    def run(items: list[int]) -> list[list[int]]:
+        together.wait(30)
+        return [items] * len(items)
+
+    worker = BatchWorker(run, max_batch_size=4, threads=2)
+    await asyncio.to_thread(wait_until_idle, worker, 2)
+    batches = await worker.submit_together([1, 2, 3, 4])
+    assert batches == [[1, 2], [1, 2], [3, 4], [3, 4]]
+    worker.close()
+    assert not worker.alive
+
+
 async def test_warming_up_runs_a_batch_of_each_size() -> None:
     sizes: list[int] = []
-    worker: BatchWorker[str, str] = BatchWorker(lambda items: items, max_batch_size=4, on_batch=lambda size, seconds: sizes.append(size))
-    await warm_up(worker, "photo")
-    worker.close()
+    await warm_up(sizes.append, 4, Watch())
     assert sizes == [1, 2, 3, 4]
 
 
 async def test_warming_up_a_slow_model_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batching, "WARM_UP_S", 0.0)
     sizes: list[int] = []
-    worker: BatchWorker[str, str] = BatchWorker(lambda items: items, max_batch_size=4, on_batch=lambda size, seconds: sizes.append(size))
-    await warm_up(worker, "photo")
-    worker.close()
+    await warm_up(sizes.append, 4, Watch())
     assert sizes == [1]

@@ -44,6 +44,9 @@ class Classifier:
     def blank_crop(self) -> RGB:
         return CROP
 
+    def warm_up(self, crops: Sequence[RGB]) -> None:
+        self.asked += len(crops)
+
     def __call__(self, crops: Sequence[RGB]) -> list[dict[str, float]]:
         self.asked += len(crops)
         if self.fails:

@@ -66,6 +66,9 @@ class Detector:
         self._in_decoder()
         return photo
 
+    def warm_up(self, photos: Sequence[RGB]) -> None:
+        self._in_model()
+
     def detect(self, photos: Sequence[RGB]) -> list[list[DetectedPerson]]:
         self._in_model()
         return [[] for _ in photos]
@@ -81,6 +84,9 @@ class Classifier:
 
     def blank_crop(self) -> RGB:
         return np.zeros(SPEC.shape, np.uint8)
+
+    def warm_up(self, crops: Sequence[RGB]) -> None:
+        self._in_model()
 
     def __call__(self, crops: Sequence[RGB]) -> list[dict[str, float]]:
         self._in_model()
