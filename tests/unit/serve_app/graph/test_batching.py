@@ -135,6 +135,11 @@ async def test_batches_are_run_in_one_thread_and_reported() -> None:
     assert sum(sizes) == 3
 
 
+def wait_until_idle(worker: BatchWorker[int, list[int]], threads: int) -> None:
+    while worker._idle < threads:
+        pass
+
+
 async def test_threads_that_are_idle_share_what_is_queued() -> None:
     together = threading.Barrier(2)
 

@@ -11,6 +11,7 @@ import pytest
 
 from serve_app.checkpoints import Checkpoint
 from serve_app.checkpoints.decision import ClassifierDecision, DetectorDecision
+from serve_app.graph.colocated import ColocatedModels
 from serve_app.graph.gender_classifier import GenderClassifier
 from serve_app.graph.person_detector import PersonDetector
 from serve_app.graph.watch import HungError
@@ -113,7 +114,7 @@ async def classifier_with(model: Any, settings: Settings = SETTINGS) -> GenderCl
     return replica
 
 
-async def until_unhealthy(replica: PersonDetector | GenderClassifier) -> str:
+async def until_unhealthy(replica: PersonDetector | GenderClassifier | ColocatedModels) -> str:
     while True:
         try:
             await replica.check_health()
@@ -149,6 +150,22 @@ async def test_a_classifier_with_a_hung_model_is_unhealthy_until_it_goes_on(gate
     assert (await replica.describe()).working_s > SETTINGS.hang_after_s
     gate.open()
     await crop
+    await replica.check_health()
+
+
+async def test_both_models_in_one_process_are_unhealthy_while_a_photo_hangs(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PersonDetector, "_load", lambda self, config: Detector(gate, Gate()))
+    monkeypatch.setattr(GenderClassifier, "_load", lambda self, config: Classifier(Gate()))
+    sizes = {"max_batch_size": 1, "threads": 1}
+    replica = ColocatedModels(SETTINGS, sizes | {"decode_threads": 1}, sizes)
+    await replica.reconfigure({})
+    gate.close()
+    photo = asyncio.ensure_future(replica.detect(PHOTO, SPEC))
+    assert await asyncio.to_thread(gate.reached.wait, 30)
+    assert "a batch" in await until_unhealthy(replica)
+    assert (await replica.describe()).working_s > SETTINGS.hang_after_s
+    gate.open()
+    await photo
     await replica.check_health()
 
 
