@@ -34,7 +34,7 @@ import openvino as ov  # noqa: E402 - after the line above
 
 logger = logging.getLogger(__name__)
 
-EXPORT_VERSION = 4  # raise it when `networks` or `openvino_export` make another network of the same checkpoint
+EXPORT_VERSION = 5  # raise it when `networks` or `openvino_export` make another network of the same checkpoint
 NETWORK_FILE, FACTS_FILE, ERROR_FILE = "network.xml", "facts.json", "error.json"
 INT8: Precision = "int8"
 FLOAT32: Precision = "float32"

@@ -20,6 +20,7 @@ from serve_app.checkpoints import INT8_FILES, Checkpoint, CheckpointError
 from serve_app.checkpoints.card import weights_sha256
 from serve_app.runtimes.base import Floats, Precision, Role
 from serve_app.runtimes.child_process import end_with_parent
+from serve_app.runtimes.deformable import queries_last
 from serve_app.runtimes.networks import Network, build
 from serve_app.runtimes.openvino import (
     ADVICE,
@@ -84,7 +85,7 @@ def _take_int8(checkpoint: Checkpoint, target: Path) -> None:
 
 def _convert(network: Network, target: Path) -> None:
     height, width = network.facts.resize.exact or (-1, -1)
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), queries_last(network.module):
         warnings.simplefilter("ignore")  # the tracer warns of each constant; `_difference` shows whether one matters
         converted = ov.convert_model(
             network.module,
