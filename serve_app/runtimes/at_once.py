@@ -6,6 +6,7 @@ which wait for each other at each layer.
 
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import SimpleQueue
 
@@ -48,7 +49,7 @@ class AtOnce:
 
     def __init__(self, alone: Run, beside: Sequence[Run]) -> None:
         self._alone = alone
-        self._all = [alone, *beside]
+        self._beside = beside
         self._free: SimpleQueue[Run] = SimpleQueue()
         for each in beside:
             self._free.put(each)
@@ -65,6 +66,7 @@ class AtOnce:
                 self._free.put(run)
 
     def warm(self, pixels: NDArray[np.uint8]) -> None:
-        """Runs each of them once."""
-        for run in self._all:
-            run(pixels)
+        """Runs each of them once, those of one thread at the same time: a start waits for it."""
+        self._alone(pixels)
+        with ThreadPoolExecutor(len(self._beside)) as threads:
+            list(threads.map(lambda run: run(pixels), self._beside))

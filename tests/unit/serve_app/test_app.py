@@ -64,10 +64,12 @@ def test_the_graph_has_the_deployments_of_the_config(name: str, deployments: set
 
 
 def test_the_colocated_config_is_the_graphs_but_for_the_models(config: Config, colocated: Config) -> None:
-    """So each number has one explanation, and a laptop with few cores behaves as others do."""
+    """So each number has one explanation, and a laptop with few cores behaves as others do. Each model is there three times, for small batches."""
     (here,), (there,) = colocated["applications"], config["applications"]
     assert colocated | {"applications": None} == config | {"applications": None}
-    assert here["args"] == there["args"] | {"colocate": True}
+    own_args = {"colocate": True, "detector": there["args"]["detector"] | {"max_batch_size": 2}}
+    own_args["classifier"] = {"max_batch_size": 4, "threads": own_args["detector"]["threads"]}
+    assert here["args"] == there["args"] | own_args
     ingress, models = here["deployments"]
     first, detector, classifier = there["deployments"]
     assert ingress == first
