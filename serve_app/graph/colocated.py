@@ -61,7 +61,7 @@ class ColocatedModels:
             Exception: a model failed.
         """
         if question.is_short and not self._classifier.has_candidate:
-            photo = Photo(image, (self._detector.model, self._classifier.model))
+            photo = Photo(image, (self._detector.current, self._classifier.current))
             if answer := await self._worker.submit(photo):
                 return answer
         while True:

@@ -84,7 +84,7 @@ class GenderClassifier:
         self._candidate.apply(of_candidate)
 
     @property
-    def model(self) -> Classifier:
+    def current(self) -> Classifier:
         """The model in use."""
         return self._slot.current
 

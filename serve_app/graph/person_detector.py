@@ -78,7 +78,7 @@ class PersonDetector:
         await self._slot.apply(user_config)
 
     @property
-    def model(self) -> Detector:
+    def current(self) -> Detector:
         """The model in use."""
         return self._slot.current
 

@@ -64,7 +64,7 @@ def test_the_graph_has_the_deployments_of_the_config(name: str, deployments: set
 
 
 def test_the_colocated_config_is_the_graphs_but_for_the_models(config: Config, colocated: Config) -> None:
-    """So each number has one explanation, and a laptop with few cores behaves as others do. Each model is there three times, for small batches."""
+    """So each number has one explanation. Batches are smaller: each model is there three times."""
     (here,), (there,) = colocated["applications"], config["applications"]
     assert colocated | {"applications": None} == config | {"applications": None}
     own_args = {"colocate": True, "detector": there["args"]["detector"] | {"max_batch_size": 2}}
