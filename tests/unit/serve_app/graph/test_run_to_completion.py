@@ -10,8 +10,12 @@ import pytest
 from serve_app.checkpoints import Checkpoint
 from serve_app.checkpoints.decision import ClassifierDecision, DetectorDecision
 from serve_app.codes import Code
+from serve_app.graph.colocated import ColocatedModels
+from serve_app.graph.gender_classifier import GenderClassifier
 from serve_app.graph.messages import Detection
+from serve_app.graph.person_detector import PersonDetector
 from serve_app.graph.run_to_completion import Photo, RunToCompletion
+from serve_app.question import ORIGINAL
 from serve_app.settings import Settings
 from serve_app.vision.cropping import CropSpec, crop_person
 from serve_app.vision.decoding import DecodeLimits, decode
@@ -58,6 +62,54 @@ class Classifier:
     def __call__(self, crops: Sequence[RGB]) -> list[dict[str, float]]:
         self.crops += crops
         return [{"female": self.female, "male": 1 - self.female} for _ in crops]
+
+
+class Warm:
+    """What a deployment needs of a model besides."""
+
+    def warm_up(self, items: Sequence[RGB]) -> None: ...
+
+
+class WarmDetector(Detector, Warm): ...
+
+
+class WarmClassifier(Classifier, Warm):
+    def blank_crop(self) -> RGB:
+        return np.zeros(SPEC.shape, np.uint8)
+
+
+async def colocated(monkeypatch: pytest.MonkeyPatch, detector: Any) -> ColocatedModels:
+    monkeypatch.setattr(PersonDetector, "_load", lambda self, config: detector)
+    monkeypatch.setattr(GenderClassifier, "_load", lambda self, config: WarmClassifier())
+    sizes = {"max_batch_size": 4, "threads": 2}
+    models = ColocatedModels(Settings(_env_file=None), sizes | {"decode_threads": 1}, sizes)
+    await models.reconfigure({})
+    return models
+
+
+async def test_colocated_models_answer_each_photo_of_a_call_and_large_ones_on_their_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    models = await colocated(monkeypatch, WarmDetector())
+    photos = [photo_of(1), b"no image", photo_of(0, size=1500), photo_of(2)]
+    answers = await models.detect_all([(photo, SPEC, ORIGINAL) for photo in photos])
+    codes = [answer.code for answer in answers if answer]
+    assert codes == [Code.OK, Code.NOT_AN_IMAGE, Code.NO_PERSON, Code.MULTIPLE_PEOPLE]
+    assert answers[0] and answers[0].classifications
+
+
+async def test_a_photo_that_a_model_fails_for_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Picky(WarmDetector):
+        def detect(self, photos: Sequence[RGB]) -> list[list[DetectedPerson]]:
+            if any(photo[0, 0, 0] == 160 for photo in photos):
+                raise FloatingPointError("not finite")
+            return super().detect(photos)
+
+    models = await colocated(monkeypatch, Picky())
+    first, second, third = await models.detect_all([(photo_of(people), SPEC, ORIGINAL) for people in (1, 2, 0)])
+    assert second is None
+    assert first and first.code is Code.OK
+    assert third and third.code is Code.NO_PERSON
+    with pytest.raises(FloatingPointError):
+        await models.detect(photo_of(2), SPEC)
 
 
 class Batches(list[int]):
