@@ -64,6 +64,9 @@ class WaitingDetector:
         """The photo, unchanged."""
         return photo
 
+    def warm_up(self, photos: Sequence[RGB]) -> None:
+        """Nothing: it has no runtime."""
+
     def detect(self, photos: Sequence[RGB]) -> list[list[DetectedPerson]]:
         """One person in each photo."""
         time.sleep(self._pace.seconds(len(photos)))
@@ -83,6 +86,9 @@ class WaitingClassifier:
     def blank_crop(self) -> RGB:
         """A crop to warm up the model."""
         return np.zeros((16, 16, 3), dtype=np.uint8)
+
+    def warm_up(self, crops: Sequence[RGB]) -> None:
+        """Nothing: it has no runtime."""
 
     def __call__(self, crops: Sequence[RGB]) -> list[dict[str, float]]:
         """Probabilities by label, for each crop."""

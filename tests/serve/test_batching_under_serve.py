@@ -41,6 +41,8 @@ class GatedClassifier:
     def blank_crop(self) -> RGB:
         return CROP
 
+    def warm_up(self, crops: Sequence[RGB]) -> None: ...
+
     def __call__(self, crops: Sequence[RGB]) -> list[dict[str, float]]:
         self.sizes.append(len(crops))
         self.started.set()
