@@ -65,11 +65,13 @@ class BatchWorker(Generic[Item, Result]):
             Exception: raised by `run_batch` for this item alone.
             RuntimeError: the worker is closed.
         """
-        return await asyncio.wrap_future(self._enqueue([item])[0])
-
-    async def submit_together(self, items: Sequence[Item]) -> list[Result]:
-        """Queues items at once, so that an idle worker takes them as one batch, and awaits their results."""
-        return await asyncio.gather(*map(asyncio.wrap_future, self._enqueue(items)))
+        future = Future[Result]()
+        with self._wake:
+            if self._closed:
+                raise RuntimeError("the batch worker is closed")
+            self._queue.append((item, future))
+            self._wake.notify()
+        return await asyncio.wrap_future(future)
 
     def close(self) -> None:
         """Refuses new items, finishes those queued and ends the threads."""
@@ -83,15 +85,6 @@ class BatchWorker(Generic[Item, Result]):
     def alive(self) -> bool:
         """Whether all threads still take items."""
         return all(thread.is_alive() for thread in self._threads) and not self._closed
-
-    def _enqueue(self, items: Sequence[Item]) -> list[Future[Result]]:
-        pairs = [(item, Future[Result]()) for item in items]
-        with self._wake:
-            if self._closed:
-                raise RuntimeError("the batch worker is closed")
-            self._queue.extend(pairs)
-            self._wake.notify(len(pairs))
-        return [future for _, future in pairs]
 
     def _work(self) -> None:
         while batch := self._next_batch():

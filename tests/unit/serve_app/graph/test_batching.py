@@ -149,7 +149,10 @@ async def test_threads_that_are_idle_share_what_is_queued() -> None:
 
     worker = BatchWorker(run, max_batch_size=4, threads=2)
     await asyncio.to_thread(wait_until_idle, worker, 2)
-    batches = await worker.submit_together([1, 2, 3, 4])
+    with worker._wake:  # the threads find all four at once
+        submitted = [asyncio.ensure_future(worker.submit(item)) for item in (1, 2, 3, 4)]
+        await asyncio.sleep(0)
+    batches = await asyncio.gather(*submitted)
     assert batches == [[1, 2], [1, 2], [3, 4], [3, 4]]
     worker.close()
     assert not worker.alive
