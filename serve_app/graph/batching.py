@@ -16,6 +16,7 @@ from itertools import groupby
 from typing import Generic, TypeVar
 
 from serve_app.graph.watch import Watch
+from serve_app.priority import give_way, in_thread_that_gives_way
 
 WARM_UP_S = 3.0
 
@@ -87,6 +88,7 @@ class BatchWorker(Generic[Item, Result]):
         return all(thread.is_alive() for thread in self._threads) and not self._closed
 
     def _work(self) -> None:
+        give_way()
         while batch := self._next_batch():
             started = time.perf_counter()
             self._run(batch)
@@ -140,7 +142,7 @@ async def warm_up(run: Callable[[int], object], max_batch_size: int, watch: Watc
     started = time.perf_counter()
     for size in range(1, max_batch_size + 1):
         with watch.working("a first batch"):
-            await asyncio.to_thread(run, size)
+            await in_thread_that_gives_way(run, size)
         if time.perf_counter() - started > WARM_UP_S:
             return
 

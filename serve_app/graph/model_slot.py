@@ -6,6 +6,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
+from serve_app.priority import in_thread_that_gives_way
+
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 5.0  # before an exchange that failed is tried again; twice as long each time
@@ -115,7 +117,7 @@ class ModelSlot(Generic[Model]):
             pause_s = self._first_pause_s if self._news.is_set() else min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _exchange(self) -> None:
-        model = await asyncio.to_thread(self._load, self._wanted)
+        model = await in_thread_that_gives_way(self._load, self._wanted)
         await self._warm(model)
         self._current, self.fault = model, None
         self._taken_up(model)

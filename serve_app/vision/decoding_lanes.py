@@ -13,6 +13,7 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from serve_app.codes import Code
+from serve_app.priority import GIVEN_WAY, give_way
 from serve_app.vision.decoding import DecodeLimits, EncodedPhoto, ImageRefused
 from serve_app.vision.images import RGB
 
@@ -46,8 +47,8 @@ class DecodingLanes:
         self._max_large_work = max_large_work
         self._working = working
         self._place = place
-        self._small = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-        self._large = ThreadPoolExecutor(1, thread_name_prefix="decode-large")
+        self._small = ThreadPoolExecutor(threads, thread_name_prefix="decode", initializer=give_way)
+        self._large = ThreadPoolExecutor(1, "decode-large", initializer=give_way, initargs=(2 * GIVEN_WAY,))
         self._large_work = 0
         self._counting = threading.Lock()
 
