@@ -101,10 +101,11 @@ class PhotoInFlight:
     def __init__(self, share_before: float) -> None:
         self.share_before = share_before
         self.code: Code | None = None
+        self.cost = 1
 
-    def ended(self, code: Code) -> None:
-        """The graph gave it this code."""
-        self.code = code
+    def ended(self, code: Code, cost: int = 1) -> None:
+        """The graph gave it this code, and took as long for it as for so many photos."""
+        self.code, self.cost = code, cost
 
 
 class Pace:
@@ -127,7 +128,7 @@ class Pace:
         self._now = clock()
         self._busy = 0.0  # seconds with photos in flight, without the shares of refused files
         self._share = 0.0  # seconds that a photo would have got that was in flight all the time
-        self._answers: deque[float] = deque(maxlen=WINDOW)  # busy seconds at the time of each
+        self._answers: deque[tuple[float, int]] = deque(maxlen=WINDOW)  # busy seconds at the time of each, and its cost in photos
 
     @contextmanager
     def photo(self) -> Iterator[PhotoInFlight]:
@@ -141,7 +142,7 @@ class Pace:
             self._advance()
             self._in_flight -= 1
             if photo.code in _OF_A_MODEL:
-                self._answers.append(self._busy)
+                self._answers.append((self._busy, photo.cost))
             elif photo.code in _OF_THE_FILE:
                 self._busy -= self._share - photo.share_before
 
@@ -151,7 +152,8 @@ class Pace:
         if len(self._answers) < ENOUGH:
             return None
         self._advance()
-        return max(self._busy - self._answers[0], 0.0) / (len(self._answers) - 1)
+        (since, first), photos = self._answers[0], sum(cost for _, cost in self._answers)
+        return max(self._busy - since, 0.0) / (photos - first)
 
     def _advance(self) -> None:
         now = self._clock()

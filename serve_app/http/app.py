@@ -163,7 +163,7 @@ def _add_api_routes(
     async def ask(image: bytes, record: RequestRecord, question: Question) -> Answer:
         with pace.photo() as photo:
             outcome = await service.predict(image, record.request_id, question)
-            photo.ended(outcome.code)
+            photo.ended(outcome.code, COST_OF_EXPLAINING if outcome.explanation else 1)
         record.photos.append(PhotoRecord(outcome.code, outcome.prediction, outcome.confidence, outcome.stages))
         return (ExplainedAnswer if question.explain else Answer).of(outcome, record.request_id)
 

@@ -121,12 +121,12 @@ class Graph:
             entered = self._pace.photo()
             self._photos.append((entered, entered.__enter__()))
 
-    def end(self, code: Code, photos: int = 1, *, seconds: float = 0.0) -> None:
+    def end(self, code: Code, photos: int = 1, *, seconds: float = 0.0, cost: int = 1) -> None:
         """Ends photos one by one, after `seconds` each."""
         for _ in range(photos):
             self._clock.now += seconds
             entered, photo = self._photos.pop(0)
-            photo.ended(code)
+            photo.ended(code, cost)
             entered.__exit__(None, None, None)
 
 
@@ -139,6 +139,15 @@ def seconds_per_photo(pace: Pace) -> float:
     seconds = pace.seconds_per_photo
     assert seconds is not None
     return seconds
+
+
+def test_an_answer_that_costs_as_much_as_several_photos_counts_as_these(pace: Pace, graph: Graph) -> None:
+    graph.begin(1 + WINDOW)
+    graph.end(Code.OK, cost=12)
+    graph.end(Code.OK, ENOUGH, seconds=1.2, cost=12)
+    assert seconds_per_photo(pace) == pytest.approx(0.1)
+    graph.end(Code.OK, WINDOW - ENOUGH, seconds=0.1)
+    assert seconds_per_photo(pace) == pytest.approx(0.1)
 
 
 def test_too_few_answers_are_no_pace(pace: Pace, graph: Graph) -> None:
