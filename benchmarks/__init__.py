@@ -10,7 +10,7 @@
     run                runs all of this in order
     results            the measurements as JSON -> report (tables), plot
 
-Besides: `soak` (a long load of good, bad and huge photos), `worst_clients` (a normal photo beside those that cost most), `autoscaling` and
-`scaling` (replicas of a `simulated` service under `traffic`, in a `local_cluster`), `answers` (compares loop and server) and
-`research_archives` (photos that cannot be shipped).
+Besides: `soak` (a long load of good, bad and huge photos), `worst_clients` (a normal photo beside those that cost most), `autoscaling`
+(replicas of a `simulated` service under `traffic`, in a `local_cluster`), `scaling` (photos per second over such replicas), `answers`
+(compares loop and server) and `research_archives` (photos that cannot be shipped).
 """

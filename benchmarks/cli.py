@@ -24,6 +24,7 @@ from benchmarks.predict import predict
 from benchmarks.processes import Clients, show
 from benchmarks.report import print_cpu_time, print_report, print_soak, print_worst_clients
 from benchmarks.results import SCHEMA, Results, SetResult, this_machine
+from benchmarks.scaling import scaling
 from benchmarks.training_loop import training_loop
 from serve_app.settings import cores
 
@@ -155,6 +156,7 @@ def processes(
 
 app.command()(training_loop)
 app.command()(predict)
+app.command()(scaling)
 
 
 @app.command()

@@ -1,158 +1,159 @@
-"""Photos per second by number of detector replicas, with simulated models at saturation: linear until the graph is the bottleneck.
+"""Photos per second by replicas, with models that wait instead of computing: what ingress and HAProxy pass on, and what it costs them.
 
-Beside each throughput stands who used the cores meanwhile, so that the limit has a name.
+The service runs as `make serve` runs it, with both models in deployments of their own. Beside each throughput stands the CPU time of a
+photo by process, so that the limit has a name, and a machine with other cores can be reckoned.
 """
 
-import argparse
-import asyncio
 import json
-import re
-import time
+import sys
+import tempfile
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
-import psutil
+import typer
+import yaml
 from matplotlib.figure import Figure
-from ray import serve
+from pydantic import BaseModel
+from ray.serve import Application
+from rich.console import Console
+from rich.table import Table
 
-from benchmarks.local_cluster import local_serve
+from benchmarks import cpu_time
+from benchmarks.checkpoints import Size, model_set
+from benchmarks.load import ClosedLoop, run_load
+from benchmarks.samples import ANSWERED
+from benchmarks.servers import ROOT, RunningServer, Server
+from benchmarks.service import service
 from benchmarks.simulated import Pace, build, small_photo
-from benchmarks.traffic import Traffic
-from serve_app.settings import Settings
+from serve_app.codes import Code
+from serve_app.settings import SERVE_CONFIG, Settings
 
-APPLICATION = "scaling"
-PACE = Pace(batch_s=0.1, photo_s=0.025, max_batch_size=8)  # 26.7 photos a second
-LINEAR = 0.9  # of the replicas times the throughput of one
+PACE = Pace(batch_s=0.08, photo_s=0.01, max_batch_size=8)  # 50 photos a second
+BATCHES_IN_FLIGHT = 4  # of each detector: calls are not spread evenly
 MANY = 1024  # photos in flight, and in replicas' queues: not a limit here
+WIDTH = 120  # of the table, where there is no terminal
+SHOWN = 0.05  # ms; processes that take less are "others"
 
-ROLES = {
-    "proxy": r"ray::ProxyActor",
-    "ingress": r"ray::ServeReplica:\w+:Ingress",
-    "detectors": r"ray::ServeReplica:\w+:PersonDetector",
-    "classifier": r"ray::ServeReplica:\w+:GenderClassifier",
-    "controller": r"ray::ServeController",
-}
-CLIENT, OTHERS = "client", "ray itself"
+
+class Replicas(BaseModel):
+    """Arguments of the application: the numbers of replicas."""
+
+    ingresses: int
+    detectors: int
 
 
 @dataclass(frozen=True)
 class Point:
-    """Photos per second with a number of replicas; `cores` is the mean number of cores that each role used."""
-
-    replicas: int
-    photos_per_s: float
-    refused_per_s: float
-    cores: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """The measurements.
+    """What was measured with these replicas.
 
     Attributes:
-        capacity: photos per second that one replica's model can do.
-        linear_up_to: most replicas with which throughput was still linear.
-        limit: most photos per second that were answered.
-        points: by number of replicas.
+        milliseconds: CPU time of a photo, by process.
+        cores: that all of them used.
     """
 
-    capacity: float
-    linear_up_to: int
-    limit: float
-    points: list[Point]
+    ingresses: int
+    detectors: int
+    photos_per_s: float
+    unanswered_per_s: float
+    milliseconds: Mapping[str, float]
+    cores: float
 
 
-def cpu_seconds() -> dict[str, float]:
-    """CPU time of this process and its children, by role."""
-    spent: dict[str, float] = defaultdict(float)
-    own = psutil.Process()
-    for process in (own, *own.children(recursive=True)):
-        try:
-            times, name = process.cpu_times(), " ".join(process.cmdline())
-        except psutil.NoSuchProcess:
-            continue
-        role = next((role for role, pattern in ROLES.items() if re.match(pattern, name)), OTHERS)
-        spent[CLIENT if process == own else role] += times.user + times.system
-    return spent
-
-
-async def saturate(url: str, replicas: int, warm_up: float, seconds: float) -> Point:
-    """Keeps two batches per replica in flight."""
-    async with Traffic(url, small_photo()) as traffic:
-        start = time.monotonic() + warm_up
-        end = start + seconds
-        load = asyncio.create_task(traffic.keep_asking(2 * replicas * PACE.max_batch_size, lambda: time.monotonic() > end))
-        await asyncio.sleep(warm_up)
-        before = cpu_seconds()
-        await asyncio.sleep(end - time.monotonic())
-        after = cpu_seconds()
-        await load
-    within = [reply for reply in traffic.replies if start < reply.ended_at <= end]
-    answered, refused = sum(reply.code == "ok" for reply in within), sum(reply.is_polite_refusal for reply in within)
-    cores = {role: round((after[role] - before[role]) / seconds, 2) for role in (*ROLES, OTHERS, CLIENT)}
-    return Point(replicas, answered / seconds, refused / seconds, cores)
-
-
-def measure(counts: list[int], warm_up: float, seconds: float) -> Scaling:
-    """Deploys and saturates each number of replicas, the smallest first."""
+def application(replicas: Replicas) -> Application:
+    """The graph of simulated models; the config that `measure` writes names it."""
     settings = Settings(_env_file=None, max_photos_in_flight=MANY)
-    points = []
-    with local_serve() as address:
-        for replicas in sorted(counts):
-            options = {
-                "Ingress": {"max_ongoing_requests": MANY},
-                "PersonDetector": {"num_replicas": replicas, "max_ongoing_requests": 4 * PACE.max_batch_size},
-            }
-            serve.run(build(settings, options, detector=PACE), name=APPLICATION, route_prefix=f"/{APPLICATION}")
-            points.append(asyncio.run(saturate(f"{address}/{APPLICATION}", replicas, warm_up, seconds)))
-            print(row(points[-1], points[0]), flush=True)
-    one = points[0].photos_per_s / points[0].replicas
-    linear = [point.replicas for point in points if point.photos_per_s >= LINEAR * point.replicas * one]
-    return Scaling(PACE.photos_per_s, max(linear), max(point.photos_per_s for point in points), points)
+    options = {
+        "Ingress": {"num_replicas": replicas.ingresses, "max_ongoing_requests": MANY},
+        "PersonDetector": {"num_replicas": replicas.detectors, "max_ongoing_requests": MANY},
+    }
+    return build(settings, options, detector=PACE)
 
 
-def row(point: Point, first: Point) -> str:
-    """A line of the table."""
-    share = point.photos_per_s / (first.photos_per_s / first.replicas * point.replicas)
-    cores = "  ".join(f"{role} {used:.2f}" for role, used in point.cores.items())
-    return f"{point.replicas:>8}  {point.photos_per_s:>8.1f}/s  {share:>6.0%} of linear   cores: {cores}"
+def measure(each: Sequence[Replicas], warm_up: float, seconds: float) -> Iterator[Point]:
+    """Starts and saturates the service with these replicas, one after the other."""
+    real = service(model_set(Size.EMBEDDED, Path()))
+    config = yaml.safe_load((ROOT / SERVE_CONFIG).read_text())
+    for replicas in each:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / SERVE_CONFIG
+            simulated = {"import_path": f"{__name__}:{application.__name__}", "args": replicas.model_dump()}
+            path.write_text(yaml.safe_dump(config | {"applications": [{"name": "gender", "route_prefix": "/", **simulated}]}))
+            yield _saturate(replace(real, environment={**real.environment, "SERVE_CONFIG": str(path)}), replicas, warm_up, seconds)
 
 
-def plot(scaling: Scaling, path: Path) -> None:
-    """Throughput by replicas beside a straight line, and the cores that each role used."""
-    figure = Figure(figsize=(8, 3.6), layout="constrained")
-    throughput, cores = figure.subplots(1, 2)
-    counts = [point.replicas for point in scaling.points]
-    throughput.plot(counts, [scaling.capacity * count for count in counts], ":", color="grey", label="linear: what the models can do")
-    throughput.plot(counts, [point.photos_per_s for point in scaling.points], "o-", color="tab:blue", label="measured")
-    throughput.set_ylabel("photos per second")
-    throughput.set_ylim(bottom=0)
-    throughput.grid(alpha=0.3)
-    bottom = [0.0] * len(counts)
-    for role in scaling.points[0].cores:
-        used = [point.cores[role] for point in scaling.points]
-        cores.bar([str(count) for count in counts], used, bottom=bottom, label=role)
-        bottom = [below + more for below, more in zip(bottom, used, strict=True)]
-    cores.set_ylabel("cores used")
-    for axes in (throughput, cores):
-        axes.set_xlabel("detector replicas")
-        axes.legend(fontsize="small")
+def _saturate(server: Server, replicas: Replicas, warm_up: float, seconds: float) -> Point:
+    photos = [small_photo()]
+    load = ClosedLoop(BATCHES_IN_FLIGHT * PACE.max_batch_size * replicas.detectors)
+    with RunningServer(server) as running:
+        running.wait_for_first_answer(photos[0], lambda answer: answer.code == Code.OK)
+        run_load(load, running.upload(), photos, warm_up, 0)
+        before = cpu_time.cpu_seconds(running.family())
+        record = run_load(load, running.upload(), photos, 0, seconds)
+        after = cpu_time.cpu_seconds(running.family())
+    answered = sum(sample.status == ANSWERED for sample in record.samples)
+    spent: defaultdict[str, float] = defaultdict(float, {cpu_time.CLIENT: record.client_cpu_s})
+    for place, at_end in after.items():
+        spent[place.process] += at_end - before[place]
+    return Point(
+        **replicas.model_dump(),
+        photos_per_s=round(answered / seconds, 1),
+        unanswered_per_s=round((len(record.samples) - answered) / seconds, 1),
+        milliseconds={name: round(cpu_s * 1000 / answered, 2) for name, cpu_s in sorted(spent.items(), key=lambda item: -item[1])},
+        cores=round(sum(spent.values()) / seconds, 2),
+    )
+
+
+def table(points: Sequence[Point]) -> Table:
+    """The points as columns."""
+    columns = [f"{point.ingresses}, {point.detectors}" for point in points]
+    shown = Table("ingresses, detectors", *columns, title="CPU time of a photo, ms", title_justify="left")
+    shown.add_row("photos/s", *(f"{point.photos_per_s:.0f}" for point in points))
+    shown.add_row("... of what the detectors can do", *(f"{_share(point):.0%}" for point in points))
+    shown.add_row("cores in use", *(f"{point.cores:.2f}" for point in points), end_section=True)
+    names = dict.fromkeys(name for point in points for name, ms in point.milliseconds.items() if ms >= SHOWN)
+    for name in names:
+        shown.add_row(name, *(f"{point.milliseconds.get(name, 0):.2f}" for point in points))
+    others = [sum(ms for name, ms in point.milliseconds.items() if name not in names) for point in points]
+    shown.add_row("others", *(f"{ms:.2f}" for ms in others), end_section=True)
+    shown.add_row("all", *(f"{sum(point.milliseconds.values()):.2f}" for point in points))
+    return shown
+
+
+def plot(points: Sequence[Point], path: Path) -> None:
+    """Throughput by replicas beside a straight line."""
+    figure = Figure(figsize=(5, 3.6), layout="constrained")
+    axes = figure.subplots()
+    counts = sorted({point.detectors for point in points})
+    axes.plot(counts, [PACE.photos_per_s * count for count in counts], ":", color="grey", label="what the detectors can do")
+    for ingresses in sorted({point.ingresses for point in points}):
+        these = [point for point in points if point.ingresses == ingresses]
+        label = f"{ingresses} ingress{'es' if ingresses > 1 else ''}"
+        axes.plot([point.detectors for point in these], [point.photos_per_s for point in these], "o-", label=label)
+    axes.set_xlabel("detectors, with models that wait")
+    axes.set_ylabel("photos per second")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
     figure.savefig(path, dpi=90)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Prints the table, and writes scaling.json and scaling.png."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks scaling", description="Photos per second by number of replicas.")
-    parser.add_argument("--replicas", type=int, nargs="+", default=[1, 2, 4, 8])
-    parser.add_argument("--warm-up", type=float, default=3.0, metavar="SECONDS")
-    parser.add_argument("--seconds", type=float, default=10.0, help="that each number of replicas is measured for")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
-    options = parser.parse_args(arguments)
-    scaling = measure(options.replicas, options.warm_up, options.seconds)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "scaling.json").write_text(json.dumps(asdict(scaling), indent=1) + "\n")
-    plot(scaling, options.out / "scaling.png")
-    print(f"linear up to {scaling.linear_up_to} replicas; at most {scaling.limit:.0f} photos per second")
-    return 0
+def _share(point: Point) -> float:
+    return point.photos_per_s / (point.detectors * PACE.photos_per_s)
+
+
+def scaling(
+    detectors: Annotated[list[int], typer.Option(help="Replicas, in turn.")] = [1, 4, 8, 16],  # noqa: B006 - typer copies it
+    ingresses: Annotated[list[int], typer.Option(help="Replicas, in turn with each of those.")] = [1, 2],  # noqa: B006
+    warm_up: Annotated[float, typer.Option(help="Seconds of load before each measurement.")] = 5,
+    seconds: Annotated[float, typer.Option(help="Of each measurement.")] = 10,
+    out: Annotated[Path, typer.Option(help="Folder of scaling.json and scaling.png.")] = Path("build/bench"),
+) -> None:
+    """Measure photos per second by replicas of ingress and detector, with simulated models."""
+    points = list(measure([Replicas(ingresses=i, detectors=d) for i in ingresses for d in detectors], warm_up, seconds))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "scaling.json").write_text(json.dumps([asdict(point) for point in points], indent=1) + "\n")
+    plot(points, out / "scaling.png")
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table(points))
