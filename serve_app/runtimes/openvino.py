@@ -38,6 +38,8 @@ EXPORT_VERSION = 5  # raise it when `networks` or `openvino_export` make another
 NETWORK_FILE, FACTS_FILE, ERROR_FILE = "network.xml", "facts.json", "error.json"
 INT8: Precision = "int8"
 FLOAT32: Precision = "float32"
+MOST_WEIGHTS_AT_ONCE = 100_000_000
+"""Bytes of weights above which no two inferences of a process run at the same time: one keeps all cores busy, and each takes them again."""
 _QUICK_AT_INT8 = {"avx512_vnni", "avx_vnni", "amx_int8"}  # as Linux names them
 
 
@@ -151,6 +153,10 @@ def _properties(threads: int) -> dict[str, object]:
     }
 
 
+def _weights(network: Path) -> Path:
+    return network.with_suffix(".bin")
+
+
 def _compiled_file(network: Path) -> Path:
     # A network that is compiled for AVX-512 is not for a processor without.
     processor = f"{platform.machine()} {' '.join(sorted(_abilities()))}"
@@ -172,8 +178,8 @@ def _open(folder: Path, options: RunOptions, precision: Precision) -> Runtime:
     facts = Facts.model_validate_json((folder / FACTS_FILE).read_text(encoding="utf-8"))
     network = folder / NETWORK_FILE
     alone = open_network(network, options.threads)
-    if options.at_once == 1:
-        return Runtime(alone, facts, precision)
+    if options.at_once == 1 or _weights(network).stat().st_size > MOST_WEIGHTS_AT_ONCE:
+        return Runtime(alone, facts, precision)  # callers wait for each other
     # Of one compiled network, OpenVINO runs one request at a time, or decides itself by which thread asks.
     several = AtOnce(alone, [open_network(network, threads=1) for _ in range(options.at_once)])
     return Runtime(several, facts, precision, several.warm)

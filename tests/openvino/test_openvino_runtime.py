@@ -14,8 +14,8 @@ import pytest
 
 from serve_app.checkpoints import EXPORTS, Checkpoint, CheckpointError, Entries, resolve
 from serve_app.codes import Code
-from serve_app.runtimes.base import RunOptions, has_cuda
-from serve_app.runtimes.openvino import ExportError
+from serve_app.runtimes.base import Run, RunOptions, has_cuda
+from serve_app.runtimes.openvino import ExportError, open_network
 from serve_app.settings import EMBEDDED_CLASSIFIER, EMBEDDED_DETECTOR, Settings
 from serve_app.vision.classifier import Classifier
 from serve_app.vision.decoding import DecodeLimits
@@ -102,6 +102,26 @@ def test_the_embedded_models_answer_alike_on_many_photos(
     both = list(zip(outcomes("openvino", "auto"), exact, strict=True))
     assert sum(one.code != other.code for one, other in both) <= 3
     assert all(one.prediction == other.prediction for one, other in both if one.prediction and other.prediction)
+
+
+def test_a_large_network_is_in_memory_once_however_many_inferences_may_run(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads_of_each: list[int] = []
+
+    def open_and_note(network: Path, threads: int) -> Run:
+        threads_of_each.append(threads)
+        return open_network(network, threads)
+
+    def load() -> Classifier:
+        threads_of_each.clear()
+        return Classifier.load(classifier_of(cache, "large"), RunOptions("cpu", "openvino", 2, cache, at_once=2))
+
+    monkeypatch.setattr("serve_app.runtimes.openvino.open_network", open_and_note)
+    small, crops = load(), [noise(32, 32, seed) for seed in range(3)]
+    assert threads_of_each == [2, 1, 1]
+    monkeypatch.setattr("serve_app.runtimes.openvino.MOST_WEIGHTS_AT_ONCE", 0)
+    large = load()
+    assert threads_of_each == [2]
+    np.testing.assert_allclose(large.logits(crops), small.logits(crops), atol=1e-4)
 
 
 def classifier_of(cache: Path, folder: str) -> Checkpoint:
