@@ -153,10 +153,6 @@ def _properties(threads: int) -> dict[str, object]:
     }
 
 
-def _weights(network: Path) -> Path:
-    return network.with_suffix(".bin")
-
-
 def _compiled_file(network: Path) -> Path:
     # A network that is compiled for AVX-512 is not for a processor without.
     processor = f"{platform.machine()} {' '.join(sorted(_abilities()))}"
@@ -178,7 +174,7 @@ def _open(folder: Path, options: RunOptions, precision: Precision) -> Runtime:
     facts = Facts.model_validate_json((folder / FACTS_FILE).read_text(encoding="utf-8"))
     network = folder / NETWORK_FILE
     alone = open_network(network, options.threads)
-    if options.at_once == 1 or _weights(network).stat().st_size > MOST_WEIGHTS_AT_ONCE:
+    if options.at_once == 1 or network.with_suffix(".bin").stat().st_size > MOST_WEIGHTS_AT_ONCE:
         return Runtime(alone, facts, precision)  # callers wait for each other
     # Of one compiled network, OpenVINO runs one request at a time, or decides itself by which thread asks.
     several = AtOnce(alone, [open_network(network, threads=1) for _ in range(options.at_once)])
