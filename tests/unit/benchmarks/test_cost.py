@@ -13,7 +13,8 @@ from benchmarks.report import print_report
 from benchmarks.results import SCHEMA, Results, ServerResult, SetResult
 from tests.unit.benchmarks.test_results import MACHINE, point
 
-README = (Path(__file__).parents[3] / "benchmarks" / "README.md").read_text()
+FOLDER = Path(__file__).parents[3] / "benchmarks"
+README = (FOLDER / "README.md").read_text()
 
 
 def test_a_thousand_photos_cost_the_time_that_they_take_on_all_cores() -> None:
@@ -36,9 +37,15 @@ def test_the_report_has_a_table_for_each_load() -> None:
 def test_the_readmes_table_is_of_these_prices_and_loads() -> None:
     section = README.partition("### What 1,000 photos cost")[2].partition("###")[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("|")][2:]
-    loads = [point(answers_per_s) for answers_per_s in (37.0, 28.9, 54.5, 0.80)]
+    embedded, full_size = (Results.read(FOLDER / "results" / f"{models}.json") for models in ("embedded", "full-size"))
+    points, of_full_size = (results.sets[0].servers[0].points for results in (embedded, full_size))
+    alone = next(each for each in points if each.clients == 1)
+    half = next(each for each in points if each.rate is not None)
+    loads = [alone, half, *(max(some, key=lambda each: each.summary.answers_per_s) for some in (points, of_full_size))]
+    assert [round(load.summary.answers_per_s, 2) for load in loads] == [56.5, 59.75, 113.88, 2.04]
+    assert embedded.machine.cores == full_size.machine.cores
     assert rows == [
-        [each.name, str(each.vcpus), str(each.usd_per_hour), *(f"{usd_per_1000(each, load, MACHINE):.5f}" for load in loads)]
+        [each.name, str(each.vcpus), str(each.usd_per_hour), *(f"{usd_per_1000(each, load, embedded.machine):.5f}" for load in loads)]
         for each in INSTANCES
     ]
     assert PRICED in section
