@@ -1,5 +1,7 @@
 """The commands: `python -m benchmarks COMMAND --help`."""
 
+import dataclasses
+import json
 import logging
 import os
 import signal
@@ -14,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from benchmarks import cpu_time as cpu
 from benchmarks import run as runs
+from benchmarks import scaling as over_replicas
 from benchmarks import service
 from benchmarks import soak as soaking
 from benchmarks import worst_clients as worst
@@ -24,7 +27,6 @@ from benchmarks.predict import predict
 from benchmarks.processes import Clients, show
 from benchmarks.report import print_cpu_time, print_report, print_soak, print_worst_clients
 from benchmarks.results import SCHEMA, Results, SetResult, this_machine
-from benchmarks.scaling import scaling
 from benchmarks.training_loop import training_loop
 from serve_app.settings import cores
 
@@ -154,9 +156,27 @@ def processes(
     show(server, clients, seconds, Console(width=None if sys.stdout.isatty() else WIDTH))
 
 
+@app.command()
+def scaling(
+    detectors: Annotated[list[int], typer.Option(help="Replicas, in turn.")] = [1, 4, 8, 16],  # noqa: B006
+    ingresses: Annotated[list[int], typer.Option(help="Replicas, in turn with each of those.")] = [1, 2],  # noqa: B006
+    warm_up: Annotated[float, typer.Option(help="Seconds of load before each measurement.")] = 5,
+    seconds: Annotated[float, typer.Option(help="Of each measurement.")] = 10,
+    out: Out = BUILD,
+) -> None:
+    """Measure photos per second by replicas of ingress and detector, with simulated models."""
+    from benchmarks.plot import write_scaling  # matplotlib is slow to import
+
+    replicas = [over_replicas.Replicas(ingresses=some, detectors=others) for some in ingresses for others in detectors]
+    points = list(over_replicas.measure(service.service(model_set(Size.EMBEDDED, BUILD)), replicas, warm_up, seconds))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "scaling.json").write_text(json.dumps([dataclasses.asdict(point) for point in points], indent=1) + "\n")
+    write_scaling(points, out / "scaling.png")
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(over_replicas.table(points))
+
+
 app.command()(training_loop)
 app.command()(predict)
-app.command()(scaling)
 
 
 @app.command()

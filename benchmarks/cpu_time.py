@@ -39,6 +39,14 @@ class CpuTime:
     photos_per_s: float
     milliseconds: dict[Place, float]
 
+    @property
+    def by_process(self) -> dict[str, float]:
+        """Milliseconds of each process, the most first."""
+        spent: defaultdict[str, float] = defaultdict(float)
+        for place, milliseconds in self.milliseconds.items():
+            spent[place.process] += milliseconds
+        return dict(sorted(spent.items(), key=lambda item: -item[1]))
+
 
 def measure(server: Server, photos: Sequence[bytes], clients: int, seconds: float, warm_up: float) -> CpuTime:
     """Starts a server and loads it, first unmeasured for `warm_up` seconds."""

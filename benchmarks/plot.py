@@ -1,11 +1,13 @@
-"""The plot of a pair of models: latency and goodput over the offered load of open loops."""
+"""The plots: of a pair of models, latency and goodput over the offered load of open loops; of simulated ones, throughput over replicas."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.results import Results, ServerResult, SetResult
+from benchmarks.scaling import PACE, Point
 
 
 def write_plots(results: Results, folder: Path) -> list[Path]:
@@ -16,6 +18,22 @@ def write_plots(results: Results, folder: Path) -> list[Path]:
             files.append(folder / f"{each.models}.png")
             _write_plot(each, files[-1])
     return files
+
+
+def write_scaling(points: Sequence[Point], path: Path) -> None:
+    """Writes a PNG: throughput by replicas beside a straight line."""
+    figure = Figure(figsize=(5, 3.6), layout="constrained")
+    axes = figure.subplots()
+    counts = sorted({point.detectors for point in points})
+    axes.plot(counts, [PACE.photos_per_s * count for count in counts], ":", color="grey", label="what the detectors can do")
+    for ingresses in sorted({point.ingresses for point in points}):
+        these = [point for point in points if point.ingresses == ingresses]
+        label = f"{ingresses} ingress{'es' if ingresses > 1 else ''}"
+        axes.plot([point.detectors for point in these], [point.photos_per_s for point in these], "o-", label=label)
+    axes.set(xlabel="detectors, with models that wait", ylabel="photos per second", ylim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    figure.savefig(path, dpi=90)
 
 
 def _write_plot(each: SetResult, path: Path) -> None:

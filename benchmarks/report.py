@@ -1,6 +1,6 @@
 """The tables on the terminal."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 
 from rich.console import Console
@@ -72,16 +72,13 @@ def print_cpu_time(result: CpuTime, console: Console) -> None:
     """The table of a photo's CPU time."""
     console.print(f"{result.photos} photos, {result.photos_per_s:.1f}/s")
     table = _table("CPU time of a photo, ms", "process", "thread", "ms")
-    by_process: defaultdict[str, float] = defaultdict(float)
-    for place, milliseconds in result.milliseconds.items():
-        by_process[place.process] += milliseconds
-    for process, milliseconds in sorted(by_process.items(), key=lambda item: -item[1]):
+    for process, milliseconds in result.by_process.items():
         table.add_row(process, "", _number(milliseconds, 2))
         threads = {place.thread: spent for place, spent in result.milliseconds.items() if place.process == process}
         if len(threads) > 1:
             for thread, spent in sorted(threads.items(), key=lambda item: -item[1]):
                 table.add_row("", thread, _number(spent, 2))
-    table.add_row("all", "", _number(sum(by_process.values()), 2))
+    table.add_row("all", "", _number(sum(result.milliseconds.values()), 2))
     console.print(table)
 
 

@@ -5,7 +5,7 @@ import threading
 
 import psutil
 
-from benchmarks.cpu_time import cpu_seconds
+from benchmarks.cpu_time import CpuTime, Place, cpu_seconds
 
 
 def test_the_time_of_all_threads_is_that_of_the_process_though_some_have_ended() -> None:
@@ -16,6 +16,11 @@ def test_the_time_of_all_threads_is_that_of_the_process_though_some_have_ended()
     before = sum(me.cpu_times()[:2])
     counted = sum(cpu_seconds([me]).values())
     assert before - 1 < counted < sum(me.cpu_times()[:2]) + 1  # the clocks tick a hundred times a second, for each thread
+
+
+def test_the_time_of_a_process_is_that_of_its_threads_and_the_most_comes_first() -> None:
+    result = CpuTime(10, 5.0, {Place("HAProxy", "a"): 1.0, Place("Ingress", "a"): 0.75, Place("Ingress", "b"): 0.5})
+    assert list(result.by_process.items()) == [("Ingress", 1.25), ("HAProxy", 1.0)]
 
 
 def test_processes_are_named_after_what_they_run() -> None:

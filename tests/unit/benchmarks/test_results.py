@@ -31,6 +31,11 @@ def result() -> SetResult:
     return SetResult("embedded", {}, [eager, served], [ServerResult("service", 12.5, [], points, rounds)], ["a step: it failed"])
 
 
+def test_a_disturbed_measurement_does_not_change_the_speed_of_a_bare_loop() -> None:
+    assert BareResult("eager", [], [Speed(WAY, 60), Speed(WAY, 20), Speed(WAY, 58)]).photos_per_s() == 58
+    assert BareResult("eager").photos_per_s() is None
+
+
 def test_the_ratio_is_the_median_of_rounds_in_which_both_were_measured(result: SetResult) -> None:
     service, (eager, served) = result.servers[0], result.bare
     assert result.ratio(service, eager) == Ratio(median=0.9, low=0.5, high=1.1)

@@ -17,11 +17,12 @@ def rows_of(*points: Point) -> dict[str, list[str]]:
 
 
 def test_every_millisecond_is_in_the_table() -> None:
-    one = Point(1, 1, PACE.photos_per_s / 2, 0.0, {"Ingress (replica)": 2.0, "HAProxy": 0.5, "Ray: raylet": 0.03}, 0.25)
-    two = Point(2, 4, 4 * PACE.photos_per_s, 0.0, {"Ingress (replica)": 3.0, "Ray: raylet": 0.02}, 1.5)
+    one = Point(1, 1, PACE.photos_per_s / 2, {"Ingress (replica)": 2.0, "HAProxy": 0.5, "Ray: raylet": 0.03})
+    two = Point(2, 4, 4 * PACE.photos_per_s, {"Ingress (replica)": 3.0, "Ray: raylet": 0.02})
     rows = rows_of(one, two)
     assert rows["ingresses, detectors"] == ["1, 1", "2, 4"]
     assert rows["... of what the detectors can do"] == ["50%", "100%"]
+    assert rows["cores in use"] == ["0.06", "0.60"]
     assert rows["HAProxy"] == ["0.50", "0.00"]
     assert rows["others"] == ["0.03", "0.02"]
     assert rows["all"] == ["2.53", "3.02"]
