@@ -9,20 +9,20 @@ import psutil
 from serve_app.supervisor.processes import EarlierRun, earlier_runs, end_run, run_of
 from tests.unit.serve_app.supervisor.conftest import WAIT, Spawn
 
+# It says its number itself: just after its start, others cannot read the environment of a process yet.
 SAY_AND_WAIT = f"import os; print(os.getpid(), flush=True); {WAIT}"
 
 # A child that has a session and an environment of its own.
 PARENT = f"""
-import os, subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", {WAIT!r}], env={{}}, start_new_session=True)
-print(child.pid, flush=True)
+import subprocess, sys
+subprocess.Popen([sys.executable, "-c", {SAY_AND_WAIT!r}], env={{}}, start_new_session=True)
 {WAIT}
 """
 
 # A child whose parent has ended, and that has a session of its own.
 ORPHAN = f"""
-import os, subprocess, sys
-print(subprocess.Popen([sys.executable, "-c", {WAIT!r}], start_new_session=True).pid, flush=True)
+import subprocess, sys
+subprocess.Popen([sys.executable, "-c", {SAY_AND_WAIT!r}], start_new_session=True)
 """
 
 LISTEN = f"""
@@ -35,7 +35,7 @@ print(__import__("os").getpid(), flush=True)
 STARTS_WHAT_RUNS = f"""
 import os, subprocess, sys
 environment = dict(os.environ, DRAIN_DIR=sys.argv[1])
-print(subprocess.Popen([sys.executable, "-c", {WAIT!r}], env=environment).pid, flush=True)
+subprocess.Popen([sys.executable, "-c", {SAY_AND_WAIT!r}], env=environment)
 {WAIT}
 """
 
