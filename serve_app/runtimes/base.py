@@ -47,7 +47,7 @@ class RunOptions:
         device: auto, cpu or cuda.
         runtime: auto, openvino or torch. auto is OpenVINO on a CPU, unless OpenVINO cannot run the network.
         threads: threads of one inference; 0: as many as there are cores.
-        at_once: inferences that may run at the same time. In OpenVINO, one alone takes all threads, and several take one each.
+        at_once: inferences that may run at the same time. In OpenVINO, one that has the cores for itself takes all threads, others one.
         cache_dir: where networks exported for OpenVINO are cached.
         export_deadline_s: seconds that an export, or waiting for another process that makes it, may take.
         precision: auto or float32. auto is int8 where the checkpoint has such a network and the processor is quick at it.

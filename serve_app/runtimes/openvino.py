@@ -25,6 +25,7 @@ from serve_app.checkpoints import EXPORTS, INT8_FILES, Checkpoint, CheckpointErr
 from serve_app.runtimes.at_once import AtOnce
 from serve_app.runtimes.base import Facts, Floats, Precision, Role, Run, RunOptions, Runtime
 from serve_app.runtimes.child_process import run_child
+from serve_app.settings import cores
 
 # `import openvino` sends telemetry when this package is installed, and no data may leave this service. None makes its import fail, which
 # OpenVINO tolerates.
@@ -177,7 +178,7 @@ def _open(folder: Path, options: RunOptions, precision: Precision) -> Runtime:
     if options.at_once == 1 or network.with_suffix(".bin").stat().st_size > MOST_WEIGHTS_AT_ONCE:
         return Runtime(alone, facts, precision)  # callers wait for each other
     # Of one compiled network, OpenVINO runs one request at a time, or decides itself by which thread asks.
-    several = AtOnce(alone, [open_network(network, threads=1) for _ in range(options.at_once)])
+    several = AtOnce(alone, options.threads or cores(), [open_network(network, threads=1) for _ in range(options.at_once)])
     return Runtime(several, facts, precision, several.warm)
 
 
