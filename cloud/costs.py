@@ -15,7 +15,7 @@ HOURS = 730  # of a month, as AWS counts
 AS_OF = "November 2026"
 SPOT = 0.4  # of the list price, as an assumption: it changes by the hour
 AUTO_MODE = 0.12  # of the list price, of spot machines too
-PHOTOS_PER_CORE = 22.0  # a second: 43.9 with 16 clients on two cores, the client's own time included (benchmarks/README.md)
+PHOTOS_PER_CORE = 22.0  # a second: 43.9 with 16 clients on two such cores, the client's own time included (benchmarks/README.md)
 CORES_OF_A_WORKER = 3  # k8s/base/rayservice.yaml
 OTHER = 3.0  # a month for logs, images and buckets that hold little
 
