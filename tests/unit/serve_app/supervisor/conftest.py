@@ -15,6 +15,8 @@ from serve_app.supervisor.processes import MARK, PREFIX
 Spawn = Callable[..., psutil.Process]
 
 WAIT = "import time; time.sleep(1000)"
+# It says its number itself: just after its start, others cannot read the environment of a process yet.
+SAY_AND_WAIT = f"import os; print(os.getpid(), flush=True); {WAIT}"
 
 
 @pytest.fixture

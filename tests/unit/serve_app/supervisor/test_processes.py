@@ -7,10 +7,7 @@ from pathlib import Path
 import psutil
 
 from serve_app.supervisor.processes import EarlierRun, earlier_runs, end_run, run_of
-from tests.unit.serve_app.supervisor.conftest import WAIT, Spawn
-
-# It says its number itself: just after its start, others cannot read the environment of a process yet.
-SAY_AND_WAIT = f"import os; print(os.getpid(), flush=True); {WAIT}"
+from tests.unit.serve_app.supervisor.conftest import SAY_AND_WAIT, WAIT, Spawn
 
 # A child that has a session and an environment of its own.
 PARENT = f"""

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.unit.serve_app.supervisor.conftest import WAIT, Spawn
+from tests.unit.serve_app.supervisor.conftest import SAY_AND_WAIT, WAIT, Spawn
 
 KEEPER = f"""
 import os, subprocess, sys
@@ -16,8 +16,8 @@ from pathlib import Path
 from serve_app.supervisor import watchdog
 folder = Path(sys.argv[1])
 keeper = watchdog.start(folder)
-service = subprocess.Popen([sys.executable, "-c", {WAIT!r}], env=dict(os.environ, DRAIN_DIR=str(folder)), start_new_session=True)
-print(service.pid, flush=True)
+environment = dict(os.environ, DRAIN_DIR=str(folder))
+service = subprocess.Popen([sys.executable, "-c", {SAY_AND_WAIT!r}], env=environment, start_new_session=True)
 {WAIT}
 """
 
