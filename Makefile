@@ -65,7 +65,7 @@ screenshots: setup-dev ## Take the README's screenshots of the page
 test: ## Run all checks and tests; STRICT=1 turns each skip into a failure
 	@rm -rf $(RESULTS) && mkdir -p $(RESULTS)
 # What several groups use, side by side. Without the page or checkov, tests say so.
-	@$(MAKE) --no-print-directory --keep-going --jobs=2 setup-dev checkov $(shell command -v npm > /dev/null && echo page) || \
+	@$(MAKE) --no-print-directory --jobs=2 setup-dev checkov $(shell command -v npm > /dev/null && echo page) || \
 	  $(MAKE) --no-print-directory setup-dev
 	@$(MAKE) $(PART) --jobs=2 --output-sync=target lint typecheck in-turn $(addprefix test-,$(BESIDE)) || touch $(RESULTS)/failed
 	@$(MAKE) $(PART) --jobs=1 $(addprefix test-,$(ALONE)) || touch $(RESULTS)/failed
